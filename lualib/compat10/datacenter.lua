@@ -1,0 +1,2 @@
+-- The old name of skynet.datacenter.
+return require "skynet.datacenter"

@@ -1,0 +1,2 @@
+-- The old name of skynet.mqueue.
+return require "skynet.mqueue"

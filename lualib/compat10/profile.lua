@@ -1,0 +1,2 @@
+-- The old name of skynet.profile.
+return require "skynet.profile"

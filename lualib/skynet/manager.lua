@@ -1,0 +1,83 @@
+-- Starting, naming and stopping services by command. Adds its functions to `skynet`.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+
+function skynet.launch(...)
+	return core.addresscommand("LAUNCH", table.concat({ ... }, " "))
+end
+
+-- The launcher is told first, so that whoever waits for the victim's start learns of its end.
+function skynet.kill(addr)
+	local handle = addr
+	if type(addr) == "string" then
+		local hex = addr:match "^:(%x+)$"
+		handle = hex and tonumber(hex, 16)
+	else
+		addr = skynet.address(addr)
+	end
+	if handle then
+		skynet.send(".launcher", "lua", "REMOVE", handle, true)
+	end
+	core.command("KILL", addr)
+end
+
+function skynet.abort()
+	core.command "ABORT"
+end
+
+local function check_global(name)
+	assert(#name < 16 and not tonumber(name) and name:sub(1, 1) ~= ":", "invalid global name")
+end
+
+function skynet.name(name, handle)
+	if name:sub(1, 1) == "." then
+		core.command("NAME", name .. " " .. skynet.address(handle))
+	else
+		check_global(name)
+		skynet.send(".cslave", "lua", "REGISTER", name, handle)
+	end
+end
+
+function skynet.register(name)
+	return skynet.name(name, skynet.self())
+end
+
+-- Both replace skynet.start: the messages pass a function of the service on their way to the dispatcher.
+local function start_with(callback, forward, start)
+	core.callback(callback, forward)
+	skynet.timeout(0, function()
+		skynet.init_service(start)
+	end)
+end
+
+function skynet.forward_type(map, start)
+	local dispatch = skynet.dispatch_message
+	start_with(function(kind, msg, sz, session, source)
+		local as = map[kind]
+		if as then
+			return dispatch(as, msg, sz, session, source)
+		end
+		-- In forward mode the runtime frees nothing, so an ordinary message is freed here, whatever happens.
+		local ok, err = pcall(dispatch, kind, msg, sz, session, source)
+		core.trash(msg, sz)
+		if not ok then
+			error(err, 0)
+		end
+	end, true, start)
+end
+
+function skynet.filter(change, start)
+	start_with(function(...)
+		return skynet.dispatch_message(change(...))
+	end, false, start)
+end
+
+function skynet.monitor(service, query)
+	local find = query and skynet.queryservice or skynet.uniqueservice
+	local handle = find(true, service)
+	core.command("MONITOR", skynet.address(handle))
+	return handle
+end
+
+return skynet

@@ -1,0 +1,53 @@
+-- Services made from a function, one of each name in the node. `service_provider` keeps the
+-- names, `service_cell` runs the function.
+
+local skynet = require "skynet"
+require "skynet.manager"
+
+local service = {}
+local known = {} -- name -> handle, of those that query() has found
+local provider
+
+skynet.init(function()
+	provider = skynet.uniqueservice "service_provider"
+end)
+
+-- A function travels as bytecode: only its globals can be bound again on the other side.
+local function dump(main)
+	assert(debug.getupvalue(main, 1) == "_ENV" and not debug.getupvalue(main, 2),
+		"the function may use globals only, no local of its surroundings")
+	return string.dump(main)
+end
+
+function service.new(name, main, ...)
+	local code = dump(main)
+	local handle, booting = skynet.call(provider, "lua", "test", name)
+	if handle then
+		return handle
+	end
+	if booting then
+		return service.query(name)
+	end
+	return skynet.call(provider, "lua", "launch", name, code, ...)
+end
+
+function service.query(name)
+	local handle = known[name]
+	if not handle then
+		handle = skynet.call(provider, "lua", "query", name)
+		known[name] = handle
+	end
+	return handle
+end
+
+function service.close(name)
+	known[name] = nil
+	local handle = skynet.call(provider, "lua", "close", name)
+	if not handle then
+		return false
+	end
+	skynet.kill(handle)
+	return true
+end
+
+return service
