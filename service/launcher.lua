@@ -1,0 +1,156 @@
+-- Starts Lua services and knows them: a request to launch is answered when the new service
+-- reports that its start function has ended. Known as `.launcher`.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+
+local services = {} -- handle -> "snlua name args"
+local starting = {} -- handle -> response of the request that launched it
+local origin = {} -- handle -> that request, see key()
+
+-- One integer for a request, so that a launch makes no table for it.
+local function key(source, session)
+	return source << 32 | session
+end
+
+-- The new service has reported, or will not: its requester gets the answer.
+local function settle(handle, ...)
+	local answer = starting[handle]
+	if answer then
+		starting[handle], origin[handle] = nil, nil
+		answer(...)
+	end
+end
+
+local function forget(handle, killed)
+	services[handle] = nil
+	settle(handle, not killed)
+end
+
+local function launch(session, source, ...)
+	local line = table.concat({ ... }, " ")
+	local handle = core.addresscommand("LAUNCH", line)
+	if handle then
+		services[handle] = line
+		starting[handle] = skynet.response()
+		origin[handle] = key(source, session)
+	else
+		skynet.response()(false)
+	end
+	return handle
+end
+
+-- What every service answers to a debug command; show(answer, line) makes the text for one of them.
+local function survey(timeout, cmd, show)
+	local requests, report = skynet.request(), {}
+	for handle, line in pairs(services) do
+		requests:add { handle, "debug", cmd, line = line }
+		report[skynet.address(handle)] = show("TIMEOUT", line)
+	end
+	for req, resp in requests:select(timeout) do
+		report[skynet.address(req[1])] = show(resp and resp[1] or "ERROR", req.line)
+	end
+	return report
+end
+
+local function show_memory(answer, line)
+	local text = type(answer) == "number" and ("%.2f Kb"):format(answer) or answer
+	return ("%s (%s)"):format(text, line)
+end
+
+-- f(session, source, ...) returns the answer; one that answers later or never is in `silent`.
+local command, silent = {}, {}
+
+command.LAUNCH = launch
+silent[launch] = true
+
+function command.LOGLAUNCH(...)
+	local handle = launch(...)
+	if handle then
+		core.command("LOGON", skynet.address(handle))
+	end
+end
+silent[command.LOGLAUNCH] = true
+
+function command.LAUNCHOK(_, source)
+	settle(source, true, source)
+end
+silent[command.LAUNCHOK] = true
+
+function command.ERROR(_, source)
+	forget(source, true)
+end
+silent[command.ERROR] = true
+
+function command.REMOVE(_, _, handle, killed)
+	forget(handle, killed)
+end
+silent[command.REMOVE] = true
+
+function command.LIST()
+	local list = {}
+	for handle, line in pairs(services) do
+		list[skynet.address(handle)] = line
+	end
+	return list
+end
+
+function command.QUERY(_, source, session)
+	local wanted = key(source, session)
+	for handle, request in pairs(origin) do
+		if request == wanted then
+			return handle
+		end
+	end
+end
+
+function command.STAT(_, _, timeout)
+	return survey(timeout, "STAT", function(answer) return answer end)
+end
+
+function command.MEM(_, _, timeout)
+	return survey(timeout, "MEM", show_memory)
+end
+
+function command.GC(session, source, timeout)
+	for handle in pairs(services) do
+		skynet.send(handle, "debug", "GC")
+	end
+	return command.MEM(session, source, timeout)
+end
+
+function command.KILL(_, _, handle)
+	local killed = { [skynet.address(handle)] = tostring(services[handle]) }
+	forget(handle, true)
+	core.command("KILL", skynet.address(handle))
+	return killed
+end
+
+skynet.dispatch("lua", function(session, source, cmd, ...)
+	local f = command[cmd] or command[tostring(cmd):upper()]
+	if not f then
+		skynet.retpack { "Unknown command" }
+	elseif silent[f] then
+		f(session, source, ...)
+	else
+		skynet.retpack(f(session, source, ...))
+	end
+end)
+
+-- The container of a Lua service that cannot be loaded reports so, and services written in C report both.
+local text = { [""] = command.LAUNCHOK, ERROR = command.ERROR }
+
+skynet.register_protocol {
+	id = skynet.PTYPE_TEXT,
+	name = "text",
+	unpack = skynet.tostring,
+	dispatch = function(session, source, report)
+		local f = text[report or ""]
+		if not f then
+			error(("Invalid text command %s"):format(report))
+		end
+		f(session, source)
+	end,
+}
+
+skynet.start(function() end)
