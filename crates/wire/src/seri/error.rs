@@ -1,5 +1,7 @@
 //! What can go wrong while packing or unpacking, with the texts that applications see.
 
+use super::Kind;
+
 /// Errors of the pack format.
 ///
 /// `Display` gives exactly the text that a Lua caller of `skynet.pack` and `skynet.unpack` sees.
@@ -17,10 +19,33 @@ pub enum Error {
     /// A value lies deeper than [`MAX_DEPTH`](super::MAX_DEPTH) tables.
     #[error("serialize can't pack too depth table")]
     TooDeep,
-    /// A value of a type that the format has no form for.
+    /// A value of a type that the format has no form for, by the name of the type.
     #[error("Unsupport type {0} to serialize")]
     Unsupported(&'static str),
     /// A string longer than [`MAX_STRING`](super::MAX_STRING) bytes.
     #[error("string of {0} bytes is too long to serialize")]
     TooLong(usize),
+    /// A stream whose tables are nested deeper than [`MAX_NESTING`](super::MAX_NESTING), read into a tree.
+    #[error("tables are nested too deep to unpack")]
+    TooNested,
+    /// A nil as the key of a [`Table`](super::Table).
+    #[error("table index is nil")]
+    NilKey,
+    /// A NaN as the key of a [`Table`](super::Table).
+    #[error("table index is NaN")]
+    NanKey,
+    /// A [`Value`](super::Value) is not of the type that it should become.
+    #[error("{wanted} expected, got {got}")]
+    WrongKind {
+        /// The type asked for.
+        wanted: Kind,
+        /// The type found.
+        got: Kind,
+    },
+    /// An integer or float that the Rust type asked for cannot hold.
+    #[error("number has no exact representation as {0}")]
+    OutOfRange(&'static str),
+    /// A string that should become a Rust `String` is not UTF-8.
+    #[error("string is not UTF-8")]
+    NotUtf8,
 }

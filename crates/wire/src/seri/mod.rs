@@ -22,21 +22,34 @@
 //!
 //! [`Writer`] and [`Reader`] are the only code that knows the bytes. Both walk a flat sequence of tokens and
 //! keep no stack, which lets the Lua binding go between the Lua stack and the bytes without a tree in
-//! between, and makes a deeply nested stream harmless by itself.
+//! between, and makes a deeply nested stream harmless by itself. [`Value`] is the tree, for Rust code that
+//! wants one, with [`pack`] and [`unpack`].
 
+mod convert;
 mod error;
 mod reader;
+mod table;
+mod value;
 mod writer;
 
+#[doc(inline)]
+pub use crate::{__seri_args as args, __seri_table as table};
 pub use error::Error;
 pub use reader::{Reader, Token};
+pub use table::{Key, Table};
+pub use value::{Kind, Value, pack, unpack};
 pub use writer::Writer;
 
 /// How many tables may enclose a value that is packed.
 ///
 /// Arguments are at depth 0, and entering a table adds one; a value at a depth above this is
-/// [`Error::TooDeep`]. So 33 nested tables can be packed if the innermost is empty. Unpacking has no limit.
+/// [`Error::TooDeep`]. So 33 nested tables can be packed if the innermost is empty. A [`Reader`] has no limit.
 pub const MAX_DEPTH: usize = 32;
+
+/// How many tables may enclose a table that [`unpack`] reads into a [`Value`].
+///
+/// Far more than can be packed, and few enough that walking the tree cannot exhaust a thread's stack.
+pub const MAX_NESTING: usize = 256;
 
 /// The longest string that can be packed, in bytes: skynet (C) takes a string's length as a C `int`.
 pub const MAX_STRING: usize = i32::MAX as usize;
