@@ -1,0 +1,129 @@
+---@meta skynet.core
+
+---The functions below `skynet`, used directly by libraries.
+---@class skynet.core
+local core = {}
+
+---Sends a message. A session of nil makes a new one. A string is copied; a block with its size belongs to the runtime from now on, in every case. Returns the session; false if too large or refused; nil if there is no such service.
+---@param addr skynet.address
+---@param kind integer
+---@param session integer?
+---@param msg string|lightuserdata|nil
+---@param sz integer?
+---@return integer|false|nil
+function core.send(addr, kind, session, msg, sz) end
+
+---As send, in the name of another service.
+---@param addr skynet.address
+---@param source integer
+---@param kind integer
+---@param session integer?
+---@param msg string|lightuserdata|nil
+---@param sz integer?
+---@return integer|false|nil
+function core.redirect(addr, source, kind, session, msg, sz) end
+
+---A new session id.
+---@return integer
+function core.genid() end
+
+---Runs a text command of the runtime.
+---@param cmd string
+---@param param string|number|nil
+---@return string?
+function core.command(cmd, param) end
+
+---As command, with a number as its result.
+---@param cmd string
+---@param param string|number|nil
+---@return number?
+function core.intcommand(cmd, param) end
+
+---As command, with a handle as its result.
+---@param cmd string
+---@param param string|number|nil
+---@return integer?
+function core.addresscommand(cmd, param) end
+
+---Writes one log line: the values as text, joined by blanks.
+---@param ... any
+function core.error(...) end
+
+---The harbor id in a handle, and whether that is another node.
+---@param handle integer
+---@return integer id
+---@return boolean remote
+function core.harbor(handle) end
+
+---Installs what receives this service's messages, from the next one on. It cannot block. With `forward`, messages are not freed by the runtime.
+---@param f fun(kind: integer, msg: lightuserdata, sz: integer, session: integer, source: integer)
+---@param forward boolean?
+function core.callback(f, forward) end
+
+---Writes a trace line, with up to three places of the source from the given level (of a coroutine).
+---@param tag string
+---@param text string
+---@param co thread|integer|nil
+---@param level integer?
+function core.trace(tag, text, co, level) end
+
+---Centiseconds since the start of the node.
+---@return integer
+function core.now() end
+
+---A monotonic clock in nanoseconds.
+---@return integer
+function core.hpc() end
+
+---Packs values into a block that the caller owns.
+---@param ... any
+---@return lightuserdata msg
+---@return integer sz
+function core.pack(...) end
+
+---Packs values into a string.
+---@param ... any
+---@return string
+function core.packstring(...) end
+
+---The values of a packed block or string.
+---@param msg lightuserdata|string|nil
+---@param sz integer?
+---@return any ...
+function core.unpack(msg, sz) end
+
+---A block as a string.
+---@param msg lightuserdata|string|nil
+---@param sz integer?
+---@return string?
+function core.tostring(msg, sz) end
+
+---Frees a block; strings are left alone.
+---@param msg lightuserdata|string|nil
+---@param sz integer?
+function core.trash(msg, sz) end
+
+---Packs and sends a request without waiting for it; nil if there is no such service. Used by skynet.request.
+---@param addr skynet.address
+---@param typename string|integer
+---@param ... any
+---@return integer? session
+function core.request_send(addr, typename, ...) end
+
+---Calls f once when the session of request_send is answered (ok) or fails. It cannot block, and the message is valid only during the call.
+---@param session integer
+---@param f fun(ok: boolean, msg: lightuserdata?, sz: integer?)
+function core.on_answer(session, f) end
+
+---Gives a session of request_send up; a late answer is dropped.
+---@param session integer
+function core.forget(session) end
+
+---Unpacks a message as the type does.
+---@param typename string|integer
+---@param msg lightuserdata?
+---@param sz integer?
+---@return any ...
+function core.unpack_as(typename, msg, sz) end
+
+return core
