@@ -1,0 +1,431 @@
+//! What is wrong with a configuration, without starting a node.
+//!
+//! Errors are what keeps the node from starting or from doing what the file asks for; warnings are what is
+//! probably not meant. Only files are looked at; nothing is created, executed or connected to.
+
+use super::settings::patterns;
+use super::{Config, ConfigError, Settings, keys};
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The key that it is about.
+    pub key: String,
+    /// The file that set the key, or the main file if none did.
+    pub file: String,
+    /// The line that set the key; 0 if none did.
+    pub line: u32,
+    /// What is wrong.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Probably not meant.
+    Warning,
+    /// The node does not start, or not with what the file asks for.
+    Error,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if self.line != 0 {
+            write!(f, "{}:", self.line)?;
+        }
+        let severity = match self.severity {
+            Severity::Warning => "warning: ",
+            Severity::Error => "",
+        };
+        write!(
+            f,
+            " {}: {severity}{} ({})",
+            self.key, self.text, self.remedy
+        )
+    }
+}
+
+/// Examines `config`. Lua services that ship with the runtime count as found.
+pub fn check(config: &Config) -> Vec<Finding> {
+    check_with(config, &|name| SHIPPED.contains(&name))
+}
+
+/// [`check`], where `shipped` tells which Lua services ship with the runtime.
+pub fn check_with(config: &Config, shipped: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+    let mut report = Report {
+        config,
+        shipped,
+        findings: Vec::new(),
+    };
+    report.names();
+    report.ranges();
+    report.harbor();
+    report.paths();
+    report.services();
+    report.files();
+    report.words();
+    report
+        .findings
+        .sort_by(|a, b| (&a.file, a.line, &a.key).cmp(&(&b.file, b.line, &b.key)));
+    report.findings
+}
+
+struct Report<'a> {
+    config: &'a Config,
+    shipped: &'a dyn Fn(&str) -> bool,
+    findings: Vec<Finding>,
+}
+
+/// Lua services that ship with the runtime and can be started by name.
+const SHIPPED: [&str; 2] = ["bootstrap", "launcher"];
+
+/// Modules that `bootstrap` and `logservice` can name.
+const MODULES: [&str; 2] = ["snlua", "logger"];
+
+impl Report<'_> {
+    fn add(
+        &mut self,
+        severity: Severity,
+        key: &str,
+        text: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let (file, line) = match self.config.entries.get(key) {
+            Some(entry) if !entry.file.is_empty() => (entry.file.clone(), entry.line),
+            _ => (self.config.file.clone(), 0),
+        };
+        let (key, text, remedy) = (key.to_owned(), text.into(), remedy.into());
+        self.findings.push(Finding {
+            severity,
+            key,
+            file,
+            line,
+            text,
+            remedy,
+        });
+    }
+
+    fn error(&mut self, key: &str, text: impl Into<String>, remedy: impl Into<String>) {
+        self.add(Severity::Error, key, text, remedy);
+    }
+
+    fn warn(&mut self, key: &str, text: impl Into<String>, remedy: impl Into<String>) {
+        self.add(Severity::Warning, key, text, remedy);
+    }
+
+    /// The value of `key`, or its default.
+    fn value(&self, key: &str) -> &str {
+        let default = || {
+            keys::find(key)
+                .and_then(|key| key.default)
+                .unwrap_or_default()
+        };
+        self.config.get(key).unwrap_or_else(default)
+    }
+
+    /// Keys that look like a misspelling of a known one.
+    fn names(&mut self) {
+        let config = self.config;
+        for name in config.entries.keys() {
+            if keys::find(name).is_some() {
+                continue;
+            }
+            // If the known key is set too, the other one is the application's own.
+            if let Some(known) = keys::misspelt(name).filter(|key| config.get(key.name).is_none()) {
+                self.warn(
+                    name,
+                    format!(
+                        "unknown key that looks like `{}`, {}",
+                        known.name, known.about
+                    ),
+                    format!("write `{}` if that is meant", known.name),
+                );
+            }
+        }
+    }
+
+    /// What [`Settings`] refuses, key by key.
+    fn ranges(&mut self) {
+        let numbers = [
+            "thread",
+            "harbor",
+            "mqlimit",
+            "calltimeout",
+            "monitorinterval",
+            "shutdowntimeout",
+        ];
+        for key in numbers.into_iter().chain(["mqpolicy"]) {
+            let Some(value) = self.config.get(key) else {
+                continue;
+            };
+            let mut alone = Config::default();
+            alone.set(key, value);
+            let remedy = match Settings::new(&alone) {
+                Ok(_) if key != "mqpolicy" && value.parse::<u64>().is_err() => {
+                    // `4.0` is read as 4.
+                    self.warn(
+                        key,
+                        format!("`{value}` is not a whole number"),
+                        "write a whole number",
+                    );
+                    continue;
+                }
+                Ok(_) => continue,
+                Err(ConfigError::Setting { expected, .. }) => format!("set it to {expected}"),
+                Err(ConfigError::Harbor { .. }) => "set it to 0".to_owned(),
+                Err(_) => "set it to a number from 1 to 1024".to_owned(),
+            };
+            self.error(
+                key,
+                format!("`{value}` is out of range or not a number"),
+                remedy,
+            );
+        }
+        if self.config.get("mqpolicy").is_some() && self.config.get("mqlimit").is_none() {
+            self.warn(
+                "mqpolicy",
+                "has no effect without `mqlimit`",
+                "set `mqlimit` or remove it",
+            );
+        }
+    }
+
+    /// Single-node and multi-node keys.
+    fn harbor(&mut self) {
+        if self.value("harbor").trim() == "0" {
+            if self.config.get("standalone").is_some() {
+                self.error(
+                    "standalone",
+                    "must not be set on a single node (harbor = 0)",
+                    "remove it",
+                );
+            }
+            for key in ["master", "address"] {
+                if self.config.get(key).is_some() {
+                    self.warn(
+                        key,
+                        "has no effect on a single node (harbor = 0)",
+                        "remove it",
+                    );
+                }
+            }
+            return;
+        }
+        let how = if self.config.get("harbor").is_some() {
+            ""
+        } else {
+            " (1 is the default)"
+        };
+        self.error(
+            "harbor",
+            format!("the master/slave mode of several nodes is not available in this version{how}"),
+            "set harbor = 0, and connect nodes with cluster",
+        );
+        let missing: Vec<&str> = ["master", "address"]
+            .into_iter()
+            .filter(|key| self.config.get(key).is_none())
+            .collect();
+        for key in missing {
+            self.warn(
+                key,
+                "missing, which harbor other than 0 needs",
+                "set harbor = 0",
+            );
+        }
+    }
+
+    /// Search paths.
+    fn paths(&mut self) {
+        for key in ["cpath", "luaservice", "lua_path", "lua_cpath", "snax"] {
+            let Some(value) = self.config.get(key) else {
+                continue;
+            };
+            if patterns(value).next().is_none() {
+                self.error(
+                    key,
+                    "is empty",
+                    "remove it or give patterns such as `./dir/?.lua`",
+                );
+            }
+            let bare: Vec<String> = patterns(value)
+                .filter(|pattern| !pattern.contains('?'))
+                .map(|pattern| format!("`{pattern}` has no `?`"))
+                .collect();
+            for text in bare {
+                let remedy = "write `?` where the name belongs, such as `./dir/?.lua`";
+                match key {
+                    "cpath" => self.error(key, text, remedy),
+                    _ => self.warn(key, text, remedy),
+                }
+            }
+        }
+    }
+
+    /// The services that the start needs.
+    fn services(&mut self) {
+        self.module("bootstrap", self.value("bootstrap").to_owned());
+        let log = self.value("logservice").to_owned();
+        match (log.as_str(), self.config.get("logger")) {
+            ("snlua", Some(service)) => self.module("logger", format!("snlua {service}")),
+            ("snlua", None) => {
+                self.error(
+                    "logservice",
+                    "`snlua` needs the name of a Lua service",
+                    "set `logger` to it",
+                );
+            }
+            _ => self.module("logservice", log),
+        }
+        // Only the shipped bootstrap reads `start`.
+        if self.value("bootstrap").trim() == "snlua bootstrap" {
+            self.module("start", format!("snlua {}", self.value("start")));
+        }
+    }
+
+    /// Complains if the service `command` ("module arguments") cannot be started.
+    fn module(&mut self, key: &str, command: String) {
+        let mut words = command.split_ascii_whitespace();
+        match (words.next(), words.next()) {
+            (None, _) => self.error(key, "is empty", "give a module and its arguments"),
+            (Some("snlua"), None) => {
+                self.error(
+                    key,
+                    "`snlua` needs the name of a Lua service",
+                    "add the name",
+                );
+            }
+            (Some("snlua"), Some(name)) => self.lua_service(key, name),
+            (Some(module), _) if MODULES.contains(&module) => {}
+            (Some(module), _) => self.error(
+                key,
+                format!("no module is called `{module}`"),
+                format!(
+                    "use one of: {}; C services cannot be loaded",
+                    MODULES.join(", ")
+                ),
+            ),
+        }
+    }
+
+    fn lua_service(&mut self, key: &str, name: &str) {
+        let path = self.value("luaservice").to_owned();
+        let files: Vec<String> = patterns(&path)
+            .map(|pattern| pattern.replace('?', name))
+            .collect();
+        if files.iter().any(|file| Path::new(file).is_file()) || (self.shipped)(name) {
+            return;
+        }
+        self.error(
+            key,
+            format!("no service `{name}`: there is no {}", list(&files)),
+            "add its folder to `luaservice`, or start the node in the right folder",
+        );
+    }
+
+    /// Files that are read or written.
+    fn files(&mut self) {
+        for (key, what) in [
+            ("lualoader", "remove it, the loader is built in"),
+            ("preload", "remove it or name a Lua file"),
+            ("snax_loader", "remove it or name a Lua file"),
+            (
+                "cluster",
+                "remove it or name the file with the nodes' addresses",
+            ),
+        ] {
+            if let Some(file) = self.config.get(key).map(str::to_owned)
+                && !Path::new(&file).is_file()
+            {
+                self.error(key, format!("there is no file `{file}`"), what);
+            }
+        }
+        if self.value("logservice") == "logger" {
+            self.writable("logger");
+        }
+        self.writable("daemon");
+        if let Some(folder) = self.config.get("logpath").map(str::to_owned)
+            && !Path::new(&folder).is_dir()
+        {
+            self.warn(
+                "logpath",
+                format!("there is no folder `{folder}`"),
+                "create it",
+            );
+        }
+    }
+
+    /// Complains if the file that `key` names cannot be written.
+    fn writable(&mut self, key: &str) {
+        let Some(file) = self.config.get(key).map(str::to_owned) else {
+            return;
+        };
+        if file.is_empty() {
+            return self.error(key, "is empty", "remove it or name a file");
+        }
+        let path = Path::new(&file);
+        if path.exists() {
+            // Opening a pipe for writing could wait for a reader for ever.
+            if path.is_dir() {
+                self.error(key, format!("`{file}` is a folder"), "name a file");
+            } else if path.is_file()
+                && let Err(error) = OpenOptions::new().append(true).open(path)
+            {
+                self.error(
+                    key,
+                    format!("`{file}` cannot be written: {error}"),
+                    "change its owner or mode",
+                );
+            }
+            return;
+        }
+        let parent = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = parent.unwrap_or(Path::new("."));
+        match fs::metadata(folder) {
+            Ok(data) if data.is_dir() && !data.permissions().readonly() => {}
+            Ok(data) if data.is_dir() => {
+                self.error(
+                    key,
+                    format!("folder `{}` is read-only", folder.display()),
+                    "change its mode",
+                );
+            }
+            _ => self.error(
+                key,
+                format!("there is no folder `{}`", folder.display()),
+                "create it",
+            ),
+        }
+    }
+
+    /// Keys with a fixed set of words.
+    fn words(&mut self) {
+        for key in ["profile", "enablessl"] {
+            if let Some(value) = self.config.get(key).map(str::to_owned)
+                && !matches!(value.as_str(), "true" | "false")
+            {
+                self.warn(
+                    key,
+                    format!("`{value}` counts as false"),
+                    "write true or false",
+                );
+            }
+        }
+    }
+}
+
+fn list(files: &[String]) -> String {
+    match files {
+        [] => "pattern in `luaservice`".to_owned(),
+        files => files.join(", "),
+    }
+}
