@@ -24,8 +24,8 @@ pub enum Token<'a> {
     Table {
         /// How many values belong to the array.
         ///
-        /// At most one more than the bytes left, however much the stream claims: every value takes a byte,
-        /// so reading that many fails all the same. Even so, do not allocate by it; see
+        /// At most 30, or one more than the bytes left, however much the stream claims: every value takes a
+        /// byte, so reading that many fails all the same. Even so, do not allocate by it; see
         /// [`Reader::reserve`].
         array_len: usize,
     },
