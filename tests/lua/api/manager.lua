@@ -1,0 +1,168 @@
+-- skynet.manager: launch, kill, names, forward_type, filter, monitor.
+local skynet = require "skynet"
+local manager = require "skynet.manager"
+local core = require "skynet.core"
+local check = require "check"
+
+local role, case = {}, {}
+
+function role.echo()
+	check.serve {
+		echo = function(...)
+			return ...
+		end,
+		wait = function()
+			skynet.wait {}
+		end,
+	}
+end
+
+function case.launch()
+	check.eq("the module is skynet", manager, skynet)
+	local handle = skynet.launch("snlua", SERVICE_NAME, "echo")
+	check.eq("handle", math.type(handle), "integer")
+	check.eq("it answers", skynet.call(handle, "lua", "echo", 1), 1)
+	check.eq("no such module", skynet.launch("no_such_module", "x"), nil)
+	local listed = skynet.call(".launcher", "lua", "LIST")
+	check.eq("the launcher does not know it", listed[skynet.address(handle)], nil)
+	local known = check.spawn "echo"
+	listed = skynet.call(".launcher", "lua", "LIST")
+	check.eq("but those of newservice", listed[skynet.address(known)], "snlua api/manager echo")
+end
+
+function case.kill()
+	local a, b, c = check.spawn "echo", check.spawn "echo", check.spawn "echo"
+	skynet.name(".c", c)
+	skynet.kill(a)
+	check.ok("by number", check.dead(a))
+	skynet.kill(skynet.address(b))
+	check.ok("by text", check.dead(b))
+	skynet.kill ".c"
+	check.ok("by name", check.dead(c))
+	check.eq("the name is gone", skynet.localname ".c", nil)
+	check.ok("the launcher forgets them", check.wait(function()
+		local listed = skynet.call(".launcher", "lua", "LIST")
+		return not listed[skynet.address(a)] and not listed[skynet.address(b)]
+	end))
+	skynet.kill(0x123456)
+	check.ok("killing nobody is harmless", true)
+end
+
+function case.names()
+	local a, b = check.spawn "echo", check.spawn "echo"
+	skynet.register ".mine"
+	check.eq("register", skynet.localname ".mine", skynet.self())
+	skynet.name(".a", a)
+	skynet.name(".also_a", a)
+	check.eq("two names", { skynet.localname ".a", skynet.localname ".also_a" }, { a, a })
+	skynet.name(".a", b)
+	check.eq("a taken name stays", skynet.localname ".a", a)
+	skynet.kill(a)
+	check.eq("all are free again", { skynet.localname ".a", skynet.localname ".also_a" }, {})
+	skynet.name(".a", b)
+	check.eq("for others", skynet.localname ".a", b)
+	skynet.register "GLOBAL_NAME"
+	check.eq("global", require "skynet.harbor".queryname "GLOBAL_NAME", skynet.self())
+	check.fails("sixteen characters", "assertion failed", skynet.name, "sixteen_letters_", b)
+	check.ok("a number", not pcall(skynet.name, "12", b))
+	check.ok("a handle", not pcall(skynet.name, ":12", b))
+end
+
+-- Passes what comes as type 60 on to another service, which sees it as what it was.
+function role.forward(to)
+	to = tonumber(to)
+	skynet.register_protocol {
+		name = "forwarded", id = 61,
+		unpack = function(msg, size) return msg, size end,
+	}
+	skynet.forward_type({ [60] = 61 }, function()
+		skynet.dispatch("forwarded", function(session, source, msg, size)
+			skynet.redirect(to, source, "sink", session, msg, size)
+			skynet.ignoreret()
+		end)
+		skynet.register_protocol { name = "sink", id = 62 }
+		skynet.dispatch("lua", function(_, _, ...)
+			skynet.retpack("normal", ...)
+		end)
+	end)
+end
+
+function role.sink()
+	skynet.register_protocol { name = "sink", id = 62, unpack = skynet.tostring }
+	local seen = {}
+	skynet.start(function()
+		skynet.dispatch("sink", function(session, source, text)
+			if session == 0 then
+				seen[#seen + 1] = { text, source }
+			else
+				skynet.ret("answer to " .. text)
+			end
+		end)
+		skynet.dispatch("lua", function()
+			skynet.retpack(seen)
+		end)
+	end)
+end
+
+function case.forward_type()
+	skynet.register_protocol { name = "outer", id = 60, pack = function(...) return ... end, unpack = skynet.tostring }
+	local sink = check.spawn "sink"
+	local via = check.spawn("forward", sink)
+	for _ = 1, 50 do
+		core.send(via, 60, 0, ("payload"):rep(100))
+	end
+	check.eq("a request is answered by the target", skynet.call(via, "outer", "request"), "answer to request")
+	check.eq("other types are as usual", { skynet.call(via, "lua", 1) }, { "normal", 1 })
+	local seen = skynet.call(sink, "lua")
+	check.eq("all arrived", #seen, 50)
+	check.eq("as they were", seen[50], { ("payload"):rep(100), skynet.self() })
+end
+
+function role.filtered()
+	skynet.register_protocol { name = "plain", id = 63, unpack = skynet.tostring }
+	skynet.filter(function(kind, msg, size, session, source)
+		if kind == 64 then
+			kind = 63
+		end
+		return kind, msg, size, session, source
+	end, function()
+		skynet.dispatch("plain", function(_, _, text)
+			skynet.ret(text)
+		end)
+		skynet.dispatch("lua", function(_, _, ...)
+			skynet.retpack(...)
+		end)
+	end)
+end
+
+function case.filter()
+	local to = check.spawn "filtered"
+	skynet.register_protocol { name = "raw", id = 64, pack = function(...) return ... end, unpack = skynet.tostring }
+	check.eq("others pass", skynet.call(to, "lua", 1), 1)
+	check.eq("the type was changed on the way", skynet.call(to, "raw", "text"), "text")
+end
+
+function case.monitor()
+	local seen = {}
+	local handle = skynet.monitor "api/watcher"
+	check.eq("handle", math.type(handle), "integer")
+	check.eq("it is a unique service", skynet.queryservice(true, "api/watcher"), handle)
+	check.eq("query", skynet.monitor("api/watcher", true), handle)
+	check.eq("MONITOR", core.addresscommand "MONITOR", handle)
+	local a, b = check.spawn "echo", check.spawn "echo"
+	skynet.kill(a)
+	pcall(skynet.call, b, "debug", "EXIT")
+	check.ok("told of both", check.wait(function()
+		seen = skynet.call(handle, "lua", "seen")
+		return seen[a] and seen[b]
+	end))
+	check.eq("once each", { seen[a], seen[b] }, { 1, 1 })
+end
+
+function case.abort()
+	check.done()
+	skynet.sleep(6000)
+	check.emit "still here"
+end
+
+return check.main(role, case, ...)

@@ -1,0 +1,4 @@
+local skynet = require "skynet"
+
+skynet.sleep(1)
+error "module goes wrong"

@@ -1,0 +1,1 @@
+local _ = "a module that returns nothing"
