@@ -91,12 +91,12 @@ end
 
 function command.close(name)
 	local entry = entries[name]
-	if entry and entry.status == "ready" then
-		entries[name] = nil
-		skynet.retpack(entry.handle)
-	else
-		skynet.retpack(nil)
+	local handle
+	if entry and (entry.status == "ready" or entry.status == "failed") then
+		entries[name] = nil -- a failed one may be tried again
+		handle = entry.status == "ready" and entry.handle or nil
 	end
+	skynet.retpack(handle)
 end
 
 skynet.info_func(function()
