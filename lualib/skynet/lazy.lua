@@ -123,11 +123,11 @@ function Request:select(timeout)
 				skynet.wakeup(self)
 			end)
 		else
-			table.insert(unsent, 1, req)
+			unsent[#unsent + 1] = req
 		end
 	end
-	for _, req in ipairs(unsent) do
-		finish(self, req, nil)
+	for i = #unsent, 1, -1 do
+		finish(self, unsent[i], nil)
 	end
 	if timeout and next(pending) then
 		self.clock = skynet.timer(timeout * 10, function()
