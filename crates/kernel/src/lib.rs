@@ -1,1 +1,69 @@
-//! skynet-kernel
+//! The kernel of skynet-rs: services with handles and mailboxes, run by worker threads; timers,
+//! names, environment, log and monitor.
+//!
+//! It knows nothing of Lua and nothing of sockets. A [`Node`] is made by [`Node::builder`]; a
+//! [`Service`] is Rust code that handles one [`Message`] at a time.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use skynet_kernel::{Context, Handle, Message, Node, Payload, Service, factory, kind};
+//!
+//! /// Answers every request with its own payload, and ends.
+//! struct Echo;
+//!
+//! impl Service for Echo {
+//!     fn handle(&mut self, cx: &Arc<Context>, mut message: Message) {
+//!         let payload = message.take_payload();
+//!         let _ = cx.send(message.source, kind::RESPONSE, message.session, payload);
+//!         cx.node().shutdown();
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), skynet_kernel::Error> {
+//! let node = Node::builder().threads(2).module("echo", factory(|| Echo)).start()?;
+//! let echo = node.launch(Handle::NONE, "echo", "").expect("it has no reason to fail");
+//! node.run();
+//! node.send(Handle::NONE, echo, kind::TEXT, 1, Payload::from("hello")).expect("it is there");
+//! node.wait();
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod block;
+mod builder;
+mod builtin;
+mod clock;
+pub mod command;
+mod context;
+mod error;
+mod mailbox;
+mod message;
+mod monitor;
+mod msglog;
+mod node;
+mod parking;
+mod registry;
+mod scheduler;
+mod service;
+mod sync;
+mod timer;
+mod wheel;
+mod worker;
+
+pub use builder::NodeBuilder;
+pub use context::Context;
+pub use error::{EnvExists, Error, InitError, SendError};
+pub use mailbox::{Limit, Policy};
+pub use message::{Handle, Message, Payload, kind};
+pub use node::{Node, ServiceInfo, WorkerInfo};
+pub use service::{Factory, Interrupt, Service, factory};
+pub use timer::Delay;
+pub use wheel::TimerKey;
+pub use worker::current;
+
+/// The mechanisms that the models in `tests/loom_*.rs` check; not part of the interface.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{mailbox, parking, scheduler};
+}

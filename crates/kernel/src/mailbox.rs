@@ -1,0 +1,388 @@
+//! Mailboxes: where a service waits for messages, and where it lies between its turns.
+//!
+//! # States
+//! ```text
+//!            open            start                 push                 begin
+//!   Free ───────────▶ Starting ────▶ Idle ◀─────────────▶ Scheduled ───────────▶ Running
+//!    ▲                                 ▲      (in exactly one run queue)            │
+//!    │ clear                           └────────── end_turn ◀───────────────────────┘
+//!    └──────────────────────────────── Finish (retired)
+//! ```
+//! One lock covers the state, the queue, and the handle that the mailbox currently answers to. A
+//! sender finds the mailbox through the handle table, locks, *compares the handle*, and pushes.
+//! Because of that comparison a mailbox can be recycled for the next service as soon as the old one
+//! has gone: a sender that holds a stale pointer is refused, and no reference count is needed on
+//! the way. Mailboxes are never freed while their node lives (see [`crate::registry`]).
+//!
+//! The worker that begins a turn takes the service out (its *body*) and the whole queue with it, so
+//! that senders and the worker touch the lock twice per turn and not twice per message.
+//!
+//! Retiring sets the handle to 0, which refuses new messages at once, and makes sure that a worker
+//! comes by: that worker gets `Finish`, drops the service, and answers what is left in the queue.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use crate::message::{Handle, Message};
+use crate::sync::Mutex;
+
+/// Queue length at which the first overload warning is given.
+const OVERLOAD: usize = 1024;
+/// Buffers larger than this are given back when the queue has been emptied.
+const KEEP_CAPACITY: usize = 4096;
+
+/// What lies in a mailbox between turns.
+pub trait Body {
+    /// What others may look at while the body is out on a worker.
+    type Card: Clone;
+    /// Messages that were taken from the queue but not handled yet.
+    fn batch(&mut self) -> &mut VecDeque<Message>;
+}
+
+/// What to do with messages beyond a [`Limit`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    /// Accept them; log a line when the limit is passed and at each doubling.
+    Warn,
+    /// Refuse them with [`SendError::Refused`](crate::SendError::Refused).
+    Refuse,
+}
+
+/// Bound of a mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Number of waiting messages.
+    pub max: usize,
+    /// What happens beyond it.
+    pub policy: Policy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Free,
+    Starting,
+    Idle,
+    Scheduled,
+    Running,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    Alive,
+    /// Retired, but what was queued before is still handled (the log service at the end).
+    Draining,
+    Retired,
+}
+
+struct Inner<B: Body> {
+    /// Whose mailbox this is; 0 while it accepts nothing.
+    handle: u32,
+    state: State,
+    fate: Fate,
+    inbox: VecDeque<Message>,
+    /// Present unless the state is Free, Starting or Running.
+    body: Option<Box<B>>,
+    card: Option<B::Card>,
+    /// `usize::MAX`: no limit.
+    max: usize,
+    policy: Policy,
+    /// Length at which the next `Policy::Warn` line is due.
+    warn_at: usize,
+    /// Length at which the next overload line is due.
+    overload: usize,
+}
+
+/// A mailbox. See the module's description.
+#[repr(align(64))]
+pub struct Mailbox<B: Body> {
+    inner: Mutex<Inner<B>>,
+    progress: Progress,
+}
+
+/// Published by the worker while it works through a batch. On a cache line of its own: senders
+/// hammer the lock next to it.
+#[derive(Default)]
+#[repr(align(64))]
+pub(crate) struct Progress {
+    /// Messages of the batch that wait behind the current one.
+    pub(crate) waiting: AtomicUsize,
+    /// Stamp of the oldest of them.
+    pub(crate) oldest: AtomicU32,
+}
+
+/// A message was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Pushed {
+    /// The caller must put the mailbox into a run queue.
+    pub schedule: bool,
+    /// The caller should log that the mailbox holds so many messages; 0 for nothing.
+    pub warn: usize,
+}
+
+/// A message was not accepted, and has been freed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The handle has gone.
+    Gone,
+    /// The mailbox is full: its limit.
+    Full(usize),
+}
+
+/// What a worker gets for a turn.
+pub enum Turn<B> {
+    /// Messages to handle. The number is the queue's length if an overload line is due, else 0.
+    Run(Box<B>, usize),
+    /// The service was retired: drop it, answer what [`Mailbox::remains`], then [`Mailbox::clear`].
+    Finish(Box<B>),
+    /// Nothing left: the service lies idle in the mailbox.
+    Idle,
+    /// The turn was long enough, and messages remain: put the mailbox at the end of a run queue.
+    Requeue,
+}
+
+impl<B: Body> Default for Mailbox<B> {
+    fn default() -> Self {
+        Mailbox {
+            inner: Mutex::new(Inner {
+                handle: 0,
+                state: State::Free,
+                fate: Fate::Alive,
+                inbox: VecDeque::new(),
+                body: None,
+                card: None,
+                max: usize::MAX,
+                policy: Policy::Warn,
+                warn_at: 0,
+                overload: OVERLOAD,
+            }),
+            progress: Progress::default(),
+        }
+    }
+}
+
+impl<B: Body> Mailbox<B> {
+    fn lock(&self) -> impl std::ops::DerefMut<Target = Inner<B>> + '_ {
+        // Nothing that can panic runs under the lock, so it is never poisoned.
+        self.inner.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Free → Starting: messages are accepted from now on, none is dispatched.
+    pub fn open(&self, handle: Handle, card: B::Card, limit: Option<Limit>) {
+        let mut inner = self.lock();
+        debug_assert_eq!(inner.state, State::Free);
+        inner.state = State::Starting;
+        inner.fate = Fate::Alive;
+        inner.handle = handle.0;
+        inner.card = Some(card);
+        inner.overload = OVERLOAD;
+        inner.set_limit(limit);
+    }
+
+    /// Starting → Idle or Scheduled. Returns whether the caller must schedule the mailbox.
+    pub fn start(&self, body: Box<B>) -> bool {
+        let mut inner = self.lock();
+        debug_assert_eq!(inner.state, State::Starting);
+        inner.body = Some(body);
+        let work = inner.fate != Fate::Alive || !inner.inbox.is_empty();
+        inner.state = if work { State::Scheduled } else { State::Idle };
+        work
+    }
+
+    /// Adds a message. `exempt` is asked only if there is a limit: such messages are not subject to
+    /// it.
+    #[inline]
+    pub fn push(
+        &self,
+        to: Handle,
+        message: Message,
+        exempt: impl FnOnce() -> bool,
+    ) -> Result<Pushed, Refusal> {
+        let mut inner = self.lock();
+        if inner.handle != to.0 {
+            return Err(Refusal::Gone);
+        }
+        let mut warn = 0;
+        if inner.max != usize::MAX && !exempt() {
+            let length = inner.inbox.len() + self.progress.waiting.load(Relaxed);
+            match inner.check(length) {
+                Ok(due) => warn = due,
+                Err(limit) => return Err(Refusal::Full(limit)),
+            }
+        }
+        inner.inbox.push_back(message);
+        Ok(Pushed {
+            schedule: inner.wake(),
+            warn,
+        })
+    }
+
+    /// Adds several messages under one lock; they are not subject to a limit. Returns whether the
+    /// caller must schedule the mailbox; `None` if the handle has gone.
+    pub fn push_all(&self, to: Handle, messages: impl Iterator<Item = Message>) -> Option<bool> {
+        let mut inner = self.lock();
+        if inner.handle != to.0 {
+            return None;
+        }
+        inner.inbox.extend(messages);
+        Some(inner.wake())
+    }
+
+    /// Scheduled → Running. Only for whoever took the mailbox from a run queue.
+    #[inline]
+    pub fn begin(&self) -> Turn<B> {
+        let mut inner = self.lock();
+        debug_assert_eq!(inner.state, State::Scheduled);
+        inner.state = State::Running;
+        let body = inner
+            .body
+            .take()
+            .expect("a scheduled mailbox holds its service");
+        inner.proceed(body, true)
+    }
+
+    /// Ends a turn, or part of it: with `more` the worker is ready to go on with what has come in
+    /// meanwhile.
+    #[inline]
+    pub fn end_turn(&self, body: Box<B>, more: bool) -> Turn<B> {
+        self.lock().proceed(body, more)
+    }
+
+    /// Refuses messages from now on. `drain`: those queued before are still handled. Returns
+    /// whether the caller must schedule the mailbox; `None` if the handle has gone already.
+    pub fn retire(&self, handle: Handle, drain: bool) -> Option<bool> {
+        let mut inner = self.lock();
+        if inner.handle != handle.0 || handle.is_none() {
+            return None;
+        }
+        inner.handle = 0;
+        inner.fate = if drain { Fate::Draining } else { Fate::Retired };
+        Some(inner.wake())
+    }
+
+    /// Takes what was never handled; for whoever got `Finish`, or whose service never started.
+    pub fn remains(&self) -> VecDeque<Message> {
+        mem::take(&mut self.lock().inbox)
+    }
+
+    /// → Free. The mailbox may be opened again.
+    pub fn clear(&self) {
+        let card = {
+            let mut inner = self.lock();
+            debug_assert!(inner.handle == 0 && inner.body.is_none() && inner.inbox.is_empty());
+            inner.state = State::Free;
+            inner.card.take()
+        };
+        // Outside the lock: it may be the last reference to a lot.
+        drop(card);
+    }
+
+    /// The card of the service that answers to `handle` now.
+    pub fn card(&self, handle: Handle) -> Option<B::Card> {
+        let inner = self.lock();
+        if inner.handle == handle.0 {
+            inner.card.clone()
+        } else {
+            None
+        }
+    }
+
+    /// Messages that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().inbox.len() + self.progress.waiting.load(Relaxed)
+    }
+
+    /// Stamp of the oldest message that waits.
+    pub(crate) fn oldest(&self) -> Option<u32> {
+        let inner = self.lock();
+        if self.progress.waiting.load(Relaxed) > 0 {
+            return Some(self.progress.oldest.load(Relaxed));
+        }
+        inner.inbox.front().map(|m| m.stamp)
+    }
+
+    /// Sets or removes the limit.
+    pub fn set_limit(&self, handle: Handle, limit: Option<Limit>) {
+        let mut inner = self.lock();
+        if inner.handle == handle.0 {
+            inner.set_limit(limit);
+        }
+    }
+}
+
+impl<B: Body> Inner<B> {
+    /// Idle → Scheduled.
+    #[inline]
+    fn wake(&mut self) -> bool {
+        let idle = self.state == State::Idle;
+        if idle {
+            self.state = State::Scheduled;
+        }
+        idle
+    }
+
+    /// What comes next for a running body.
+    #[inline]
+    fn proceed(&mut self, mut body: Box<B>, more: bool) -> Turn<B> {
+        if self.fate == Fate::Retired {
+            return Turn::Finish(body);
+        }
+        let batch = body.batch();
+        if batch.is_empty() && self.inbox.is_empty() {
+            if self.fate == Fate::Draining {
+                return Turn::Finish(body);
+            }
+            self.overload = OVERLOAD;
+            if self.inbox.capacity() > KEEP_CAPACITY || batch.capacity() > KEEP_CAPACITY {
+                (self.inbox, *batch) = Default::default();
+            }
+            self.state = State::Idle;
+            self.body = Some(body);
+            return Turn::Idle;
+        }
+        if !more {
+            self.state = State::Scheduled;
+            self.body = Some(body);
+            return Turn::Requeue;
+        }
+        if batch.is_empty() {
+            mem::swap(batch, &mut self.inbox);
+        }
+        let behind = batch.len() + self.inbox.len() - 1;
+        let mut report = 0;
+        while behind > self.overload {
+            report = behind;
+            self.overload *= 2;
+        }
+        Turn::Run(body, report)
+    }
+
+    fn set_limit(&mut self, limit: Option<Limit>) {
+        self.max = limit.map_or(usize::MAX, |l| l.max);
+        self.policy = limit.map_or(Policy::Warn, |l| l.policy);
+        self.warn_at = self.max;
+    }
+
+    /// One more message for a queue of `length`: the length to warn about (or 0), or the limit if
+    /// it is refused.
+    #[cold]
+    fn check(&mut self, length: usize) -> Result<usize, usize> {
+        match self.policy {
+            Policy::Refuse if length >= self.max => Err(self.max),
+            Policy::Warn if length >= self.warn_at => {
+                self.warn_at = (length + 1).saturating_mul(2);
+                Ok(length + 1)
+            }
+            Policy::Warn if length < self.max => {
+                self.warn_at = self.max;
+                Ok(0)
+            }
+            _ => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! Messages: who sent it, what kind it is, which session it belongs to, and its payload.
+//!
+//! A [`Message`] is 32 bytes and is moved by value through mailboxes. Payloads of up to 16 bytes
+//! lie inside the message: most answers and small commands never touch the allocator. Longer ones
+//! are one block of [`crate::block`], owned by exactly one party: by the sender until it is
+//! accepted, then by the mailbox, then by the receiver.
+
+use std::fmt;
+use std::mem::{self, ManuallyDrop};
+use std::num::NonZeroU8;
+use std::{ptr, slice};
+
+use crate::block;
+
+/// Address of a service: the node's number in the high 8 bits, the local number in the low 24. 0 is
+/// nobody.
+///
+/// It is printed as `:%08x`, the form that logs use.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(transparent)]
+pub struct Handle(pub u32);
+
+impl Handle {
+    /// No service. As a source: the runtime itself.
+    pub const NONE: Handle = Handle(0);
+    /// The largest local number.
+    pub const LOCAL_MAX: u32 = 0x00ff_ffff;
+
+    /// The number of the node that the service lives on.
+    pub const fn harbor(self) -> u8 {
+        (self.0 >> 24) as u8
+    }
+
+    /// The number of the service on its node.
+    pub const fn local(self) -> u32 {
+        self.0 & Self::LOCAL_MAX
+    }
+
+    /// Is this [`Handle::NONE`]?
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Reads `:hex`, any number of digits in either case. `None` for anything else, and for values
+    /// above 32 bits.
+    pub fn parse(text: &str) -> Option<Handle> {
+        let digits = text.strip_prefix(':')?;
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let digits = digits.trim_start_matches('0');
+        if digits.is_empty() {
+            return Some(Handle::NONE);
+        }
+        u32::from_str_radix(digits, 16).ok().map(Handle)
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ":{:08x}", self.0)
+    }
+}
+
+/// Kinds of messages. Numbers above [`TRACE`](kind::TRACE) are free for applications.
+pub mod kind {
+    /// Log lines to the logger, the argument string of a Lua service, simple services.
+    pub const TEXT: u8 = 0;
+    /// Answer to a request with the same session; expiry of a timer (source 0, no payload).
+    pub const RESPONSE: u8 = 1;
+    /// Delivery of a multicast channel (session = channel).
+    pub const MULTICAST: u8 = 2;
+    /// Data of a client connection; empty, to the exit monitor: the source has gone.
+    pub const CLIENT: u8 = 3;
+    /// To the logger: reopen the file.
+    pub const SYSTEM: u8 = 4;
+    /// Commands to the harbor service.
+    pub const HARBOR: u8 = 5;
+    /// Socket events.
+    pub const SOCKET: u8 = 6;
+    /// A request failed (session not 0), or the source has gone (session 0).
+    pub const ERROR: u8 = 7;
+    /// Reserved.
+    pub const QUEUE: u8 = 8;
+    /// Debug protocol.
+    pub const DEBUG: u8 = 9;
+    /// Lua calls.
+    pub const LUA: u8 = 10;
+    /// Snax calls.
+    pub const SNAX: u8 = 11;
+    /// Trace tag of the next request of the source.
+    pub const TRACE: u8 = 12;
+
+    /// The name of a kind that the runtime knows.
+    pub fn name(kind: u8) -> Option<&'static str> {
+        const NAMES: [&str; 13] = [
+            "text",
+            "response",
+            "multicast",
+            "client",
+            "system",
+            "harbor",
+            "socket",
+            "error",
+            "queue",
+            "debug",
+            "lua",
+            "snax",
+            "trace",
+        ];
+        NAMES.get(kind as usize).copied()
+    }
+}
+
+/// Longest payload that is stored inside a message.
+const INLINE: usize = 16;
+
+#[derive(Clone, Copy)]
+union Data {
+    inline: [u8; INLINE],
+    heap: Heap,
+}
+
+#[derive(Clone, Copy)]
+struct Heap {
+    ptr: *mut u8,
+    len: usize,
+}
+
+/// Which variant of [`Data`] is live: `HEAP`, or the inline length plus one. Never 0, which gives
+/// `Option<Message>` its `None`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tag(NonZeroU8);
+
+impl Tag {
+    const HEAP: Tag = Tag(NonZeroU8::MAX);
+    const EMPTY: Tag = Tag(NonZeroU8::MIN);
+
+    #[inline]
+    fn inline(len: usize) -> Tag {
+        debug_assert!(len <= INLINE);
+        // `| 0` would do; saturating keeps the conversion free of a branch that can panic.
+        Tag(NonZeroU8::MIN.saturating_add(len as u8))
+    }
+
+    #[inline]
+    fn inline_len(self) -> usize {
+        (self.0.get() - 1) as usize
+    }
+}
+
+/// Owned bytes of a message: inline up to 16 bytes, else one block.
+pub struct Payload {
+    data: Data,
+    tag: Tag,
+}
+
+// SAFETY: a payload owns its block exclusively and hands out only shared slices of it.
+unsafe impl Send for Payload {}
+// SAFETY: as above; no interior mutability.
+unsafe impl Sync for Payload {}
+
+impl Payload {
+    /// No bytes.
+    pub const EMPTY: Payload = Payload {
+        data: Data {
+            inline: [0; INLINE],
+        },
+        tag: Tag::EMPTY,
+    };
+
+    /// Copies `bytes`.
+    #[inline]
+    pub fn from_slice(bytes: &[u8]) -> Payload {
+        let len = bytes.len();
+        if len <= INLINE {
+            let mut inline = [0; INLINE];
+            inline[..len].copy_from_slice(bytes);
+            return Payload {
+                data: Data { inline },
+                tag: Tag::inline(len),
+            };
+        }
+        let p = block::alloc(len);
+        // SAFETY: `p` is a fresh block of `len` bytes, so it cannot overlap `bytes`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), p, len) };
+        Payload {
+            data: Data {
+                heap: Heap { ptr: p, len },
+            },
+            tag: Tag::HEAP,
+        }
+    }
+
+    /// Takes over a block. Null, or a length of 0, gives an empty payload; the block is freed in
+    /// the latter case.
+    ///
+    /// # Safety
+    /// `ptr` is null, or a block of [`crate::block::alloc`] whose first `len` bytes are initialised
+    /// and which nobody else owns.
+    #[inline]
+    pub unsafe fn from_raw(ptr: *mut u8, len: usize) -> Payload {
+        if ptr.is_null() || len == 0 {
+            // SAFETY: null or an owned block, by contract.
+            unsafe { block::free(ptr) };
+            return Payload::EMPTY;
+        }
+        Payload {
+            data: Data {
+                heap: Heap { ptr, len },
+            },
+            tag: Tag::HEAP,
+        }
+    }
+
+    /// Gives the bytes away as a block that the caller frees with [`crate::block::free`]. An empty
+    /// payload gives (null, 0).
+    #[inline]
+    pub fn into_raw(self) -> (*mut u8, usize) {
+        let this = ManuallyDrop::new(self);
+        if this.tag == Tag::HEAP {
+            // SAFETY: the tag says that the heap variant is live.
+            let heap = unsafe { this.data.heap };
+            return (heap.ptr, heap.len);
+        }
+        let bytes = this.as_slice();
+        if bytes.is_empty() {
+            return (ptr::null_mut(), 0);
+        }
+        let p = block::alloc(bytes.len());
+        // SAFETY: a fresh block of that length.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), p, bytes.len()) };
+        (p, bytes.len())
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        // SAFETY: `data` and `tag` belong together by construction.
+        unsafe { as_slice(&self.data, self.tag) }
+    }
+
+    /// Number of bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Is the length 0?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// # Safety
+/// `tag` describes `data`.
+#[inline]
+unsafe fn as_slice(data: &Data, tag: Tag) -> &[u8] {
+    if tag == Tag::HEAP {
+        // SAFETY: the heap variant is live, and its block holds `len` initialised bytes for as long
+        // as the owner lives.
+        unsafe { slice::from_raw_parts(data.heap.ptr, data.heap.len) }
+    } else {
+        // SAFETY: the inline variant is live, fully initialised, and the length is at most INLINE.
+        unsafe { data.inline.get_unchecked(..tag.inline_len()) }
+    }
+}
+
+impl Drop for Payload {
+    #[inline]
+    fn drop(&mut self) {
+        if self.tag == Tag::HEAP {
+            // SAFETY: the heap variant is live and owned.
+            unsafe { block::free(self.data.heap.ptr) };
+        }
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Payload::EMPTY
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(&self.as_slice()).finish()
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        Payload::from_slice(bytes)
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Payload::from_slice(text.as_bytes())
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Payload::from_slice(text.as_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Payload::from_slice(&bytes)
+    }
+}
+
+/// One message on its way or at its receiver.
+pub struct Message {
+    data: Data,
+    /// Who sent it. [`Handle::NONE`] for the runtime (timers, log lines of its own).
+    pub source: Handle,
+    /// Which request it belongs to; 0 for none.
+    pub session: i32,
+    /// When it was sent, in units of [`crate::clock::STAMP_SHIFT`] (about half a millisecond),
+    /// wrapping.
+    pub(crate) stamp: u32,
+    /// One of [`kind`].
+    pub kind: u8,
+    tag: Tag,
+}
+
+const _: () = assert!(size_of::<Message>() == 32);
+const _: () = assert!(size_of::<Option<Message>>() == 32);
+
+// SAFETY: as for Payload.
+unsafe impl Send for Message {}
+// SAFETY: as for Payload.
+unsafe impl Sync for Message {}
+
+impl Message {
+    /// Puts a message together.
+    #[inline]
+    pub fn new(kind: u8, source: Handle, session: i32, payload: Payload) -> Message {
+        let payload = ManuallyDrop::new(payload);
+        Message {
+            data: payload.data,
+            source,
+            session,
+            stamp: 0,
+            kind,
+            tag: payload.tag,
+        }
+    }
+
+    /// The payload's bytes.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        // SAFETY: `data` and `tag` belong together by construction.
+        unsafe { as_slice(&self.data, self.tag) }
+    }
+
+    /// Takes the payload out and leaves an empty one.
+    #[inline]
+    pub fn take_payload(&mut self) -> Payload {
+        let tag = mem::replace(&mut self.tag, Tag::EMPTY);
+        Payload {
+            data: self.data,
+            tag,
+        }
+    }
+
+    /// Keeps only the payload.
+    #[inline]
+    pub fn into_payload(self) -> Payload {
+        let this = ManuallyDrop::new(self);
+        Payload {
+            data: this.data,
+            tag: this.tag,
+        }
+    }
+
+    /// Does its sender wait for an answer?
+    pub(crate) fn is_request(&self) -> bool {
+        self.session > 0 && !matches!(self.kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST)
+    }
+}
+
+impl Drop for Message {
+    #[inline]
+    fn drop(&mut self) {
+        if self.tag == Tag::HEAP {
+            // SAFETY: the heap variant is live and owned.
+            unsafe { block::free(self.data.heap.ptr) };
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .field("session", &self.session)
+            .field("len", &self.payload().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_read_any_spelling() {
+        assert_eq!(Handle::parse(":1a"), Some(Handle(0x1a)));
+        assert_eq!(Handle::parse(":0000001A"), Some(Handle(0x1a)));
+        assert_eq!(Handle::parse(":00000000000ff"), Some(Handle(0xff)));
+        assert_eq!(Handle::parse(":0"), Some(Handle::NONE));
+        for bad in [
+            "",
+            ":",
+            "1a",
+            ":xyz",
+            ":-1",
+            ":+1",
+            ":123456789",
+            ": 1",
+            ".a",
+        ] {
+            assert_eq!(Handle::parse(bad), None, "{bad:?}");
+        }
+        assert_eq!(Handle(0x0100_002a).to_string(), ":0100002a");
+        assert_eq!(
+            (Handle(0x0100_002a).harbor(), Handle(0x0100_002a).local()),
+            (1, 0x2a)
+        );
+    }
+
+    #[test]
+    fn payloads_of_every_size_survive_all_conversions() {
+        for len in [0, 1, 15, 16, 17, 100, 70_000] {
+            let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let mut m = Message::new(kind::LUA, Handle(1), 7, Payload::from_slice(&bytes));
+            assert_eq!(m.payload(), bytes);
+            let p = m.take_payload();
+            assert_eq!((p.as_slice(), m.payload()), (&bytes[..], &[][..]));
+            let (ptr, n) = p.into_raw();
+            assert_eq!((n, ptr.is_null()), (len, len == 0));
+            // SAFETY: the pair comes from into_raw and is given back once.
+            let again = unsafe { Payload::from_raw(ptr, n) };
+            assert_eq!(again.as_slice(), bytes);
+            assert_eq!(
+                Message::new(0, Handle(0), 0, again)
+                    .into_payload()
+                    .as_slice(),
+                bytes
+            );
+        }
+    }
+}

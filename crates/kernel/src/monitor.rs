@@ -1,0 +1,125 @@
+//! The watcher for endless loops.
+//!
+//! Every worker publishes on its [`Desk`] what it is doing: plain stores to a cache line of its
+//! own, no lock. The timer thread compares version numbers every few seconds while a worker is
+//! awake. A message that is still being handled after a whole interval is reported, again after
+//! each further interval; nothing is killed.
+
+use std::sync::atomic::{
+    AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release,
+};
+use std::time::Instant;
+
+use crate::clock;
+use crate::message::{Handle, kind};
+use crate::node::Node;
+
+/// What one worker is doing.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// Service that handles a message now; 0 for none.
+    pub(crate) dest: AtomicU32,
+    pub(crate) source: AtomicU32,
+    pub(crate) session: AtomicI32,
+    pub(crate) kind: AtomicU8,
+    /// Number of messages that this worker has begun.
+    pub(crate) version: AtomicU32,
+    /// Ticks when the message was begun (with profiling), or its turn (without).
+    pub(crate) began: AtomicU64,
+}
+
+impl Desk {
+    /// A message is begun.
+    #[inline]
+    pub(crate) fn begin(&self, dest: Handle, source: Handle, session: i32, kind: u8, began: u64) {
+        self.source.store(source.0, Relaxed);
+        self.session.store(session, Relaxed);
+        self.kind.store(kind, Relaxed);
+        self.began.store(began, Relaxed);
+        self.dest.store(dest.0, Relaxed);
+        // Last, so that whoever sees the new version sees the rest.
+        self.version
+            .store(self.version.load(Relaxed).wrapping_add(1), Release);
+    }
+
+    /// The worker has nothing on its desk.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        self.dest.store(0, Relaxed);
+    }
+}
+
+/// The checks' memory.
+pub(crate) struct Monitor {
+    next: Instant,
+    /// Version seen by the last check, per worker.
+    seen: Vec<u32>,
+    interval: std::time::Duration,
+}
+
+impl Monitor {
+    pub(crate) fn new(node: &Node) -> Monitor {
+        let interval = node.monitor_interval;
+        Monitor {
+            next: Instant::now() + interval,
+            seen: vec![0; node.desks.len()],
+            interval,
+        }
+    }
+
+    /// When the next check is due.
+    pub(crate) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// No worker is awake, so nothing can be stuck.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        if now >= self.next {
+            self.next = now + self.interval;
+        }
+    }
+
+    /// Compares versions if it is time to.
+    pub(crate) fn check(&mut self, node: &Node, now: Instant) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + self.interval;
+        for (desk, seen) in node.desks.iter().zip(&mut self.seen) {
+            let version = desk.version.load(Acquire);
+            let dest = Handle(desk.dest.load(Relaxed));
+            if std::mem::replace(seen, version) == version && !dest.is_none() {
+                report(node, desk, dest, version);
+            }
+        }
+    }
+}
+
+#[cold]
+fn report(node: &Node, desk: &Desk, dest: Handle, version: u32) {
+    let source = Handle(desk.source.load(Relaxed));
+    let (session, kind) = (desk.session.load(Relaxed), desk.kind.load(Relaxed));
+    let busy = clock::seconds(clock::ticks().saturating_sub(desk.began.load(Relaxed)));
+    let context = node.context(dest);
+    let line = format!(
+        "error: A message from [ {source} ] to [ {dest} ] maybe in an endless loop (version = {})",
+        version as i32
+    );
+    node.log(Handle::NONE, line.as_bytes());
+    let what = kind::name(kind).map_or_else(|| kind.to_string(), str::to_owned);
+    let who = context.as_ref().map_or_else(
+        || "a service that has been killed".to_owned(),
+        |c| c.description(),
+    );
+    let line = format!(
+        "error: {dest} ({who}) has been handling one message of type {what}, session {session}, for {busy:.1} s"
+    );
+    node.log(Handle::NONE, line.as_bytes());
+    if let Some(context) = context {
+        context.set_endless();
+        if let Some(interrupt) = context.interrupt() {
+            interrupt.stuck();
+        }
+    }
+}

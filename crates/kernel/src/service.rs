@@ -1,0 +1,71 @@
+//! What a service is to the kernel.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::error::InitError;
+use crate::mailbox::Body;
+use crate::message::Message;
+
+/// An actor: state that is touched by one thread at a time, driven by messages.
+///
+/// It may move between workers from message to message. A panic in [`handle`](Service::handle) is
+/// caught: the service is retired, the request that it worked on is answered with an ERROR, and the
+/// node goes on. The object is dropped on a worker, after its last turn; its destructor may still
+/// send messages and log.
+pub trait Service: Send + 'static {
+    /// Runs on the thread that launches the service, before anything is dispatched to it. Messages
+    /// that arrive meanwhile are kept. An error makes the launch fail.
+    fn init(&mut self, _cx: &Arc<Context>, _param: &str) -> Result<(), InitError> {
+        Ok(())
+    }
+
+    /// Handles one message.
+    fn handle(&mut self, cx: &Arc<Context>, message: Message);
+
+    /// Called after the last of the messages that were handled in one go.
+    fn turn_end(&mut self, _cx: &Arc<Context>) {}
+
+    /// How other threads reach the service while it is busy. Asked once, after its creation and
+    /// before `init`.
+    fn interrupts(&self) -> Option<Arc<dyn Interrupt>> {
+        None
+    }
+}
+
+/// The side of a service that other threads may call at any time, concurrently with its turns.
+pub trait Interrupt: Send + Sync {
+    /// The command `SIGNAL`.
+    fn signal(&self, number: i32);
+
+    /// The monitor suspects an endless loop in the message that is being handled: tell the log what
+    /// is going on.
+    fn stuck(&self) {}
+}
+
+/// Makes a service of one module.
+pub type Factory = Arc<dyn Fn() -> Box<dyn Service> + Send + Sync>;
+
+/// A factory from a function or closure that makes the service.
+pub fn factory<S: Service>(make: impl Fn() -> S + Send + Sync + 'static) -> Factory {
+    Arc::new(move || Box::new(make()))
+}
+
+/// A service as it lies in its mailbox.
+pub(crate) struct Resident {
+    pub(crate) service: Box<dyn Service>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) batch: VecDeque<Message>,
+}
+
+impl Body for Resident {
+    type Card = Arc<Context>;
+
+    #[inline]
+    fn batch(&mut self) -> &mut VecDeque<Message> {
+        &mut self.batch
+    }
+}
+
+pub(crate) type Mailbox = crate::mailbox::Mailbox<Resident>;

@@ -1,0 +1,204 @@
+//! The worker threads: turns of services.
+//!
+//! A turn handles up to [`BUDGET`] messages of one service. In between, the worker takes over what
+//! has come in meanwhile; only a service that has used up its budget goes to the tail of the run
+//! queue. What is needed for every message is kept to plain loads and stores on cache lines that
+//! nobody else writes.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock::{self, STAMP_SHIFT};
+use crate::context::{LOGGING, RETIRED};
+use crate::mailbox::Turn;
+use crate::message::{Handle, Payload, kind};
+use crate::monitor::Desk;
+use crate::node::Node;
+use crate::scheduler::Runner;
+use crate::service::{Mailbox, Resident};
+
+/// Messages of one turn. Large enough that the run queue does not matter, small enough that
+/// neighbours do not wait for long.
+const BUDGET: u32 = 128;
+
+/// A worker's own data, reachable from the code that it runs.
+pub(crate) struct Local {
+    node: Arc<Node>,
+    pub(crate) runner: Runner<Mailbox>,
+    /// The latest reading of the tick counter; good enough for the age of messages.
+    ticks: Cell<u64>,
+}
+
+thread_local! {
+    static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
+}
+
+impl Local {
+    /// The data of this thread, if it is a worker of `node`.
+    #[inline]
+    pub(crate) fn of(node: &Node) -> Option<&'_ Local> {
+        // SAFETY: the pointer is null or leads to a variable of `run` below, which outlives
+        // everything that `run` calls. The result cannot leave the thread (Local is not Sync), nor
+        // survive `run`, which holds an Arc of the node for longer.
+        let local = unsafe { LOCAL.get().as_ref() }?;
+        ptr::eq(&*local.node, node).then_some(local)
+    }
+
+    /// The time for a message sent now.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u32 {
+        (self.ticks.get() >> STAMP_SHIFT) as u32
+    }
+
+    fn desk(&self) -> &Desk {
+        &self.node.desks[self.runner.index()]
+    }
+}
+
+/// The service whose message this thread is handling. [`Handle::NONE`] outside of a turn.
+pub fn current() -> Handle {
+    // SAFETY: as in `Local::of`.
+    match unsafe { LOCAL.get().as_ref() } {
+        Some(local) => Handle(local.desk().dest.load(Relaxed)),
+        None => Handle::NONE,
+    }
+}
+
+/// Body of a worker thread; returns when the node stops.
+pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
+    let local = Local {
+        node: node.clone(),
+        runner,
+        ticks: Cell::new(clock::ticks()),
+    };
+    LOCAL.set(&raw const local);
+    while let Some(mailbox) = node.scheduler.next(&local.runner) {
+        // SAFETY: run queues hold mailboxes of this node only, which live as long as it does.
+        local.turn(unsafe { mailbox.as_ref() });
+    }
+    LOCAL.set(ptr::null());
+}
+
+impl Local {
+    fn turn(&self, mailbox: &Mailbox) {
+        let mut budget = BUDGET;
+        let mut step = mailbox.begin();
+        loop {
+            match step {
+                Turn::Run(mut body, overload) => {
+                    if overload > 0 {
+                        warn_overload(&body, overload);
+                    }
+                    if let Err(panic) = self.batch(&mut body, mailbox, &mut budget) {
+                        self.crashed(&body, &*panic);
+                    }
+                    step = mailbox.end_turn(body, budget > 0);
+                }
+                Turn::Idle => break,
+                Turn::Requeue => {
+                    self.node
+                        .scheduler
+                        .requeue(&self.runner, NonNull::from(mailbox));
+                    break;
+                }
+                Turn::Finish(body) => {
+                    self.node.finish(*body, mailbox);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Handles the messages of a batch, as far as the budget allows.
+    fn batch(
+        &self,
+        body: &mut Resident,
+        mailbox: &Mailbox,
+        budget: &mut u32,
+    ) -> Result<(), Box<dyn Any + Send>> {
+        let desk = self.desk();
+        let profile = self.node.profile();
+        let Resident {
+            service,
+            context,
+            batch,
+        } = body;
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            let mut ticks = clock::ticks();
+            let progress = mailbox.progress();
+            while let Some(message) = batch.pop_front() {
+                progress.waiting.store(batch.len(), Relaxed);
+                if let Some(next) = batch.front() {
+                    progress.oldest.store(next.stamp, Relaxed);
+                }
+                self.ticks.set(ticks);
+                desk.begin(
+                    context.handle(),
+                    message.source,
+                    message.session,
+                    message.kind,
+                    ticks,
+                );
+                context.begin_message(if profile { ticks } else { 0 });
+                if context.flags() & LOGGING != 0 {
+                    crate::msglog::record(context, &message);
+                }
+                service.handle(context, message);
+                if profile {
+                    let now = clock::ticks();
+                    context.end_message(now.wrapping_sub(ticks));
+                    ticks = now;
+                }
+                *budget -= 1;
+                if *budget == 0 || context.flags() & RETIRED != 0 {
+                    break;
+                }
+            }
+            service.turn_end(context);
+        }));
+        context.end_turn();
+        desk.clear();
+        handled
+    }
+
+    /// The service has panicked: answer the request that it worked on, and retire it.
+    #[cold]
+    fn crashed(&self, body: &Resident, panic: &(dyn Any + Send)) {
+        let context = &body.context;
+        let line = format!(
+            "error: {} panicked: {}",
+            context.description(),
+            panic_text(panic)
+        );
+        context.log(line);
+        let desk = self.desk();
+        let (source, session, kind) = (
+            Handle(desk.source.load(Relaxed)),
+            desk.session.load(Relaxed),
+            desk.kind.load(Relaxed),
+        );
+        if session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST) {
+            // It may have gone meanwhile, which is fine.
+            let _ = context.send(source, kind::ERROR, session, Payload::EMPTY);
+        }
+        self.node.dismiss(context.handle());
+    }
+}
+
+#[cold]
+fn warn_overload(body: &Resident, length: usize) {
+    body.context.log(format!(
+        "error: May overload, message queue length = {length}"
+    ));
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no text)")
+}
