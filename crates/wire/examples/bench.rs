@@ -58,15 +58,21 @@ fn walk(stream: &[u8]) -> u64 {
     sum
 }
 
+/// All tokens of a stream in a row, the ends of tables as nils.
+fn tokens(stream: &[u8]) -> Vec<Token<'_>> {
+    let mut r = Reader::new(stream);
+    std::iter::from_fn(|| r.next().unwrap()).collect()
+}
+
 /// The best of several runs: others who use the machine make a run slower, never faster.
 fn measure(name: &str, bytes: usize, mut f: impl FnMut()) {
-    const ROUNDS: u32 = 100_000;
+    const ROUNDS: u32 = 4_000;
     let run = |_| {
         let start = Instant::now();
         (0..ROUNDS).for_each(|_| f());
         start.elapsed()
     };
-    let best: Duration = (0..10).map(run).min().unwrap();
+    let best: Duration = (0..150).map(run).min().unwrap();
     let ns = best.as_secs_f64() * 1e9 / ROUNDS as f64;
     println!("{name:<24} {ns:8.1} ns {:8.2} GB/s", bytes as f64 / ns);
 }
@@ -76,13 +82,46 @@ fn main() {
         let bytes = seri::pack(&values).unwrap();
         let mut buf = Vec::with_capacity(4096);
         println!("{what}: {} bytes", bytes.len());
-        measure("  write", bytes.len(), || {
+        let tokens = tokens(&bytes);
+        measure("  write tokens", bytes.len(), || {
+            buf.clear();
+            let mut w = Writer::new(&mut buf);
+            for token in black_box(&tokens) {
+                match *token {
+                    Token::Nil => w.nil(),
+                    Token::Bool(v) => w.bool(v),
+                    Token::Int(v) => w.int(v),
+                    Token::Float(v) => w.float(v),
+                    Token::Pointer(v) => w.pointer(v),
+                    Token::Str(v) => w.bytes(v).unwrap(),
+                    Token::Table { array_len } => w.begin_table(array_len),
+                }
+            }
+            black_box(&buf);
+        });
+        measure("  write values", bytes.len(), || {
             buf.clear();
             let mut w = Writer::new(&mut buf);
             for v in black_box(&values) {
                 v.write(&mut w).unwrap();
             }
             black_box(&buf);
+        });
+        measure("  read flat", bytes.len(), || {
+            let mut r = Reader::new(black_box(&bytes));
+            let mut sum = 0;
+            while let Some(token) = r.next().unwrap() {
+                sum += match token {
+                    Token::Nil => 0,
+                    Token::Bool(v) => v as u64,
+                    Token::Int(v) => v as u64 & 0xff,
+                    Token::Float(v) => v.to_bits() & 0xff,
+                    Token::Pointer(v) => v & 0xff,
+                    Token::Str(v) => v.len() as u64,
+                    Token::Table { array_len } => array_len as u64,
+                };
+            }
+            black_box(sum);
         });
         measure("  read tokens", bytes.len(), || {
             black_box(walk(black_box(&bytes)));

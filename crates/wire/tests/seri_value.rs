@@ -241,7 +241,8 @@ fn a_nan_key_is_refused() {
 }
 
 #[test]
-fn a_token_and_its_result_stay_small() {
+fn tokens_and_values_stay_small() {
+    assert_eq!(size_of::<Value>(), 24);
     assert_eq!(size_of::<Token<'_>>(), 24);
     assert!(size_of::<Result<Option<Token<'_>>, Error>>() <= 32);
 }

@@ -53,14 +53,14 @@ impl<const N: usize> From<&[u8; N]> for Value {
 
 impl From<Table> for Value {
     fn from(v: Table) -> Self {
-        Value::Table(v)
+        Value::Table(v.into())
     }
 }
 
 /// An array becomes a table with these values; a list of bytes that should be a string is a `&[u8; N]`.
 impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
     fn from(v: [T; N]) -> Self {
-        Value::Table(v.into())
+        Table::from(v).into()
     }
 }
 
@@ -228,7 +228,7 @@ impl TryFrom<Value> for Table {
 
     fn try_from(v: Value) -> Result<Self, Error> {
         if let Value::Table(v) = v {
-            Ok(v)
+            Ok(*v)
         } else {
             Err(wrong(Kind::Table, &v))
         }

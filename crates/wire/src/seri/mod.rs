@@ -81,6 +81,7 @@ const LONG_ARRAY: u8 = 31;
 /// A string of this many bytes or more does not fit in a cookie.
 const LONG_STRING_FROM: usize = 32;
 
+#[inline(always)]
 const fn header(tag: u8, cookie: u8) -> u8 {
     tag | cookie << 3
 }

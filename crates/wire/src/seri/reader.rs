@@ -2,6 +2,10 @@
 //!
 //! A read either takes all of its bytes or none, so the count of bytes left in an error is that after the
 //! last complete piece: a header whose payload is short has been read, the payload has not.
+//!
+//! `next`, `value` and what they call are always inlined. The compiler, left alone, shares one copy among
+//! the few places that a caller has; a token then goes through memory and is matched twice, which takes
+//! twice the time.
 
 use super::{Error, LONG_ARRAY, number, tag};
 
@@ -106,7 +110,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`]; reading on after an error has no meaning, but does no harm.
-    #[inline]
+    #[inline(always)]
     #[expect(
         clippy::should_implement_trait,
         reason = "an error ends the stream, which `?` on a Result says best"
@@ -123,7 +127,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`], also at the end of the stream.
-    #[inline]
+    #[inline(always)]
     pub fn value(&mut self) -> Result<Token<'a>, Error> {
         let Some((&first, rest)) = self.rest.split_first() else {
             return Err(invalid!(self));
@@ -185,7 +189,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let Some((head, rest)) = self.rest.split_first_chunk() else {
             return Err(invalid!(self));
@@ -194,7 +198,7 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], Error> {
         let Some((head, rest)) = self.rest.split_at_checked(len) else {
             return Err(invalid!(self));
@@ -203,7 +207,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    #[inline]
+    #[inline(always)]
     fn int(&mut self, cookie: u8) -> Result<i64, Error> {
         Ok(match cookie {
             number::ZERO => 0,

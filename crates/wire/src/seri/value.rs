@@ -39,8 +39,8 @@ pub enum Value {
     Pointer(u64),
     /// A string, which in Lua is any sequence of bytes.
     Bytes(Vec<u8>),
-    /// A table.
-    Table(Table),
+    /// A table, boxed to keep a value at three words.
+    Table(Box<Table>),
 }
 
 /// The type of a [`Value`]; `Display` gives Lua's name for it.
@@ -177,7 +177,7 @@ impl Value {
                     let token = r.value()?;
                     pairs.push((key, Value::read(r, token, depth + 1)?));
                 }
-                Value::Table(Table::assigned(array, pairs))
+                Value::Table(Box::new(Table::assigned(array, pairs)))
             }
         })
     }

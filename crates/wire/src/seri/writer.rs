@@ -1,9 +1,9 @@
 //! Values to bytes.
 //!
-//! Packing is on the path of every message, mostly as a handful of small values, so the cost to keep down is
-//! the check for room in the vector. Each value is therefore put together in a fixed-size array and appended
-//! by one copy of constant size (a few machine words, no call of `memcpy`), and what is too much is cut off
-//! again, which is a store of the length.
+//! Packing is on the path of every message, mostly as a handful of small values, so the costs to keep down
+//! are the checks for room in the vector and calls of `memcpy`. A header and its number are therefore put
+//! together in a register and appended as 16 bytes, whatever the size of the number; what is too much is cut
+//! off again, which is a store of the length.
 
 use super::{Error, LONG_ARRAY, LONG_STRING_FROM, MAX_STRING, header, number, tag};
 
@@ -94,7 +94,6 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn bytes(&mut self, v: &[u8]) -> Result<(), Error> {
         if v.len() < LONG_STRING_FROM {
-            self.buf.reserve(LONG_STRING_FROM);
             self.buf.push(header(tag::SHORT_STRING, v.len() as u8));
             self.buf.extend_from_slice(v);
             return Ok(());
@@ -127,14 +126,14 @@ impl<'a> Writer<'a> {
         self.nil();
     }
 
-    /// Appends a header and the low `size` bytes of `payload`.
+    /// Appends a header and the low `size` bytes of `payload`, which are at most 8.
     #[inline]
     fn word(&mut self, header: u8, payload: u64, size: usize) {
-        let mut all = [0; 9];
-        all[0] = header;
-        all[1..].copy_from_slice(&payload.to_le_bytes());
+        // Made by shifting, not in an array in memory: reading words back from single bytes just stored
+        // makes the processor wait.
+        let all = (payload as u128) << 8 | header as u128;
         let end = self.buf.len() + 1 + size;
-        self.buf.extend_from_slice(&all);
+        self.buf.extend_from_slice(&all.to_le_bytes());
         self.buf.truncate(end);
     }
 
