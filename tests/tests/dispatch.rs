@@ -1,0 +1,111 @@
+//! The dispatcher's state machine, and what it has to survive.
+
+use skynet_tests::lua_cases;
+
+mod machine {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/machine" {
+            response_resumes;
+            break_placeholder => |out| {
+                out.has_not("Unknown session");
+            };
+            unknown_response => |out| {
+                out.has("Unknown session : 99999 from 555").has("Response message : lost");
+            };
+            error_with_session;
+            error_of_a_dead_service;
+            error_closes_responses;
+            trace_message;
+            unregistered_type;
+            registered_without_handler;
+            unpack_error => |out| {
+                out.has_times("Invalid serialize stream", 2);
+            };
+            unpack_runs_before_the_handler => |out| {
+                out.has("unpack function fails");
+            };
+            raised_error => |out| {
+                out.has("a text").has("error of a send");
+            };
+            error_after_the_answer => |out| {
+                out.has("after the answer");
+            };
+            wakeup_then_error;
+            close_on_error;
+            raw_yields => |out| {
+                out.has("Unknown command : ODD").has("Unknown command : 7");
+                out.has("Call skynet.coroutine.yield out of skynet.coroutine.resume");
+            };
+            raw_yield_of_nothing => |out| {
+                out.has_not("Unknown command");
+            };
+            wakeups_before_errors;
+            before_the_next_message;
+            wakeup_chains;
+            errors_of_one_message => |out| {
+                out.has("error of the handler").has("error of fork one").has("error of fork two");
+                out.has_times("lua call [", 1);
+            };
+            coroutines_are_reused;
+            waiting_coroutines_survive_gc;
+            yield_across_pcall;
+            waiting_where_that_is_impossible => |out| {
+                out.has_not("Unknown session");
+            };
+            dead_coroutines => |out| {
+                out.has_not("never printed");
+            };
+            resume_by_hand;
+        }
+    }
+}
+
+mod robust {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/robust" {
+            raise;
+            raise_after_waiting;
+            raise_in_fork;
+            raise_in_timeout;
+            raise_in_close;
+            raise_in_close_without_error;
+            raise_in_gc;
+            raise_in_message_handler;
+            raise_answers;
+            overflows;
+            impossible_results;
+            raise_in_init;
+            raise_while_closing;
+            wrong_arguments;
+            deep_coroutines;
+            pending_sessions;
+            pending_calls;
+        }
+    }
+}
+
+mod memory {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/memory" {
+            limit => |out| {
+                out.has("Set memory limit to 8.00 M").has("not enough memory");
+            };
+            large_messages => |out| {
+                assert!(out.count("lua memory error : [") + out.count("not enough memory") > 0, "{out}");
+            };
+            warnings => |out| {
+                out.has_times("Memory warning 3", 1).has_times("Memory warning 6", 1).in_order(&["warning 3", "warning 6"]);
+                // Garbage may take it over 128 MiB as well.
+                assert!(out.count("Memory warning") <= 3, "{out}");
+            };
+            every_allocation;
+            squeezed;
+        }
+    }
+}
