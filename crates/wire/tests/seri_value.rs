@@ -149,6 +149,39 @@ fn assigning_keeps_the_canonical_form() {
 }
 
 #[test]
+fn a_table_from_a_stream_is_the_table_after_the_same_assignments() {
+    let mut seed = 1_u64;
+    let mut below = |n: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % n
+    };
+    for _ in 0..20_000 {
+        let mut value = |n: u32| {
+            if below(3) == 0 { Value::Nil } else { n.into() }
+        };
+        let array: Vec<_> = (0..6).map(&mut value).collect();
+        let values: Vec<_> = (10..18).map(value).collect();
+        let array = &array[..below(7) as usize];
+        let mut key = || match below(12) {
+            0 => "s".into(),
+            1 => 0.5.into(),
+            k => Value::Int(k as i64 - 2),
+        };
+        let pairs: Vec<_> = values.into_iter().map(|v| (key(), v)).collect();
+
+        let mut assigned = Table::new();
+        let elements = (1..).map(Value::Int).zip(array.iter().cloned());
+        assigned.extend(elements.chain(pairs.iter().cloned()));
+        let table = streamed(array, &pairs);
+        assert_eq!(table, assigned, "{array:?} {pairs:?}");
+        for (k, v) in table.iter() {
+            assert_eq!(assigned.get(k), Some(v));
+        }
+        assert_eq!(table.iter().count(), table.len());
+    }
+}
+
+#[test]
 fn equal_tables_give_equal_bytes() {
     let a = table! { "b" => 1, "a" => 2, 2 => "two", 1 => "one" };
     let b = table! { 1.0 => "one", "a" => 2, "b" => 1, 2 => "two" };

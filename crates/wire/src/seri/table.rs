@@ -129,10 +129,11 @@ impl Table {
         match slot(k, self.array.len()) {
             Some(i) if !value.is_nil() => self.array[i] = value,
             Some(i) => {
-                let rest = self.array.split_off(i);
-                for (v, i) in rest.into_iter().zip(i as i64 + 1..).skip(1) {
-                    self.assign_pair(Value::Int(i), v);
-                }
+                let next = i as i64 + 2;
+                let at = self.search(Key::Int(next)).unwrap_or_else(|at| at);
+                let rest = (next..).map(Value::Int).zip(self.array.drain(i + 1..));
+                self.pairs.splice(at..at, rest);
+                self.array.truncate(i);
             }
             None if self.follows_array(k) => self.push(value),
             None => self.assign_pair(key, value),
