@@ -1,0 +1,301 @@
+-- docs/semantics.md: death (X).
+local skynet = require "skynet"
+local core = require "skynet.core"
+local check = require "check"
+
+local role, case = {}, {}
+
+local function begin(f, ...)
+	local args, result = table.pack(...), nil
+	skynet.fork(function()
+		result = table.pack(pcall(f, table.unpack(args, 1, args.n)))
+	end)
+	skynet.yield()
+	return function()
+		check.wait(function() return result end)
+		return result
+	end
+end
+
+local function fails(name, outcome)
+	local result = outcome()
+	check.ok(name, result and result[1] == false and tostring(result[2]):find("call failed", 1, true), check.show(result))
+end
+
+function role.server()
+	local kept = {}
+	skynet.start(function()
+		skynet.dispatch("lua", function(session, source, what, ...)
+			if what == "echo" then
+				skynet.retpack(...)
+			elseif what == "wait" then
+				skynet.wait {}
+			elseif what == "keep" then
+				kept[#kept + 1] = skynet.response()
+			elseif what == "drop" then
+				skynet.response()
+				skynet.fork(function()
+					collectgarbage()
+					collectgarbage()
+				end)
+			elseif what == "forget" then
+				return
+			elseif what == "ignore" then
+				skynet.ignoreret()
+			elseif what == "answer ignored" then
+				local to, s = ...
+				skynet.redirect(to, skynet.self(), "response", s, skynet.packstring "by others")
+			elseif what == "pass" then
+				local to = ...
+				skynet.redirect(to, source, "lua", session, skynet.packstring("wait"))
+				skynet.ignoreret()
+			elseif what == "error" then
+				error "told to"
+			elseif what == "exit" then
+				skynet.exit()
+			elseif what == "burn" then
+				skynet.setenv("burning", "yes")
+				local ends = skynet.hpc() + 200000000
+				while skynet.hpc() < ends do
+				end
+				skynet.setenv("burnt", "yes")
+			end
+		end)
+	end)
+end
+
+local function ready(...)
+	for _, to in ipairs { ... } do
+		skynet.call(to, "lua", "echo")
+	end
+end
+
+function case.X1()
+	local to = check.spawn "server"
+	local ends = {}
+	for i = 1, 300 do
+		skynet.fork(function()
+			pcall(skynet.call, to, "lua", ({ "echo", "error", "keep", "wait" })[i % 4 + 1], i)
+			ends[i] = (ends[i] or 0) + 1
+		end)
+	end
+	skynet.sleep(1)
+	skynet.kill(to)
+	check.ok("all end", check.wait(function()
+		for i = 1, 300 do
+			if not ends[i] then
+				return false
+			end
+		end
+		return true
+	end))
+	skynet.sleep(3)
+	local once = true
+	for i = 1, 300 do
+		once = once and ends[i] == 1
+	end
+	check.ok("once", once)
+end
+
+function case.X2()
+	local to = check.spawn "server"
+	fails("the caller", begin(skynet.call, to, "lua", "error"))
+	check.eq("the service goes on", skynet.call(to, "lua", "echo", 1), 1)
+end
+
+local function three_requests(to)
+	return begin(skynet.call, to, "lua", "wait"), begin(skynet.call, to, "lua", "keep"), begin(skynet.call, to, "lua", "forget")
+end
+
+function case.X3()
+	local to = check.spawn "server"
+	local wait, keep, forget = three_requests(to)
+	ready(to)
+	local burn = begin(skynet.call, to, "lua", "burn")
+	local exit = begin(skynet.call, to, "lua", "exit")
+	local queued = begin(skynet.call, to, "lua", "echo", "too late")
+	fails("handled", wait)
+	fails("held", keep)
+	fails("forgotten", forget)
+	fails("handled before", burn)
+	fails("exiting", exit)
+	fails("queued", queued)
+end
+
+function case.X4()
+	local to = check.spawn "server"
+	local wait, keep, forget = three_requests(to)
+	ready(to)
+	skynet.kill(to)
+	fails("handled", wait)
+	fails("held", keep)
+	fails("forgotten", forget)
+	to = check.spawn "server"
+	local burn = begin(skynet.call, to, "lua", "burn")
+	local queued = begin(skynet.call, to, "lua", "wait")
+	skynet.kill(to)
+	fails("queued", queued)
+	fails("begun", burn)
+end
+
+function case.X5()
+	local to = check.spawn "server"
+	fails("collected", begin(skynet.call, to, "lua", "drop"))
+	check.eq("the service goes on", skynet.call(to, "lua", "echo", 1), 1)
+end
+
+function case.X6()
+	local to = check.spawn "server"
+	fails("not to be unpacked", begin(skynet.rawcall, to, "lua", "\7"))
+	check.eq("the service goes on", skynet.call(to, "lua", "echo", 1), 1)
+end
+
+function case.X7()
+	local to = check.spawn "server"
+	skynet.register_protocol { name = "unknown", id = 90, pack = skynet.pack, unpack = skynet.unpack }
+	fails("unknown type", begin(skynet.call, to, "unknown"))
+	skynet.call(to, "debug", "RUN", [[
+		require "skynet".register_protocol { name = "unhandled", id = 90, pack = print, unpack = print }
+	]], "x")
+	fails("no handler", begin(skynet.call, to, "unknown"))
+end
+
+function case.X8()
+	local to = check.spawn "server"
+	local result
+	local co = skynet.fork(function()
+		result = table.pack(pcall(skynet.call, to, "lua", "forget"))
+	end)
+	skynet.yield()
+	ready(to)
+	local session = skynet.task(co)
+	check.eq("the caller waits", math.type(session), "integer")
+	core.redirect(skynet.self(), to, skynet.PTYPE_RESPONSE, session, skynet.packstring "by other means")
+	skynet.yield()
+	check.eq("answered by someone", result, { true, "by other means", n = 2 })
+	local second = begin(skynet.call, to, "lua", "forget")
+	ready(to)
+	skynet.kill(to)
+	fails("until it dies", second)
+end
+
+function case.X9()
+	local to, other = check.spawn "server", check.spawn "server"
+	local result
+	local co = skynet.fork(function()
+		result = table.pack(pcall(skynet.call, to, "lua", "ignore"))
+	end)
+	skynet.yield()
+	ready(to)
+	skynet.send(other, "lua", "answer ignored", skynet.self(), skynet.task(co))
+	check.ok("answered by another", check.wait(function() return result end))
+	check.eq("with its answer", result, { true, "by others", n = 2 })
+end
+
+function case.X10()
+	local to, next_one = check.spawn "server", check.spawn "server"
+	local ended
+	local passed = begin(function()
+		local _ <close> = setmetatable({}, { __close = function() ended = true end })
+		return skynet.call(to, "lua", "pass", next_one)
+	end)
+	ready(to, next_one)
+	skynet.kill(to)
+	ready(next_one)
+	skynet.sleep(2)
+	check.eq("it does not fail with the first", ended, nil)
+	skynet.kill(next_one)
+	fails("but with the second", passed)
+end
+
+function role.leaving()
+	local function say(text)
+		return setmetatable({}, { __close = function() skynet.error("closed " .. text) end })
+	end
+	skynet.start(function()
+		skynet.fork(function()
+			local _ <close> = say "waiting"
+			skynet.wait {}
+			skynet.error "went on"
+		end)
+		skynet.dispatch("lua", function()
+			local _ <close> = say "exiting"
+			skynet.fork(skynet.error, "fork ran")
+			skynet.timeout(0, function() skynet.error "timeout ran" end)
+			skynet.exit()
+			skynet.error "came back"
+		end)
+	end)
+end
+
+function case.X11()
+	fails("exit", begin(skynet.call, check.spawn "leaving", "lua"))
+	skynet.sleep(5)
+end
+
+function role.finalized(name)
+	kept = setmetatable({}, { __gc = function() io.stdout:write("finalizer of ", name, "\n") io.stdout:flush() end })
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			skynet.exit()
+		end)
+	end)
+end
+
+function case.X12()
+	check.spawn("finalized", "the living")
+	skynet.kill(check.spawn("finalized", "the killed"))
+	pcall(skynet.call, check.spawn("finalized", "the exited"), "lua")
+end
+
+function case.X13()
+	local monitor = skynet.monitor "api/watcher"
+	local killed, exited, failed = check.spawn "server", check.spawn "server", check.launch "fails"
+	skynet.kill(killed)
+	pcall(skynet.call, exited, "lua", "exit")
+	local seen
+	check.ok("told of all", check.wait(function()
+		seen = skynet.call(monitor, "lua", "seen")
+		return seen[killed] and seen[exited] and seen[failed]
+	end))
+	skynet.sleep(2)
+	seen = skynet.call(monitor, "lua", "seen")
+	check.eq("once each", { seen[killed], seen[exited], seen[failed] }, { 1, 1, 1 })
+end
+
+function role.fails()
+	error "main chunk fails"
+end
+
+function case.X14()
+	local odd = { function() error(nil) end, function() error {} end, function() error "text" end,
+		function() error(setmetatable({}, { __tostring = error })) end }
+	local went_on = 0
+	for i, f in ipairs(odd) do
+		skynet.fork(f)
+		skynet.timeout(0, f)
+		skynet.fork(function()
+			local _ <close> = setmetatable({}, { __close = f })
+		end)
+		setmetatable({}, { __gc = f })
+		collectgarbage()
+		skynet.send(skynet.self(), "lua", i)
+	end
+	skynet.dispatch("lua", function(_, _, i)
+		went_on = went_on + 1
+		odd[i]()
+	end)
+	skynet.sleep(2)
+	check.eq("every handler began", went_on, #odd)
+	check.eq("the service is well", skynet.call(check.spawn "server", "lua", "echo", 1), 1)
+end
+
+function case.X15()
+	local to = check.spawn "server"
+	skynet.send(to, "lua", "burn")
+	check.ok("it handles it", check.wait(function() return skynet.getenv "burning" end))
+	skynet.kill(to)
+	check.ok("the message that it handled was handled to its end", check.wait(function() return skynet.getenv "burnt" end))
+end
+
+return check.main(role, case, ...)

@@ -1,0 +1,352 @@
+-- Runs every recorded case of the pack format through skynet.pack, packstring and unpack.
+-- The Rust side writes the cases as the Lua file vectors_seri.lua.
+local skynet = require "skynet"
+local core = require "skynet.core"
+local check = require "check"
+
+local role, case = {}, {}
+
+local function bytes(hex)
+	return (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
+local function hex(text)
+	return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+local function pattern(item)
+	local unit = bytes(item["repeat"])
+	return unit:rep(item.n // #unit + 1):sub(1, item.n)
+end
+
+-- A byte string of a vector: hex text, or an object with parts.
+local function data(value)
+	if type(value) == "string" then
+		return bytes(value)
+	end
+	local parts = {}
+	for i, item in ipairs(assert(value.concat, "a summary cannot be rebuilt")) do
+		parts[i] = type(item) == "string" and bytes(item) or pattern(item)
+	end
+	return table.concat(parts)
+end
+
+-- Light userdata come out of the codec itself: type 3, eight bytes.
+local function pointer(digits)
+	return skynet.unpack(string.pack("<I1I8", 3, tonumber(digits:sub(1, 8), 16) << 32 | tonumber(digits:sub(9), 16)))
+end
+
+local value
+
+local function fill(t, list)
+	for _, pair in ipairs(list) do
+		t[value(pair[1])] = value(pair[2])
+	end
+	return t
+end
+
+local build = {
+	["nil"] = function() end,
+	bool = function(v) return v.v end,
+	int = function(v) return math.tointeger(v.v) end,
+	num = function(v) return (string.unpack(">d", bytes(v.bits))) end,
+	str = function(v) return v.hex and bytes(v.hex) or v["repeat"] and pattern(v) or data(v) end,
+	lightuserdata = function(v) return pointer(v.v) end,
+	lua_function = function() return function() end end,
+	userdata = function() return io.stdout end,
+}
+
+function build.table(v)
+	local t = {}
+	if v.array_range then
+		for i = math.tointeger(v.array_range[1]), math.tointeger(v.array_range[2]) do
+			t[#t + 1] = i
+		end
+	else
+		for i, item in ipairs(v.array) do
+			t[i] = value(item)
+		end
+	end
+	return fill(t, v.hash)
+end
+
+function build.nest(v)
+	local t = value(v.leaf)
+	for _ = 1, v.depth do
+		t = { [v.kind == "array" and 1 or value(v.key)] = t }
+	end
+	return t
+end
+
+function build.table_pairs(v)
+	return setmetatable({ "not this" }, { __pairs = function()
+		local i = 0
+		return function()
+			i = i + 1
+			if v.pairs[i] then
+				return value(v.pairs[i][1]), value(v.pairs[i][2])
+			end
+		end
+	end })
+end
+
+function build.table_pairs_error(v)
+	return setmetatable({}, { __pairs = function()
+		if v.when == "__pairs returns nil" then
+			return nil
+		elseif v.when == "first iteration" then
+			return function() error(v.error, 0) end
+		end
+		error(v.error, 0)
+	end })
+end
+
+function value(v)
+	return (assert(build[v.t], v.t)(v))
+end
+
+local function values(list)
+	local out = { n = #list }
+	for i, item in ipairs(list) do
+		out[i] = value(item)
+	end
+	return out
+end
+
+-- Equality with bit patterns of floats: 0.0 and -0.0 differ, NaN equals the same NaN. Table keys in tables go by content.
+local function same(a, b)
+	if type(a) ~= type(b) or math.type(a) ~= math.type(b) then
+		return false
+	elseif math.type(a) == "float" then
+		return string.pack("d", a) == string.pack("d", b)
+	elseif type(a) ~= "table" then
+		return a == b
+	end
+	local rest, n = {}, 0
+	for k, v in next, b do
+		rest[k] = v
+		n = n + 1
+	end
+	for k, v in next, a do
+		n = n - 1
+		local found = rest[k] ~= nil and k or nil
+		if found == nil and type(k) == "table" then
+			for other in next, rest do
+				if type(other) == "table" and same(k, other) then
+					found = other
+				end
+			end
+		end
+		if found == nil or not same(v, rest[found]) then
+			return false
+		end
+		rest[found] = nil
+	end
+	return n == 0
+end
+
+local function same_list(a, b)
+	if a.n ~= b.n then
+		return false
+	end
+	for i = 1, a.n do
+		if not same(a[i], b[i]) then
+			return false
+		end
+	end
+	return true
+end
+
+-- Texts of the Lua VM only tell that there is an error; the codec's own are exact.
+local own_text = { "^Invalid serialize stream ", "^serialize can't pack", "^Unsupport type ", "^deserialize null", "^boom", "^iter boom" }
+
+local function matches(v, message)
+	message = tostring(message)
+	local want = v.error_norm or v.error
+	for _, start in ipairs(own_text) do
+		if want:find(start) then
+			local stem = want:match "^(.*) %(line:" or want
+			return message:find(stem, 1, true) ~= nil
+		end
+	end
+	return true
+end
+
+-- Both packing functions, as text or as the text of their error.
+local function packed_both_ways(...)
+	local ok, text = pcall(skynet.packstring, ...)
+	local ok2, msg, size = pcall(skynet.pack, ...)
+	if ok ~= ok2 then
+		return false, "pack and packstring disagree"
+	elseif not ok then
+		return false, text, msg
+	end
+	local copy = core.tostring(msg, size)
+	core.trash(msg, size)
+	if copy ~= text then
+		return false, "pack and packstring differ"
+	end
+	return true, text
+end
+
+local op = {}
+
+function op.pack(v)
+	local args = values(v.args)
+	local ok, text = packed_both_ways(table.unpack(args, 1, args.n))
+	if v.error then
+		return not ok and matches(v, text), text
+	elseif not ok then
+		return false, text
+	end
+	local want = type(v.bytes) == "table" and not v.bytes.concat and v.bytes or data(v.bytes)
+	if type(want) == "table" then
+		if #text ~= want.len or hex(text:sub(1, 64)) ~= want.head or hex(text:sub(-64)) ~= want.tail then
+			return false, "length, head or tail of " .. #text
+		end
+	elseif v.order_free then
+		if #text ~= #want then
+			return false, hex(text)
+		end
+	elseif text ~= want then
+		return false, hex(text:sub(1, 100))
+	end
+	if v.category == "pack-pairs" then
+		return true
+	end
+	local back = table.pack(skynet.unpack(text))
+	return same_list(back, v.decoded and values(v.decoded) or args), check.show(back)
+end
+
+function op.pack_lua(v)
+	local ok, text = packed_both_ways(assert(load("return " .. v.lua))())
+	if not ok or text ~= data(v.bytes) then
+		return false, ok and hex(text) or text
+	end
+	return same_list(table.pack(skynet.unpack(text)), values(v.decoded))
+end
+
+function op.unpack(v)
+	local got = table.pack(pcall(skynet.unpack, data(v.input)))
+	if v.error or v.error_norm then
+		return not got[1] and matches(v, got[2]), check.show(got)
+	end
+	return got[1] and same_list(table.pack(table.unpack(got, 2, got.n)), values(v.results)), check.show(got)
+end
+
+function op.unpack_arg(v)
+	local null = pointer "0000000000000000"
+	local args = {
+		["nil"] = { nil, n = 1 },
+		["null pointer, size 0"] = { null, 0, n = 2 },
+		["null pointer, size 4"] = { null, 4, n = 2 },
+	}
+	local list = assert(args[v.arg])
+	local got = table.pack(pcall(skynet.unpack, table.unpack(list, 1, list.n)))
+	if v.error then
+		return not got[1] and matches(v, got[2]), check.show(got)
+	end
+	return got[1] and got.n == 1, check.show(got)
+end
+
+function case.all()
+	local n = 0
+	for _, v in ipairs(dofile "vectors_seri.lua") do
+		local ok, passed, why = pcall(op[v.op], v)
+		check.ok(v.op .. " " .. v.name, ok and passed, ok and why or passed)
+		n = n + 1
+	end
+	check.eq("cases", n, tonumber(skynet.getenv "cases"))
+end
+
+-- The same values through real messages: the receiver unpacks a pointer, not a string.
+function role.echo()
+	check.serve { echo = function(...) return ... end }
+end
+
+function case.through_messages()
+	local to = check.spawn "echo"
+	for _, v in ipairs(dofile "vectors_seri.lua") do
+		if v.op == "pack" and not v.error and v.category ~= "pack-pairs" then
+			local args = values(v.args)
+			local got = table.pack(skynet.call(to, "lua", "echo", table.unpack(args, 1, args.n)))
+			check.ok(v.name, same_list(got, v.decoded and values(v.decoded) or args), check.show(got))
+		end
+	end
+end
+
+function case.arguments()
+	check.returns("no values", { n = 0 }, skynet.unpack, "")
+	check.returns("nothing", { n = 0 }, skynet.unpack)
+	check.returns("empty pack", { "" }, skynet.packstring)
+	check.fails("no size", "number expected", skynet.unpack, (skynet.pack(1)))
+	check.fails("a number", "deserialize null pointer", skynet.unpack, 5, 1)
+	check.fails("NaN key", "", skynet.unpack, "\6" .. string.pack("<I1d", 0x42, 0 / 0) .. "\9\0")
+	local t = {}
+	t.t = t
+	check.fails("a cycle", "serialize can't pack too depth table", skynet.packstring, t)
+	check.fails("a thread", "Unsupport type thread to serialize", skynet.packstring, coroutine.create(print))
+	check.fails("a function among many", "Unsupport type function to serialize", skynet.packstring, 1, 2, { { print } })
+	-- Failing in the middle many times must leave nothing behind.
+	for _ = 1, 10000 do
+		pcall(skynet.pack, ("x"):rep(1000), { 1, 2, print })
+	end
+	check.eq("it still works", { skynet.unpack(skynet.packstring(1, "x")) }, { 1, "x" })
+	local big = ("k"):rep(128 * 1024)
+	local back = skynet.unpack(skynet.packstring { [big] = big })
+	check.ok("large keys", back[big] == big)
+end
+
+-- __pairs that does what it should not: waiting, packing, changing the table, collecting.
+function case.nasty_pairs()
+	local function with(f)
+		return setmetatable({}, { __pairs = f })
+	end
+	check.eq("packs meanwhile", skynet.unpack(skynet.packstring(with(function()
+		return function(_, k)
+			if not k then
+				return "inner", skynet.packstring("x", { 1, 2, 3 })
+			end
+		end
+	end))), { inner = skynet.packstring("x", { 1, 2, 3 }) })
+	check.ok("waits", not pcall(skynet.packstring, with(function()
+		skynet.sleep(1)
+		return next, {}
+	end)))
+	check.eq("collects", skynet.unpack(skynet.packstring(with(function()
+		return function(_, k)
+			collectgarbage()
+			if (k or 0) < 20 then
+				return (k or 0) + 1, { ("y"):rep(100) }
+			end
+		end
+	end))) ~= nil, true)
+	check.fails("an error object", "custom", skynet.packstring, with(function()
+		error(setmetatable({}, { __tostring = function() return "custom" end }))
+	end))
+	check.eq("it still works", skynet.unpack(skynet.packstring "z"), "z")
+end
+
+-- Random bytes never crash: they give values or an error.
+function case.random_bytes()
+	local seed = 42
+	local function random(n)
+		seed = (seed * 6364136223846793005 + 1442695040888963407)
+		return (seed >> 33) % n
+	end
+	local ok, failed = 0, 0
+	for _ = 1, 20000 do
+		local list = {}
+		for i = 1, random(40) + 1 do
+			list[i] = string.char(random(256))
+		end
+		if pcall(skynet.unpack, table.concat(list)) then
+			ok = ok + 1
+		else
+			failed = failed + 1
+		end
+	end
+	check.ok("both happened", ok > 0 and failed > 0, ok .. " " .. failed)
+end
+
+return check.main(role, case, ...)

@@ -1,0 +1,104 @@
+//! What existing programs rely on, one line of the checklist after the other (those that need no network).
+
+use skynet_tests::{Node, lua_cases};
+
+lua_cases! {
+    "checklist/core" {
+        roles_inside_one_file;
+        exit_inside_a_handler;
+        exit_with_a_call_outstanding;
+        calls_in_sequence_and_in_parallel;
+        ret_for_a_send;
+        responses_fired_by_a_timer_loop;
+        deadline_by_hand => |out| {
+            out.has_not("Unknown session");
+        };
+        term_of_an_unknown_global_name;
+        launch_and_kill_for_long;
+        local_and_global_names;
+        ping_of_every_service;
+        launcher_commands;
+        debug_injection;
+        close_variables;
+        timeouts_in_order;
+        sleep_zero_starves_nobody[thread = "1"];
+        exit_of_the_start_service_with_others => |out| {
+            out.in_order(&["KILL self", "outlived the start service"]);
+        };
+        overload => |out| {
+            assert!((1..=3).contains(&out.count("error: May overload, message queue length = ")), "{out}");
+        };
+    }
+}
+
+/// Services that are named, line by line, on standard input.
+#[test]
+fn console() {
+    let main = r#"
+        local skynet = require "skynet"
+        skynet.start(function() skynet.newservice "console" skynet.error "ready" end)
+    "#;
+    let child = r#"
+        local skynet = require "skynet.manager"
+        local name = ...
+        skynet.start(function() skynet.error("child says " .. tostring(name)) if name == "last" then skynet.abort() end end)
+    "#;
+    let mut node = Node::source(main).file("child.lua", child).stdin().spawn();
+    node.until_output("] ready");
+    node.write("child first\n\nno_such_service\nchild last\n");
+    let out = node.wait();
+    out.exit(0)
+        .in_order(&["child says first", "child says last"])
+        .has("no_such_service");
+}
+
+/// Recorded lines of one trace: begin, call, request at the other side, response, end.
+#[test]
+fn trace_across_services() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        if ... then
+            return skynet.start(function()
+                skynet.dispatch("lua", function() skynet.sleep(1) skynet.retpack(skynet.tracetag()) end)
+            end)
+        end
+        skynet.start(function()
+            skynet.trace "begin"
+            local child = skynet.newservice(SERVICE_NAME, "child")
+            local tag = skynet.call(child, "lua")
+            print(tag == skynet.tracetag() and "same tag" or "another tag")
+            skynet.abort()
+        end)
+    "#;
+    let out = Node::source(main).run();
+    out.exit(0).has("same tag");
+    let lines: Vec<&str> = out
+        .stdout
+        .lines()
+        .filter(|line| line.contains("<TRACE :00000008-"))
+        .collect();
+    for event in [
+        " trace begin",
+        " call : ",
+        " request",
+        " sleep",
+        " resume",
+        " response",
+        " end",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.contains(event)),
+            "no {event}\n{out}"
+        );
+    }
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains(" call : ") && line.contains("main.lua:")),
+        "{out}"
+    );
+    assert!(
+        lines.iter().any(|line| line.starts_with("[:00000009]")),
+        "the other service's lines\n{out}"
+    );
+}

@@ -1,0 +1,164 @@
+//! One test for each sentence of `docs/semantics.md`, named after its number.
+
+use skynet_tests::{Node, lua_cases};
+
+lua_cases! {
+    "semantics/order" {
+        O1[thread = "4"];
+        O2;
+        O3[thread = "4"];
+        O4;
+        O5;
+        O6;
+        O7 => |out| {
+            let logged: Vec<&str> = out.stdout.lines().filter(|line| line.contains("numbered ")).collect();
+            assert_eq!(logged.len(), 1000, "{out}");
+            assert!(logged.is_sorted(), "{out}");
+        };
+        D1;
+        D2;
+        D3;
+        D4;
+        D5;
+        S1;
+        S2 => |out| {
+            out.has("Unknown session : 4242 from 777");
+        };
+        S3 => |out| {
+            out.has_not("Unknown session");
+        };
+        S4;
+        S5;
+        S6;
+        S7;
+        S8[calltimeout = "5"];
+        S8_off;
+        B3 => |out| {
+            out.has_times("last words ", 3000);
+        };
+    }
+    "semantics/death" {
+        X1[thread = "4"];
+        X2 => |out| {
+            out.has("told to");
+        };
+        X3;
+        X4;
+        X5;
+        X6;
+        X7;
+        X8 => |out| {
+            out.has("Maybe forgot response session ");
+        };
+        X9;
+        X10;
+        X11 => |out| {
+            out.in_order(&["closed waiting", "KILL self", "closed exiting"]);
+            out.has_not("went on").has_not("fork ran").has_not("timeout ran").has_not("came back");
+        };
+        X12 => |out| {
+            out.has_times("finalizer of the living", 1);
+            out.has_times("finalizer of the killed", 1).has_times("finalizer of the exited", 1);
+        };
+        X13;
+        X14;
+        X15;
+    }
+    "semantics/time" {
+        T1;
+        T2;
+        T3;
+        T4;
+        T5;
+        T6;
+        T7;
+        T8;
+        F1[thread = "1"];
+        F2[thread = "1"];
+        F3[thread = "2"];
+        F4[monitorinterval = "150"] => |out| {
+            // At least two looks fall into the 800 ms that it was busy.
+            assert!(out.count("maybe in an endless loop") >= 2, "{out}");
+            out.has("semantics/time endless").has("stack traceback").has("time.lua:");
+        };
+        F5 => |out| {
+            out.has("signal 0");
+        };
+    }
+    "semantics/mailbox" {
+        M1 => |out| {
+            let count = |text: &str| text.matches("error: May overload, message queue length = ").count();
+            let (first, second) = out.stdout.split_once("it was empty").expect("the line between");
+            assert!((1..=4).contains(&count(first)), "one for each doubling\n{out}");
+            assert!((1..=3).contains(&count(second)), "again after it was empty\n{out}");
+        };
+        M2 => |out| {
+            let lines = out.stdout.lines().filter(|line| line.contains("mailbox") && !line.starts_with("ok ")).count();
+            assert!((1..=5).contains(&lines), "{out}");
+        };
+        M3;
+        M4;
+        M5[mqlimit = "15", mqpolicy = "\"refuse\""];
+        M6;
+        G1 => |out| {
+            out.has_times("Memory warning 3", 1).has_times("Memory warning 6", 1);
+        };
+        G2;
+        G3;
+        G4;
+        G5;
+    }
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn B1() {
+    let abort =
+        "local skynet = require 'skynet.manager' skynet.start(function() skynet.abort() end)";
+    Node::source(abort).run().exit(0).no_panic();
+    // The last one: nothing but a logger beside it, which does not outlive a kill.
+    let last = "local skynet = require 'skynet.manager' skynet.start(function() skynet.kill '.logger' skynet.exit() end)";
+    Node::program("unused")
+        .key("bootstrap", "'snlua main'")
+        .file("main.lua", last)
+        .run()
+        .exit(0)
+        .no_panic();
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn B2() {
+    for signal in ["TERM", "INT"] {
+        let mut node = Node::program("boot/stop").spawn();
+        node.until_output("] ready");
+        node.signal(signal);
+        node.wait()
+            .exit(0)
+            .no_panic()
+            .has_times("finalizer of a child", 3)
+            .has("finalizer of main");
+    }
+}
+
+/// Every sentence of the document has a test here, and every test a sentence.
+#[test]
+fn complete() {
+    let document = include_str!("../../docs/semantics.md");
+    let tests = include_str!("semantics.rs");
+    let sentences: Vec<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("- **")?.split_once("**"))
+        .map(|(id, _)| id)
+        .collect();
+    assert!(sentences.len() > 60, "{sentences:?}");
+    for id in &sentences {
+        let tested = tests.lines().any(|line| {
+            let line = line.trim_start();
+            let line = line.strip_prefix("fn ").unwrap_or(line);
+            line.strip_prefix(id)
+                .is_some_and(|rest| rest.starts_with([';', '[', '(', ' ']))
+        });
+        assert!(tested, "no test for {id}");
+    }
+}

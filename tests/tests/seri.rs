@@ -1,0 +1,31 @@
+//! The pack format through the Lua API: the recorded vectors, and what Lua values can do to it.
+
+use skynet_tests::{Node, lua_cases, vectors};
+
+/// A node beside which the vectors lie as a Lua file.
+fn with_vectors(case: &str) -> Node {
+    let lua = vectors::cases_as_lua("seri.json");
+    let count = lua.lines().count() - 2;
+    assert!(count > 250, "{count} cases");
+    Node::case("seri/vectors", case)
+        .key("cases", &count.to_string())
+        .file("vectors_seri.lua", lua)
+}
+
+#[test]
+fn recorded_vectors() {
+    with_vectors("all").run().passed();
+}
+
+#[test]
+fn recorded_vectors_through_messages() {
+    with_vectors("through_messages").run().passed();
+}
+
+lua_cases! {
+    "seri/vectors" {
+        arguments;
+        nasty_pairs;
+        random_bytes;
+    }
+}
