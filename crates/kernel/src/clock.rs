@@ -83,11 +83,15 @@ pub(crate) fn seconds(ticks: u64) -> f64 {
     ticks as f64 * seconds_per_tick()
 }
 
+/// The stamp of a message that is sent now.
+pub(crate) fn stamp() -> u32 {
+    (ticks() >> STAMP_SHIFT) as u32
+}
+
 /// Age in milliseconds of a message stamp.
-pub(crate) fn stamp_age_ms(stamp: u32) -> u64 {
-    let now = (ticks() >> STAMP_SHIFT) as u32;
+pub(crate) fn stamp_age_ms(at: u32) -> u64 {
     // A stamp taken on another core may be a unit ahead.
-    let age = now.wrapping_sub(stamp) as i32;
+    let age = stamp().wrapping_sub(at) as i32;
     (seconds((age.max(0) as u64) << STAMP_SHIFT) * 1e3) as u64
 }
 

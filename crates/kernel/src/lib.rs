@@ -36,6 +36,9 @@ mod clock;
 pub mod command;
 mod context;
 mod error;
+mod globals;
+#[cfg(not(loom))]
+mod lock;
 mod mailbox;
 mod message;
 mod monitor;

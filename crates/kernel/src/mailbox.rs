@@ -25,7 +25,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::message::{Handle, Message};
-use crate::sync::Mutex;
+use crate::sync::{Guard, Lock};
 
 /// Queue length at which the first overload warning is given.
 const OVERLOAD: usize = 1024;
@@ -96,7 +96,7 @@ struct Inner<B: Body> {
 /// A mailbox. See the module's description.
 #[repr(align(64))]
 pub struct Mailbox<B: Body> {
-    inner: Mutex<Inner<B>>,
+    inner: Lock<Inner<B>>,
     progress: Progress,
 }
 
@@ -145,7 +145,7 @@ pub enum Turn<B> {
 impl<B: Body> Default for Mailbox<B> {
     fn default() -> Self {
         Mailbox {
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 handle: 0,
                 state: State::Free,
                 fate: Fate::Alive,
@@ -163,9 +163,9 @@ impl<B: Body> Default for Mailbox<B> {
 }
 
 impl<B: Body> Mailbox<B> {
-    fn lock(&self) -> impl std::ops::DerefMut<Target = Inner<B>> + '_ {
-        // Nothing that can panic runs under the lock, so it is never poisoned.
-        self.inner.lock().unwrap_or_else(|e| e.into_inner())
+    #[inline]
+    fn lock(&self) -> Guard<'_, Inner<B>> {
+        self.inner.lock()
     }
 
     pub(crate) fn progress(&self) -> &Progress {

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
-use std::num::NonZeroU8;
 use std::{ptr, slice};
 
 use crate::block;
@@ -127,25 +126,26 @@ struct Heap {
     len: usize,
 }
 
-/// Which variant of [`Data`] is live: `HEAP`, or the inline length plus one. Never 0, which gives
-/// `Option<Message>` its `None`.
+/// Which variant of [`Data`] is live: `HEAP`, or the inline length.
+///
+/// Not an enum or a non-zero number: the spare values would make the compiler treat this byte of an
+/// `Option<Message>` apart from its neighbours, and copy messages in overlapping pieces.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Tag(NonZeroU8);
+struct Tag(u8);
 
 impl Tag {
-    const HEAP: Tag = Tag(NonZeroU8::MAX);
-    const EMPTY: Tag = Tag(NonZeroU8::MIN);
+    const HEAP: Tag = Tag(u8::MAX);
+    const EMPTY: Tag = Tag(0);
 
     #[inline]
     fn inline(len: usize) -> Tag {
         debug_assert!(len <= INLINE);
-        // `| 0` would do; saturating keeps the conversion free of a branch that can panic.
-        Tag(NonZeroU8::MIN.saturating_add(len as u8))
+        Tag(len as u8)
     }
 
     #[inline]
     fn inline_len(self) -> usize {
-        (self.0.get() - 1) as usize
+        self.0 as usize
     }
 }
 
@@ -329,7 +329,6 @@ pub struct Message {
 }
 
 const _: () = assert!(size_of::<Message>() == 32);
-const _: () = assert!(size_of::<Option<Message>>() == 32);
 
 // SAFETY: as for Payload.
 unsafe impl Send for Message {}

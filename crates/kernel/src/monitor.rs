@@ -68,11 +68,6 @@ impl Monitor {
         }
     }
 
-    /// When the next check is due.
-    pub(crate) fn next(&self) -> Instant {
-        self.next
-    }
-
     /// No worker is awake, so nothing can be stuck.
     pub(crate) fn rest(&mut self, now: Instant) {
         if now >= self.next {

@@ -21,9 +21,10 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::builder::Settings;
-use crate::clock::{self, Clock, STAMP_SHIFT};
+use crate::clock::{self, Clock};
 use crate::context::{Context, RETIRED};
 use crate::error::{EnvExists, Error, SendError};
+use crate::globals::Globals;
 use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Desk;
@@ -50,6 +51,9 @@ pub struct Node {
     /// What each worker is doing.
     pub(crate) desks: Box<[CachePadded<Desk>]>,
     pub(crate) monitor_interval: Duration,
+    /// Time of the timer thread's last tick, as a message stamp. Alone on its cache line, which all
+    /// senders read.
+    pub(crate) tick_stamp: CachePadded<AtomicU32>,
     profile: bool,
     harbor: u8,
     limit: Option<Limit>,
@@ -60,6 +64,7 @@ pub struct Node {
     /// The service that is told about exits, or 0.
     exit_monitor: AtomicU32,
     census: Mutex<Census>,
+    pub(crate) globals: Globals,
     gate: Gate,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -151,6 +156,7 @@ impl Node {
             clock: Clock::new(),
             desks: (0..threads).map(|_| CachePadded::default()).collect(),
             monitor_interval: settings.monitor_interval,
+            tick_stamp: CachePadded::new(AtomicU32::new(clock::stamp())),
             profile: settings.profile,
             harbor: settings.harbor,
             limit: settings.limit,
@@ -159,6 +165,7 @@ impl Node {
             logger: AtomicU32::new(0),
             exit_monitor: AtomicU32::new(0),
             census: Mutex::default(),
+            globals: Globals::default(),
             gate: Gate::default(),
             threads: Mutex::default(),
         });
@@ -244,7 +251,7 @@ impl Node {
             return Err(SendError::NoService);
         };
         let local = Local::of(self);
-        message.stamp = local.map_or_else(fresh_stamp, Local::stamp);
+        message.stamp = local.map_or_else(clock::stamp, Local::stamp);
         match mailbox.push(dest, message, || self.exempt(dest, kind)) {
             Ok(Pushed { schedule, warn }) => {
                 if schedule {
@@ -279,7 +286,7 @@ impl Node {
             return false;
         };
         let local = Local::of(self);
-        let stamp = local.map_or_else(fresh_stamp, Local::stamp);
+        let stamp = local.map_or_else(clock::stamp, Local::stamp);
         let stamped = messages.map(|mut message| {
             message.stamp = stamp;
             message
@@ -720,12 +727,6 @@ impl std::fmt::Debug for Node {
             .field("threads", &self.threads())
             .finish_non_exhaustive()
     }
-}
-
-/// Time stamp for a message from a thread that is not a worker.
-#[cold]
-fn fresh_stamp() -> u32 {
-    (clock::ticks() >> STAMP_SHIFT) as u32
 }
 
 // Nothing leaves these locks' content half changed, so a panic while one was held does not matter.

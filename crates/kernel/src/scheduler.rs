@@ -154,9 +154,10 @@ impl<T: Sync> Scheduler<T> {
         }
     }
 
-    /// What to run next. Sleeps while there is nothing. `None`: leave.
+    /// What to run next. Sleeps while there is nothing, and calls `slept` if it may have slept.
+    /// `None`: leave.
     #[inline]
-    pub fn next(&self, runner: &Runner<T>) -> Option<NonNull<T>> {
+    pub fn next(&self, runner: &Runner<T>, slept: impl FnOnce()) -> Option<NonNull<T>> {
         runner.sends.set(0);
         let seat = &self.seats[runner.index];
         let turn = runner.turn.get().wrapping_add(1);
@@ -181,7 +182,11 @@ impl<T: Sync> Scheduler<T> {
         runner.streak.set(0);
         match runner.deque.pop() {
             Some(Task(task)) => Some(task),
-            None => self.find(runner),
+            None => {
+                let found = self.find(runner);
+                slept();
+                found
+            }
         }
     }
 

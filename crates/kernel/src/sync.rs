@@ -11,10 +11,33 @@ pub(crate) use loom::sync::{
 };
 
 #[cfg(not(loom))]
+pub(crate) use crate::lock::{Guard, Lock};
+#[cfg(loom)]
+pub(crate) use modelled::{Guard, Lock};
+
+#[cfg(not(loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex,
     atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence},
 };
+
+/// The lock of mailboxes, as the model knows locks.
+#[cfg(loom)]
+mod modelled {
+    pub(crate) use loom::sync::MutexGuard as Guard;
+
+    pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+
+    impl<T> Lock<T> {
+        pub(crate) fn new(value: T) -> Lock<T> {
+            Lock(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            self.0.lock().unwrap()
+        }
+    }
+}
 
 /// Work queues: a FIFO deque per worker with handles to steal from it, and an injector for
 /// everybody else.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Monitor;
 use crate::node::Node;
@@ -96,14 +97,10 @@ pub(crate) fn run(node: &Node) {
                 last_tick = now;
                 node.scheduler.tick(&mut watch);
             }
+            node.tick_stamp.store(clock::stamp(), Relaxed);
             monitor.check(node, now);
-            // A single worker has no sibling to be woken for it; only the monitor needs the thread
-            // then.
-            Some(if node.threads() > 1 {
-                now + TICK
-            } else {
-                monitor.next()
-            })
+            // A single worker has no sibling to be woken for it.
+            Some(now + if node.threads() > 1 { TICK } else { 4 * TICK })
         } else {
             monitor.rest(now);
             let parked = *parked_since.get_or_insert(now);

@@ -48,10 +48,17 @@ impl Local {
         ptr::eq(&*local.node, node).then_some(local)
     }
 
-    /// The time for a message sent now.
+    /// The time for a message sent now. The worker's own reading is as old as the message that it
+    /// handles; in long ones the timer thread's tick knows better.
     #[inline]
     pub(crate) fn stamp(&self) -> u32 {
-        (self.ticks.get() >> STAMP_SHIFT) as u32
+        let own = (self.ticks.get() >> STAMP_SHIFT) as u32;
+        let tick = self.node.tick_stamp.load(Relaxed);
+        if (tick.wrapping_sub(own) as i32) > 0 {
+            tick
+        } else {
+            own
+        }
     }
 
     fn desk(&self) -> &Desk {
@@ -76,7 +83,10 @@ pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
         ticks: Cell::new(clock::ticks()),
     };
     LOCAL.set(&raw const local);
-    while let Some(mailbox) = node.scheduler.next(&local.runner) {
+    while let Some(mailbox) = node
+        .scheduler
+        .next(&local.runner, || local.look_at_the_clock())
+    {
         // SAFETY: run queues hold mailboxes of this node only, which live as long as it does.
         local.turn(unsafe { mailbox.as_ref() });
     }
@@ -84,6 +94,10 @@ pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
 }
 
 impl Local {
+    fn look_at_the_clock(&self) {
+        self.ticks.set(clock::ticks());
+    }
+
     fn turn(&self, mailbox: &Mailbox) {
         let mut budget = BUDGET;
         let mut step = mailbox.begin();
@@ -128,14 +142,13 @@ impl Local {
             batch,
         } = body;
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            let mut ticks = clock::ticks();
+            let mut ticks = self.ticks.get();
             let progress = mailbox.progress();
             while let Some(message) = batch.pop_front() {
                 progress.waiting.store(batch.len(), Relaxed);
                 if let Some(next) = batch.front() {
                     progress.oldest.store(next.stamp, Relaxed);
                 }
-                self.ticks.set(ticks);
                 desk.begin(
                     context.handle(),
                     message.source,
@@ -152,6 +165,7 @@ impl Local {
                     let now = clock::ticks();
                     context.end_message(now.wrapping_sub(ticks));
                     ticks = now;
+                    self.ticks.set(now);
                 }
                 *budget -= 1;
                 if *budget == 0 || context.flags() & RETIRED != 0 {
@@ -160,6 +174,9 @@ impl Local {
             }
             service.turn_end(context);
         }));
+        if !profile {
+            self.look_at_the_clock();
+        }
         context.end_turn();
         desk.clear();
         handled

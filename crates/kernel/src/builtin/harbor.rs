@@ -1,11 +1,11 @@
-//! The harbor service of a single node. There are no other nodes to talk to: it accepts everything
-//! and does nothing.
+//! The harbor service of a single node. There are no other nodes to talk to: it only learns which
+//! service holds a global name (message `N <name>` of type HARBOR, whose source is the holder).
 
 use std::sync::Arc;
 
 use crate::context::Context;
 use crate::error::InitError;
-use crate::message::Message;
+use crate::message::{Message, kind};
 use crate::service::Service;
 
 pub(super) struct Harbor;
@@ -17,5 +17,13 @@ impl Service for Harbor {
         Ok(())
     }
 
-    fn handle(&mut self, _cx: &Arc<Context>, _message: Message) {}
+    fn handle(&mut self, cx: &Arc<Context>, message: Message) {
+        let name = message
+            .payload()
+            .strip_prefix(b"N ")
+            .and_then(|name| std::str::from_utf8(name).ok());
+        if let (kind::HARBOR, Some(name)) = (message.kind, name) {
+            cx.node().set_global(name, message.source);
+        }
+    }
 }

@@ -1,0 +1,67 @@
+//! Global names of a node without a network: names that are not `.local`.
+//!
+//! A message to a name that nobody has taken yet waits for it, in order, as it would on its way
+//! through a network of nodes.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::message::{Handle, Message, Payload, kind};
+use crate::node::Node;
+
+/// What is behind a name.
+enum Name {
+    Taken(Handle),
+    /// Messages for whoever takes it.
+    Awaited(Vec<Message>),
+}
+
+/// The table of global names.
+#[derive(Default)]
+pub(crate) struct Globals {
+    names: Mutex<HashMap<String, Name>>,
+}
+
+impl Node {
+    /// Sends a message to the holder of a global name, now or once there is one.
+    pub fn send_global(
+        &self,
+        source: Handle,
+        name: &str,
+        kind: u8,
+        session: i32,
+        payload: Payload,
+    ) {
+        let message = Message::new(kind, source, session, payload);
+        let mut names = crate::lock::lock(&self.globals.names);
+        let to = match names.get_mut(name) {
+            Some(Name::Taken(to)) => *to,
+            Some(Name::Awaited(waiting)) => return waiting.push(message),
+            None => {
+                names.insert(name.to_owned(), Name::Awaited(vec![message]));
+                return;
+            }
+        };
+        // Sent under the lock, so that nothing overtakes what `set_global` hands over.
+        self.deliver_global(to, message);
+    }
+
+    /// Gives a global name to a service; messages that waited for it are sent.
+    pub fn set_global(&self, name: &str, handle: Handle) {
+        let mut names = crate::lock::lock(&self.globals.names);
+        if let Some(Name::Awaited(waiting)) = names.insert(name.to_owned(), Name::Taken(handle)) {
+            for message in waiting {
+                self.deliver_global(handle, message);
+            }
+        }
+    }
+
+    /// A request that can't be delivered fails.
+    fn deliver_global(&self, to: Handle, message: Message) {
+        let (source, session, kind) = (message.source, message.session, message.kind);
+        let sent = self.send(source, to, kind, session, message.into_payload());
+        if sent.is_err() && session > 0 && kind != kind::RESPONSE && kind != kind::ERROR {
+            let _ = self.send(to, source, kind::ERROR, session, Payload::EMPTY);
+        }
+    }
+}
