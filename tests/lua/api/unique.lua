@@ -1,10 +1,10 @@
--- A service that tests start as a singleton: it answers with the argument that it was started with.
-local skynet = require "skynet"
+-- A service that tests start as a singleton: it tells which argument it was started with.
+local check = require "check"
 
-local argument = ...
+local given = ...
 
-skynet.start(function()
-	skynet.dispatch("lua", function()
-		skynet.retpack(argument)
-	end)
-end)
+check.serve {
+	argument = function()
+		return given
+	end,
+}

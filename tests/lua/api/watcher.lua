@@ -1,33 +1,27 @@
--- An exit monitor: counts the deaths that it is told of, and fails the calls of those who asked to watch a service.
+-- An exit monitor for tests: counts the deaths that it is told of, and tells those who want to hear of one of them.
 local skynet = require "skynet"
+local check = require "check"
 
-local seen, watchers = {}, {}
+local deaths, interested = {}, {}
 
-skynet.register_protocol {
-	name = "client",
-	id = skynet.PTYPE_CLIENT,
-	unpack = function() end,
-	dispatch = function(_, address)
-		seen[address] = (seen[address] or 0) + 1
-		for watcher in pairs(watchers[address] or {}) do
-			skynet.redirect(watcher, address, "error", 0, "")
-		end
+local function died(_, who)
+	deaths[who] = (deaths[who] or 0) + 1
+	local list = interested[who] or {}
+	interested[who] = nil
+	for _, to in ipairs(list) do
+		skynet.redirect(to, who, "error", 0, "")
+	end
+end
+
+skynet.register_protocol { id = skynet.PTYPE_CLIENT, name = "client", dispatch = died, unpack = function() end }
+
+check.serve {
+	seen = function()
+		return deaths
+	end,
+	watch = function(who, to)
+		local list = interested[who] or {}
+		interested[who] = list
+		list[#list + 1] = to
 	end,
 }
-
-local command = {}
-
-function command.seen()
-	return seen
-end
-
-function command.watch(source, address)
-	watchers[address] = watchers[address] or {}
-	watchers[address][source] = true
-end
-
-skynet.start(function()
-	skynet.dispatch("lua", function(_, source, name, ...)
-		skynet.retpack(command[name](source, ...))
-	end)
-end)

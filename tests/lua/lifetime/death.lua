@@ -317,7 +317,7 @@ end
 function case.exit_monitor_redirects()
 	local monitor = skynet.monitor "api/watcher"
 	local to = check.spawn "server"
-	skynet.call(monitor, "lua", "watch", to)
+	skynet.call(monitor, "lua", "watch", to, skynet.self())
 	local waiting = begin(skynet.call, to, "lua", "wait")
 	skynet.kill(to)
 	check_failed("told through the monitor", waiting)
