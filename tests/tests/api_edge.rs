@@ -296,6 +296,38 @@ mod trace {
     }
 }
 
+mod commands {
+    use super::*;
+
+    lua_cases! {
+        "api/commands" {
+            names => |out| {
+                out.has("error: Can't register global name global in C");
+                out.has("error: Can't set global name global in C");
+            };
+            lifetime => |out| {
+                out.has("error: Can't convert garbage to handle");
+            };
+            environment;
+            stat;
+            signals => |out| {
+                out.has_times("Current Memory ", 1);
+            };
+            registry;
+            second_service_mgr => |out| {
+                out.has(".service is already register by ");
+            };
+            launcher_texts => |out| {
+                out.has("Invalid text command nonsense");
+            };
+            loglaunch[logpath = "'./'"];
+            harbor_in_a_single_node => |out| {
+                out.has("Can't connect to other harbor in single node mode");
+            };
+        }
+    }
+}
+
 /// What a failing handler logs: who sent what, the message, a traceback, and the colours around it.
 #[test]
 fn error_line() {
