@@ -4,7 +4,7 @@
 //! through a network of nodes.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::message::{Handle, Message, Payload, kind};
 use crate::node::Node;
@@ -22,6 +22,12 @@ pub(crate) struct Globals {
     names: Mutex<HashMap<String, Name>>,
 }
 
+impl Globals {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Name>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Node {
     /// Sends a message to the holder of a global name, now or once there is one.
     pub fn send_global(
@@ -33,7 +39,11 @@ impl Node {
         payload: Payload,
     ) {
         let message = Message::new(kind, source, session, payload);
-        let mut names = crate::lock::lock(&self.globals.names);
+        let mut names = self
+            .globals
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let to = match names.get_mut(name) {
             Some(Name::Taken(to)) => *to,
             Some(Name::Awaited(waiting)) => return waiting.push(message),
@@ -48,7 +58,11 @@ impl Node {
 
     /// Gives a global name to a service; messages that waited for it are sent.
     pub fn set_global(&self, name: &str, handle: Handle) {
-        let mut names = crate::lock::lock(&self.globals.names);
+        let mut names = self
+            .globals
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(Name::Awaited(waiting)) = names.insert(name.to_owned(), Name::Taken(handle)) {
             for message in waiting {
                 self.deliver_global(handle, message);

@@ -28,7 +28,9 @@ pub(crate) struct Lock<T> {
 // SAFETY: the value is reached through a guard only, and there is one guard at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
-pub(crate) struct Guard<'a, T>(&'a Lock<T>);
+pub(crate) struct Guard<'a, T> {
+    lock: &'a Lock<T>,
+}
 
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Lock<T> {
@@ -47,7 +49,7 @@ impl<T> Lock<T> {
         {
             self.wait();
         }
-        Guard(self)
+        Guard { lock: self }
     }
 
     #[cold]
@@ -82,7 +84,7 @@ impl<T> Deref for Guard<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: this guard is the only one.
-        unsafe { &*self.0.value.get() }
+        unsafe { &*self.lock.value.get() }
     }
 }
 
@@ -90,14 +92,14 @@ impl<T> DerefMut for Guard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: this guard is the only one, and it is borrowed exclusively.
-        unsafe { &mut *self.0.value.get() }
+        unsafe { &mut *self.lock.value.get() }
     }
 }
 
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.0.taken.store(false, Release);
+        self.lock.taken.store(false, Release);
     }
 }
 

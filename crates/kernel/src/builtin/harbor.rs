@@ -1,5 +1,5 @@
-//! The harbor service of a single node. There are no other nodes to talk to: it only learns which
-//! service holds a global name (message `N <name>` of type HARBOR, whose source is the holder).
+//! The harbor service of a single node. There are no other nodes to talk to; what is left of its work
+//! is global names: a HARBOR message `N <name>` gives the name to the message's source.
 
 use std::sync::Arc;
 
@@ -18,11 +18,10 @@ impl Service for Harbor {
     }
 
     fn handle(&mut self, cx: &Arc<Context>, message: Message) {
-        let name = message
-            .payload()
-            .strip_prefix(b"N ")
-            .and_then(|name| std::str::from_utf8(name).ok());
-        if let (kind::HARBOR, Some(name)) = (message.kind, name) {
+        if message.kind == kind::HARBOR
+            && let Some(name) = message.payload().strip_prefix(b"N ")
+            && let Ok(name) = std::str::from_utf8(name)
+        {
             cx.node().set_global(name, message.source);
         }
     }
