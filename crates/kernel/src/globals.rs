@@ -4,7 +4,7 @@
 //! through a network of nodes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::message::{Handle, Message, Payload, kind};
 use crate::node::Node;
