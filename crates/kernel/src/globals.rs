@@ -39,11 +39,7 @@ impl Node {
         payload: Payload,
     ) {
         let message = Message::new(kind, source, session, payload);
-        let mut names = self
-            .globals
-            .names
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.globals.lock();
         let to = match names.get_mut(name) {
             Some(Name::Taken(to)) => *to,
             Some(Name::Awaited(waiting)) => return waiting.push(message),
@@ -58,11 +54,7 @@ impl Node {
 
     /// Gives a global name to a service; messages that waited for it are sent.
     pub fn set_global(&self, name: &str, handle: Handle) {
-        let mut names = self
-            .globals
-            .names
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.globals.lock();
         if let Some(Name::Awaited(waiting)) = names.insert(name.to_owned(), Name::Taken(handle)) {
             for message in waiting {
                 self.deliver_global(handle, message);

@@ -55,7 +55,7 @@ impl fmt::Display for Finding {
 
 /// Examines `config`. Lua services that ship with the runtime count as found.
 pub fn check(config: &Config) -> Vec<Finding> {
-    check_with(config, &|name| SHIPPED.contains(&name))
+    check_with(config, &crate::has_service)
 }
 
 /// [`check`], where `shipped` tells which Lua services ship with the runtime.
@@ -83,9 +83,6 @@ struct Report<'a> {
     shipped: &'a dyn Fn(&str) -> bool,
     findings: Vec<Finding>,
 }
-
-/// Lua services that ship with the runtime and can be started by name.
-const SHIPPED: [&str; 2] = ["bootstrap", "launcher"];
 
 /// Modules that `bootstrap` and `logservice` can name.
 const MODULES: [&str; 2] = ["snlua", "logger"];
@@ -341,7 +338,10 @@ impl Report<'_> {
                 "remove it or name the file with the nodes' addresses",
             ),
         ] {
+            // The usual path of the loader means the built-in one if there is no such file.
+            let usual = keys::find(key).and_then(|key| key.default);
             if let Some(file) = self.config.get(key).map(str::to_owned)
+                && Some(file.as_str()) != usual
                 && !Path::new(&file).is_file()
             {
                 self.error(key, format!("there is no file `{file}`"), what);

@@ -29,6 +29,8 @@ pub struct Settings {
     pub logpath: Option<String>,
     /// Messages that a mailbox may hold, and what happens beyond.
     pub mailbox: Option<(usize, MailboxPolicy)>,
+    /// Deadline of calls that name none, in centiseconds.
+    pub call_timeout_cs: Option<u32>,
     /// Time between two looks for endless loops.
     pub monitor_interval: Duration,
     /// Time that an orderly stop may take.
@@ -88,8 +90,6 @@ impl Settings {
             Some(max) => Some((usize::try_from(max).unwrap_or(usize::MAX), policy(config)?)),
             None => policy(config).map(|_| None)?,
         };
-        // Read by the Lua dispatcher; a wrong value shall still stop the start.
-        positive(config, "calltimeout")?;
         let milliseconds = |name, default| -> Result<Duration, ConfigError> {
             Ok(Duration::from_millis(
                 positive(config, name)?.unwrap_or(default),
@@ -105,6 +105,8 @@ impl Settings {
             daemon: config.get("daemon").map(str::to_owned),
             logpath: config.get("logpath").map(str::to_owned),
             mailbox,
+            // `positive` allows no more than 31 bits.
+            call_timeout_cs: positive(config, "calltimeout")?.map(|cs| cs as u32),
             monitor_interval: milliseconds("monitorinterval", 5_000)?,
             shutdown_timeout: milliseconds("shutdowntimeout", 10_000)?,
             env,

@@ -440,7 +440,9 @@ mod findings {
     #[test]
     fn a_sound_file_has_none() {
         assert_eq!(
-            find("harbor = 0\nthread = 4\nroot = './'\nprofile = false"),
+            find(
+                "harbor = 0\nthread = 4\nroot = './'\nprofile = false\nlualoader = './lualib/loader.lua'"
+            ),
             [""; 0]
         );
     }

@@ -1,0 +1,186 @@
+//! The `skynet` module: the functions that every service uses, native.
+//!
+//! One file per theme. What a typical service calls once or never is Lua (`lualib/skynet/lazy.lua`), loaded at the first access.
+
+pub(crate) mod pack;
+pub(crate) mod protocol;
+pub(crate) mod reply;
+pub(crate) mod send;
+pub(crate) mod system;
+pub(crate) mod task;
+pub(crate) mod time;
+
+use mlua_sys::lua55::lua_CFunction;
+
+use crate::code::{embedded, search};
+use crate::service::Svc;
+use crate::vm::lua::{Lua, Type};
+use crate::vm::native::{Fault, native, results};
+
+/// The service of a native function's caller.
+pub(crate) fn service<'a>(l: Lua) -> Result<&'a Svc, Fault> {
+    Svc::of(l).ok_or(Fault::Text("this function works in a service only".into()))
+}
+
+/// Message types under the names that Lua code uses.
+const TYPES: &[(&str, i64)] = &[
+    ("PTYPE_TEXT", 0),
+    ("PTYPE_RESPONSE", 1),
+    ("PTYPE_MULTICAST", 2),
+    ("PTYPE_CLIENT", 3),
+    ("PTYPE_SYSTEM", 4),
+    ("PTYPE_HARBOR", 5),
+    ("PTYPE_SOCKET", 6),
+    ("PTYPE_ERROR", 7),
+    ("PTYPE_QUEUE", 8),
+    ("PTYPE_DEBUG", 9),
+    ("PTYPE_LUA", 10),
+    ("PTYPE_SNAX", 11),
+    ("PTYPE_TRACE", 12),
+];
+
+const FUNCTIONS: &[(&str, lua_CFunction)] = &[
+    ("address", system::address),
+    ("call", send::call),
+    ("context", reply::context),
+    ("dispatch", protocol::dispatch),
+    ("dispatch_message", protocol::dispatch_message),
+    (
+        "dispatch_unknown_request",
+        protocol::dispatch_unknown_request,
+    ),
+    (
+        "dispatch_unknown_response",
+        protocol::dispatch_unknown_response,
+    ),
+    ("endless", system::endless),
+    ("error", system::error),
+    ("exit", task::exit),
+    ("fork", task::fork),
+    ("genid", system::genid),
+    ("getenv", system::getenv),
+    ("harbor", system::harbor),
+    ("hpc", time::hpc),
+    ("ignoreret", reply::ignoreret),
+    ("init", system::init),
+    ("init_service", task::init_service),
+    ("killthread", task::killthread),
+    ("localname", system::localname),
+    ("memlimit", system::memlimit),
+    ("mqage", system::mqage),
+    ("mqlen", system::mqlen),
+    ("mqlimit", system::mqlimit),
+    ("now", time::now),
+    ("pack", pack::pack),
+    ("packstring", pack::packstring),
+    ("rawcall", send::rawcall),
+    ("rawsend", send::rawsend),
+    ("redirect", send::redirect),
+    ("register_protocol", protocol::register_protocol),
+    ("response", reply::response),
+    ("ret", reply::ret),
+    ("retpack", reply::retpack),
+    ("self", system::self_handle),
+    ("send", send::send),
+    ("setenv", system::setenv),
+    ("sleep", time::sleep),
+    ("sleepms", time::sleepms),
+    ("start", task::start),
+    ("starttime", time::starttime),
+    ("stat", system::stat),
+    ("task", task::task),
+    ("term", task::term),
+    ("time", time::time),
+    ("timeout", time::timeout),
+    ("timeoutcall", send::timeoutcall),
+    ("timer", time::timer),
+    ("tostring", pack::tostring),
+    ("trace", system::trace),
+    ("trace_timeout", system::trace_timeout),
+    ("tracecall", send::tracecall),
+    ("tracelog", system::tracelog),
+    ("traceproto", protocol::traceproto),
+    ("tracetag", system::tracetag),
+    ("trash", pack::trash),
+    ("unpack", pack::unpack),
+    ("wait", time::wait),
+    ("wakeup", time::wakeup),
+    ("yield", time::yield_),
+];
+
+native! {
+    /// `require "skynet"`.
+    open = |l| {
+        let svc = service(l)?;
+        if svc.refs.skynet.get() != 0 {
+            l.push_ref(svc.refs.skynet.get());
+            return results(1);
+        }
+        l.new_table(0, FUNCTIONS.len() + TYPES.len() + 3);
+        let skynet = l.top();
+        for (name, f) in FUNCTIONS {
+            l.push_function(*f);
+            l.raw_set_str(skynet, name);
+        }
+        for (name, n) in TYPES {
+            l.push_int(*n);
+            l.raw_set_str(skynet, name);
+        }
+        l.get_global(c"pcall");
+        l.raw_set_str(skynet, "pcall");
+        l.push_function(crate::modules::codecache::open);
+        l.call(0, 1);
+        l.raw_set_str(skynet, "cache");
+        l.push_ref(svc.refs.protocols.get());
+        l.raw_set_str(skynet, "_proto");
+        l.new_table(0, 2);
+        l.push_function(lazy_index);
+        l.raw_set_str(-2, "__index");
+        l.push_function(lazy_pairs);
+        l.raw_set_str(-2, "__pairs");
+        l.set_metatable(skynet);
+        protocol::register_standard(l, svc, skynet);
+        l.push_value(skynet);
+        svc.refs.skynet.set(l.make_ref());
+        results(1)
+    };
+
+    /// First access to a key that is not there: the functions written in Lua come in.
+    lazy_index = |l| {
+        l.set_top(2);
+        load_lazy(l)?;
+        l.push_value(2);
+        l.raw_get(1);
+        results(1)
+    };
+
+    lazy_pairs = |l| {
+        l.set_top(1);
+        load_lazy(l)?;
+        l.get_global(c"next");
+        l.push_value(1);
+        l.push_nil();
+        results(3)
+    };
+}
+
+/// Copies the functions of `skynet.lazy` into the table at 1, once. *raises*
+fn load_lazy(l: Lua) -> Result<(), Fault> {
+    l.push_nil();
+    l.set_metatable(1);
+    let file = embedded::module("skynet.lazy").ok_or("skynet.lazy is not embedded")?;
+    search::load_embedded(l, file)?;
+    l.push_str("skynet.lazy");
+    l.call(1, 1);
+    if l.kind(-1) == Type::Table {
+        let lazy = l.top();
+        l.push_nil();
+        while l.next(lazy) {
+            l.push_value(-2);
+            l.insert(-2);
+            l.raw_set(1);
+        }
+    }
+    l.pop(1);
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! `register_protocol`, `dispatch` and what is registered from the start.
+
+use std::ffi::c_int;
+
+use skynet_kernel::{Handle, kind};
+
+use super::send::protocol;
+use super::{pack, service};
+use crate::code::{embedded, search};
+use crate::service::{Incoming, Svc};
+use crate::vm::lua::{Lua, MULTRET, Type};
+use crate::vm::native::{Fault, Next, Outcome, native, results};
+
+/// Registers the class table at `class`. *raises*
+fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
+    let failed = || Fault::from("assertion failed!");
+    l.raw_get_str(class, "id");
+    let id = match l.int(-1) {
+        Some(n) if l.kind(-1) == Type::Number => u8::try_from(n).map_err(|_| failed())?,
+        _ => return Err(failed()),
+    };
+    l.raw_get_str(class, "name");
+    if l.kind(-1) != Type::String {
+        return Err(failed());
+    }
+    let name = l.top();
+    l.push_ref(svc.refs.protocols.get());
+    let all = l.top();
+    l.push_value(name);
+    let name_taken = l.raw_get(all) != Type::Nil;
+    let id_taken = l.raw_geti(all, id as i64) != Type::Nil;
+    if name_taken || id_taken {
+        return Err(failed());
+    }
+    l.pop(2);
+    l.raw_get_str(class, "trace");
+    let trace = (l.kind(-1) == Type::Boolean).then(|| l.bool(-1));
+    l.push_value(class);
+    let reference = l.make_ref();
+    l.push_value(name);
+    l.push_value(class);
+    l.raw_set(all);
+    l.push_value(class);
+    l.raw_seti(all, id as i64);
+    // Only short strings are interned, so that their address says who they are.
+    let address = if l.bytes(name).is_some_and(|n| n.len() <= 40) {
+        l.string_address(name)
+    } else {
+        0
+    };
+    svc.with(|t| t.protocols.register(id, reference, address, trace));
+    l.set_top(name - 2);
+    Ok(())
+}
+
+/// `lua`, `response`, `error` and `debug`. *raises*
+pub(crate) fn register_standard(l: Lua, svc: &Svc, skynet: c_int) {
+    let make = |name: &str, id: u8| {
+        l.new_table(0, 6);
+        l.push_str(name);
+        l.raw_set_str(-2, "name");
+        l.push_int(id as i64);
+        l.raw_set_str(-2, "id");
+        l.push_function(pack::unpack);
+        l.raw_set_str(-2, "unpack");
+    };
+    let finish = || {
+        let class = l.top();
+        // Ids and names are our own: they can't be taken.
+        let _ = register(l, svc, class);
+        l.set_top(skynet);
+    };
+    make("lua", kind::LUA);
+    l.push_function(pack::pack);
+    l.raw_set_str(-2, "pack");
+    finish();
+    make("response", kind::RESPONSE);
+    finish();
+    make("error", kind::ERROR);
+    l.push_function(error_dispatch);
+    l.raw_set_str(-2, "dispatch");
+    finish();
+    make("debug", kind::DEBUG);
+    l.push_function(pack::pack);
+    l.raw_set_str(-2, "pack");
+    l.push_function(debug_dispatch);
+    l.raw_set_str(-2, "dispatch");
+    finish();
+}
+
+/// Sets the registry reference in `cell` to the function at 1; pushes what it was.
+fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>) -> Outcome {
+    l.set_top(1);
+    if l.kind(1) == Type::Nil {
+        return Err(Fault::Argument(1, "function expected".into()));
+    }
+    let before = cell.get();
+    l.push_value(1);
+    let new = l.make_ref();
+    if before == 0 {
+        l.push_nil();
+    } else {
+        l.push_ref(before);
+        l.free_ref(before);
+    }
+    cell.set(new);
+    results(1)
+}
+
+/// The message given by `(type, pointer or string, size, session, source)`.
+fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
+    let (data, len) = match l.kind(first + 1) {
+        Type::String => l
+            .bytes(first + 1)
+            .map_or((std::ptr::null(), 0), |b| (b.as_ptr(), b.len())),
+        _ => (
+            l.userdata(first + 1).cast_const().cast(),
+            l.int(first + 2).unwrap_or(0) as usize,
+        ),
+    };
+    let Some(kind) = l.int(first).and_then(|n| u8::try_from(n).ok()) else {
+        return Err(Fault::Argument(first, "message type expected".into()));
+    };
+    Ok(Incoming {
+        kind,
+        session: l.int(first + 3).unwrap_or(0) as i32,
+        source: Handle(l.int(first + 4).unwrap_or(0) as u32),
+        data,
+        len,
+    })
+}
+
+native! {
+    /// `register_protocol{ name=, id=, pack=, unpack=, dispatch=, trace= }`
+    register_protocol = |l| {
+        let svc = service(l)?;
+        if l.kind(1) != Type::Table {
+            return Err(Fault::Argument(1, format!("table expected, got {}", l.type_name(1)).into()));
+        }
+        l.set_top(1);
+        register(l, svc, 1)?;
+        results(0)
+    };
+
+    /// `dispatch(type [, f])`
+    dispatch = |l| {
+        let svc = service(l)?;
+        l.set_top(2);
+        if l.kind(2) == Type::Nil {
+            l.push_ref(svc.refs.protocols.get());
+            l.push_value(1);
+            if l.is_none_or_nil(1) || l.raw_get(-2) != Type::Table {
+                l.push_nil();
+                return results(1);
+            }
+            l.raw_get_str(-1, "dispatch");
+            return results(1);
+        }
+        let (_, class) = protocol(l, svc, 1)?;
+        l.push_ref(class);
+        l.raw_get_str(3, "dispatch");
+        l.push_value(2);
+        l.raw_set_str(3, "dispatch");
+        results(1)
+    };
+
+    dispatch_unknown_request = |l| {
+        let svc = service(l)?;
+        swap_handler(l, &svc.refs.unknown_request)
+    };
+
+    dispatch_unknown_response = |l| {
+        let svc = service(l)?;
+        swap_handler(l, &svc.refs.unknown_response)
+    };
+
+    /// `dispatch_message(type, msg, sz, session, source)`, for functions given to `core.callback`
+    dispatch_message = |l| {
+        let svc = service(l)?;
+        let m = message_arguments(l, 1)?;
+        if !l.check_stack(20) {
+            return Err("stack overflow".into());
+        }
+        svc.dispatch_from_lua(l, m)
+    };
+
+    /// Marks the `error` protocol as handled by the dispatcher. Called only by applications that wrap it.
+    error_dispatch = |l| {
+        let svc = service(l)?;
+        let m = Incoming {
+            kind: kind::ERROR,
+            session: l.int(1).unwrap_or(0) as i32,
+            source: Handle(l.int(2).unwrap_or(0) as u32),
+            data: std::ptr::null(),
+            len: 0,
+        };
+        svc.on_error(m);
+        let id = svc.running.get();
+        if id != crate::service::tasks::NO_TASK {
+            svc.with(|t| t.tasks.get_mut(id).request = None);
+        }
+        results(0)
+    };
+
+    /// `(session, source, command, ...)` of the debug protocol: its handler is Lua, loaded at the first message.
+    debug_dispatch = |l| {
+        let svc = service(l)?;
+        if svc.refs.debug_handler.get() == 0 {
+            let file = embedded::module("skynet.debugcmds").ok_or("skynet.debugcmds is not embedded")?;
+            search::load_embedded(l, file)?;
+            l.push_str("skynet.debugcmds");
+            l.call(1, 1);
+            svc.refs.debug_handler.set(l.make_ref());
+        }
+        let args = l.top();
+        l.push_ref(svc.refs.debug_handler.get());
+        l.insert(1);
+        Ok(Next::Call { args, results: MULTRET, ctx: 0, then: handled })
+    };
+
+    /// `traceproto(type, flag)`
+    traceproto = |l| {
+        let svc = service(l)?;
+        let (id, class) = protocol(l, svc, 1)?;
+        let flag = (l.kind(2) == Type::Boolean).then(|| l.bool(2));
+        svc.with(|t| t.protocols.set_trace(id, flag));
+        l.set_top(2);
+        l.push_ref(class);
+        l.push_value(2);
+        l.raw_set_str(3, "trace");
+        results(0)
+    };
+}
+
+crate::vm::native::continuation! {
+    handled = |_: Lua, _, _| results(0);
+}

@@ -1,0 +1,206 @@
+//! `ret`, `retpack`, `response`, `context`, `ignoreret`: answers.
+
+use std::ffi::c_int;
+
+use skynet_kernel::{Handle, Payload, SendError};
+
+use super::pack::{is_pack, payload_argument};
+use super::service;
+use crate::service::Svc;
+use crate::service::tasks::NO_TASK;
+use crate::vm::lua::{Lua, MULTRET, Type};
+use crate::vm::native::{Next, Outcome, continuation, native, results};
+use crate::vm::seri;
+
+/// Takes the session of the running request.
+fn take_request(svc: &Svc) -> Option<(i32, Handle)> {
+    let id = svc.running.get();
+    if id == NO_TASK {
+        return None;
+    }
+    svc.with(|t| {
+        let task = t.tasks.get_mut(id);
+        Some((task.request.take()?, task.source?))
+    })
+}
+
+/// Sends an answer; true if it was delivered. An answer that can't be sent fails the request.
+fn answer(svc: &Svc, source: Handle, session: i32, payload: Payload) -> bool {
+    svc.trace_response();
+    match svc.send_response(source, session, payload) {
+        Ok(()) => true,
+        Err(SendError::NoService) => false,
+        Err(_) => {
+            svc.fail_request(source, session);
+            false
+        }
+    }
+}
+
+/// State of a `response()` closure, in a userdata so that the collector reports the end of an unused one.
+#[repr(C)]
+struct Response {
+    /// Key in `Owed::responses`; 0 once used.
+    id: u64,
+}
+
+const RESPONSE: &std::ffi::CStr = c"skynet.response";
+
+fn response_of<'a>(l: Lua, i: c_int) -> &'a mut Response {
+    // SAFETY: upvalue 1 of the closure, or the argument of `__gc`, is the userdata that `response` made; no other reference
+    // to it exists while this one is used.
+    unsafe { &mut *l.userdata(i).cast::<Response>() }
+}
+
+const UPVALUE_RESPONSE: c_int = mlua_sys::lua55::lua_upvalueindex(1);
+const UPVALUE_PACK: c_int = mlua_sys::lua55::lua_upvalueindex(2);
+
+/// Sends the answer of a closure and pushes whether it went to a living service.
+fn finish_response(l: Lua, svc: &Svc, payload: Option<Payload>) -> Outcome {
+    let id = std::mem::take(&mut response_of(l, UPVALUE_RESPONSE).id);
+    let sent = match svc.with(|t| t.owed.responses.remove(&id)) {
+        None => false,
+        Some((session, source)) => match payload {
+            Some(payload) => answer(svc, source, session, payload),
+            None => svc
+                .cx
+                .send(source, skynet_kernel::kind::ERROR, session, Payload::EMPTY)
+                .is_ok(),
+        },
+    };
+    l.push_bool(sent);
+    results(1)
+}
+
+native! {
+    /// `ret([msg [, sz]])`
+    ret = |l| {
+        let svc = service(l)?;
+        let Some((session, source)) = take_request(svc) else {
+            return Err("No session".into());
+        };
+        let payload = payload_argument(l, 1)?;
+        let sent = session > 0 && answer(svc, source, session, payload);
+        l.push_bool(sent);
+        results(1)
+    };
+
+    /// `retpack(...)`
+    retpack = |l| {
+        let svc = service(l)?;
+        let payload = seri::pack(l, 1, l.top())?;
+        let Some((session, source)) = take_request(svc) else {
+            return Err("No session".into());
+        };
+        let sent = session > 0 && answer(svc, source, session, payload);
+        l.push_bool(sent);
+        results(1)
+    };
+
+    /// `context()`: session and source of the request
+    context = |l| {
+        let svc = service(l)?;
+        let id = svc.running.get();
+        let (session, source) = match id {
+            NO_TASK => (None, None),
+            _ => svc.with(|t| (t.tasks.get(id).request, t.tasks.get(id).source)),
+        };
+        match session {
+            Some(n) => l.push_int(n as i64),
+            None => l.push_nil(),
+        }
+        match source {
+            Some(h) => l.push_int(h.0 as i64),
+            None => l.push_nil(),
+        }
+        results(2)
+    };
+
+    /// `ignoreret()`: nobody is to be answered
+    ignoreret = |l| {
+        take_request(service(l)?);
+        results(0)
+    };
+
+    /// `response([pack])`
+    response = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        // Everything that may raise comes before the session is taken.
+        let data: *mut Response = l.new_userdata(std::mem::size_of::<Response>(), 0).cast();
+        // SAFETY: a new block of the right size.
+        unsafe { data.write(Response { id: 0 }) };
+        push_metatable(l);
+        l.set_metatable(-2);
+        l.push_value(1);
+        l.push_closure(respond, 2);
+        match take_request(svc) {
+            None => Err("no session".into()),
+            Some((0, _)) => {
+                l.push_function(respond_to_nobody);
+                results(1)
+            }
+            Some((session, source)) => {
+                let id = svc.with(|t| t.owed.open_response(session, source));
+                // SAFETY: the userdata is alive, held by the closure on the stack.
+                unsafe { (*data).id = id };
+                results(1)
+            }
+        }
+    };
+
+    /// The closure that `response` returns.
+    respond = |l| {
+        let svc = service(l)?;
+        let id = response_of(l, UPVALUE_RESPONSE).id;
+        if l.bytes(1) == Some(b"TEST") {
+            l.push_bool(id != 0 && svc.with(|t| t.owed.responses.contains_key(&id)));
+            return results(1);
+        }
+        if id == 0 {
+            return Err("Can't response more than once".into());
+        }
+        if !l.bool(1) {
+            return finish_response(l, svc, None);
+        }
+        let native_pack = l.is_none_or_nil(UPVALUE_PACK) || l.c_function(UPVALUE_PACK).is_some_and(is_pack);
+        if native_pack {
+            let payload = seri::pack(l, 2, l.top())?;
+            return finish_response(l, svc, Some(payload));
+        }
+        let args = l.top() - 1;
+        l.push_value(UPVALUE_PACK);
+        l.replace(1);
+        Ok(Next::Call { args, results: MULTRET, ctx: 0, then: response_packed })
+    };
+
+    respond_to_nobody = |_| results(0);
+
+    /// An unused closure has been collected: nobody will answer.
+    collect_response = |l| {
+        let svc = service(l)?;
+        let id = std::mem::take(&mut response_of(l, 1).id);
+        if let Some((session, source)) = svc.with(|t| t.owed.responses.remove(&id)) {
+            svc.fail_request(source, session);
+        }
+        results(0)
+    };
+}
+
+continuation! {
+    response_packed = |l: Lua, _, _| {
+        let payload = payload_argument(l, 1)?;
+        finish_response(l, service(l)?, Some(payload))
+    };
+}
+
+/// *raises*
+fn push_metatable(l: Lua) {
+    // SAFETY: a plain call of the auxiliary library.
+    let new = unsafe { mlua_sys::lua55::luaL_newmetatable(l.0, RESPONSE.as_ptr()) } != 0;
+    if new {
+        l.push_function(collect_response);
+        l.set_field(-2, c"__gc");
+    }
+    debug_assert_eq!(l.kind(-1), Type::Table);
+}

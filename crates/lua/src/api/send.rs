@@ -1,0 +1,545 @@
+//! `send`, `call` and their kin: messages out.
+//!
+//! A call packs its arguments, sends them with a new session, notes that the running task waits for it, and yields. It goes on in
+//! `call_done`, in the same coroutine, when the dispatcher has the answer (`Svc::wake`), which is unpacked there.
+
+use std::ffi::c_int;
+
+use skynet_kernel::{Delay, Handle, Payload, SendError, kind};
+
+use super::pack::{is_pack, is_packstring, payload_argument};
+use super::service;
+use crate::service::dispatch::is_unpack;
+use crate::service::sessions::{Kind, Pending};
+use crate::service::tasks::NO_TASK;
+use crate::service::{Svc, Wake};
+use crate::vm::lua::{Lua, MULTRET, Type};
+use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
+use crate::vm::seri;
+
+/// Where a message goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    Handle(Handle),
+    /// A `.name` or `:handle` that nobody has.
+    Unknown,
+    /// A name of the whole network; the message waits until somebody takes it.
+    Global(&'a str),
+}
+
+/// The address at stack index `i`.
+pub(crate) fn target<'a>(l: Lua, svc: &Svc, i: c_int) -> Result<Target<'a>, Fault> {
+    match l.kind(i) {
+        Type::Number => match l.int(i) {
+            Some(n) if n as u32 == 0 => Err("Invalid service address 0".into()),
+            Some(n) => Ok(Target::Handle(Handle(n as u32))),
+            None => Err("number has no integer representation".into()),
+        },
+        Type::String => {
+            let name = std::str::from_utf8(l.bytes(i).unwrap_or(b""))
+                .map_err(|_| Fault::from("service address is not valid UTF-8"))?;
+            if !name.starts_with(['.', ':']) {
+                return Ok(Target::Global(name));
+            }
+            Ok(svc
+                .cx
+                .node()
+                .resolve(name)
+                .map_or(Target::Unknown, Target::Handle))
+        }
+        _ => Err(Fault::from(format!(
+            "dest address type ({}) must be a string or number.",
+            l.type_name(i)
+        ))),
+    }
+}
+
+/// `skynet.address` of the value at `i`.
+pub(crate) fn address_text(l: Lua, i: c_int) -> String {
+    match l.kind(i) {
+        Type::Number => Handle(l.int(i).unwrap_or(0) as u32).to_string(),
+        Type::String => String::from_utf8_lossy(l.bytes(i).unwrap_or(b"")).into_owned(),
+        _ => l.type_name(i).to_owned(),
+    }
+}
+
+/// Sends; an answer or error by hand settles what the service owed.
+pub(crate) fn transmit(
+    svc: &Svc,
+    to: Target<'_>,
+    source: Handle,
+    kind: u8,
+    session: i32,
+    payload: Payload,
+) -> Result<(), SendError> {
+    match to {
+        Target::Handle(to) => {
+            if kind == kind::RESPONSE || kind == kind::ERROR {
+                svc.with(|t| t.owed.settle(session, to));
+            }
+            svc.cx.node().send(source, to, kind, session, payload)
+        }
+        Target::Unknown => Err(SendError::NoService),
+        Target::Global(name) => {
+            svc.cx
+                .node()
+                .send_global(source, name, kind, session, payload);
+            Ok(())
+        }
+    }
+}
+
+/// Pushes what `core.send` returns.
+pub(crate) fn push_sent(l: Lua, sent: Result<(), SendError>, session: i32) -> Outcome {
+    match sent {
+        Ok(()) => {
+            l.push_int(session as i64);
+            results(1)
+        }
+        Err(SendError::NoService) => results(0),
+        Err(_) => {
+            l.push_bool(false);
+            results(1)
+        }
+    }
+}
+
+/// (message type, class table) of the protocol named at `i`.
+pub(crate) fn protocol(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> {
+    let known = match l.kind(i) {
+        Type::String => svc.with(|t| t.protocols.by_name(l.string_address(i))),
+        Type::Number => l
+            .int(i)
+            .and_then(|n| u8::try_from(n).ok())
+            .and_then(|id| Some((id, svc.with(|t| t.protocols.class(id))?))),
+        _ => None,
+    };
+    known.map_or_else(|| protocol_by_table(l, svc, i), Ok)
+}
+
+/// The way round for names too long to be interned: through `_proto`.
+#[cold]
+fn protocol_by_table(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> {
+    l.push_ref(svc.refs.protocols.get());
+    l.push_value(i);
+    if l.is_none_or_nil(-1) || l.raw_get(-2) != Type::Table {
+        let name = address_text(l, i);
+        return Err(Fault::from(format!(
+            "attempt to index a nil value (protocol '{name}')"
+        )));
+    }
+    l.raw_get_str(-1, "id");
+    let id = l.int(-1).unwrap_or(0) as u8;
+    l.pop(3);
+    svc.with(|t| t.protocols.class(id))
+        .map(|class| (id, class))
+        .ok_or(Fault::from("unknown protocol"))
+}
+
+/// What is to be done with the arguments from `first` on.
+enum Packing {
+    /// Packed by the native codec.
+    Done(Payload),
+    /// The protocol's own function is at `first` now, its arguments above.
+    Call { args: c_int },
+}
+
+fn pack_arguments(l: Lua, svc: &Svc, class: c_int, first: c_int) -> Result<Packing, Fault> {
+    let last = l.top();
+    l.push_ref(class);
+    l.push_ref(svc.refs.pack.get());
+    let kind = l.raw_get(-2);
+    if l.c_function(-1)
+        .is_some_and(|f| is_pack(f) || is_packstring(f))
+    {
+        let payload = seri::pack(l, first, last)?;
+        l.set_top(first - 1);
+        return Ok(Packing::Done(payload));
+    }
+    if kind == Type::Nil {
+        return Err("attempt to call a nil value (field 'pack')".into());
+    }
+    l.remove(-2);
+    l.insert(first);
+    Ok(Packing::Call {
+        args: last - first + 1,
+    })
+}
+
+/// A coroutine of the dispatcher is running and may be suspended.
+pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
+    if svc.running.get() == NO_TASK || l.status() != 0 && !l.is_yieldable() {
+        return Err("attempt to yield from outside a coroutine".into());
+    }
+    if !l.is_yieldable() {
+        return Err("attempt to yield across a C-call boundary".into());
+    }
+    Ok(())
+}
+
+/// Sends a request (address at 1) and notes that the running task waits for its answer.
+fn request(l: Lua, svc: &Svc, kind: u8, payload: Payload, deadline: i32) -> Result<i32, Fault> {
+    let to = target(l, svc, 1)?;
+    if let Target::Handle(to) = to {
+        svc.trace_call(l, to);
+    }
+    let session = svc.new_session();
+    post_request(l, svc, to, kind, session, payload)?;
+    let task = svc.running.get();
+    let callee = match to {
+        Target::Handle(h) if l.kind(1) == Type::Number => h.0,
+        _ => 0,
+    };
+    let name = (callee == 0).then(|| l.bytes(1).unwrap_or(b""));
+    svc.with(|t| {
+        t.sessions.insert(Pending {
+            session,
+            task,
+            callee,
+            kind: Kind::Call,
+        });
+        t.tasks.get_mut(task).waiting = session;
+        if let Some(name) = name {
+            t.callee_names.insert(session, name.into());
+        }
+    });
+    let deadline = if deadline == NO_DEADLINE {
+        svc.call_timeout.get()
+    } else {
+        deadline
+    };
+    if deadline != NO_DEADLINE {
+        let key = svc.cx.timeout(session, Delay::Cs(deadline));
+        svc.with(|t| t.deadlines.insert(session, key));
+    }
+    Ok(session)
+}
+
+/// "No deadline" where a deadline in centiseconds is meant.
+pub(crate) const NO_DEADLINE: i32 = i32::MIN;
+
+/// Sends a request; what goes wrong at once is an error of the call.
+fn post_request(
+    l: Lua,
+    svc: &Svc,
+    to: Target<'_>,
+    kind: u8,
+    session: i32,
+    payload: Payload,
+) -> Result<(), Fault> {
+    transmit(svc, to, svc.handle(), kind, session, payload).map_err(|e| {
+        let to = address_text(l, 1);
+        Fault::from(match e {
+            SendError::NoService => format!("call to invalid address {to}"),
+            SendError::Refused { limit } => {
+                format!("call failed: mailbox of {to} is full (limit {limit})")
+            }
+            _ => format!("call failed: the message to {to} is too large"),
+        })
+    })
+}
+
+/// What a call's continuation needs, in one integer: the message type, and the deadline for the time before it is sent.
+#[derive(Clone, Copy)]
+struct Ctx {
+    kind: u8,
+    deadline: i32,
+}
+
+impl Ctx {
+    fn pack(self) -> isize {
+        (self.deadline as isize) << 8 | self.kind as isize
+    }
+    fn unpack(ctx: isize) -> Ctx {
+        Ctx {
+            kind: ctx as u8,
+            deadline: (ctx >> 8) as i32,
+        }
+    }
+}
+
+fn start_call(l: Lua, deadline: i32) -> Outcome {
+    let svc = service(l)?;
+    check_yieldable(l, svc)?;
+    let (kind, class) = protocol(l, svc, 2)?;
+    let ctx = Ctx { kind, deadline };
+    match pack_arguments(l, svc, class, 3)? {
+        Packing::Done(payload) => send_call(l, svc, ctx, payload),
+        Packing::Call { args } => Ok(Next::Call {
+            args,
+            results: MULTRET,
+            ctx: ctx.pack(),
+            then: call_packed,
+        }),
+    }
+}
+
+fn send_call(l: Lua, svc: &Svc, ctx: Ctx, payload: Payload) -> Outcome {
+    request(l, svc, ctx.kind, payload, ctx.deadline)?;
+    l.set_top(0);
+    svc.suspended.set(l);
+    Ok(Next::Yield {
+        results: 0,
+        ctx: ctx.kind as isize,
+        then: call_done,
+    })
+}
+
+/// The answer, or why there is none.
+fn answer(svc: &Svc) -> Result<crate::service::Incoming, Fault> {
+    match svc.wake.replace(Wake::Nothing) {
+        Wake::Answer(m) => Ok(m),
+        Wake::TimedOut => Err("call timeout".into()),
+        _ => Err("call failed".into()),
+    }
+}
+
+continuation! {
+    /// The protocol's own `pack` has run; its results are from 3 on.
+    call_packed = |l: Lua, _, ctx| {
+        let svc = service(l)?;
+        let payload = payload_argument(l, 3)?;
+        send_call(l, svc, Ctx::unpack(ctx), payload)
+    };
+
+    /// The call's task runs again.
+    call_done = |l: Lua, _, ctx| {
+        let svc = service(l)?;
+        let m = answer(svc)?;
+        let class = svc.with(|t| t.protocols.class(ctx as u8)).ok_or("unknown protocol")?;
+        l.push_ref(class);
+        l.push_ref(svc.refs.unpack.get());
+        l.raw_get(-2);
+        if l.c_function(-1).is_some_and(is_unpack) {
+            l.set_top(0);
+            let n = seri::unpack(l, m.bytes())?;
+            return results(n);
+        }
+        l.replace(1);
+        l.set_top(1);
+        l.push_pointer(m.data as *mut _);
+        l.push_int(m.len as i64);
+        Ok(Next::Call { args: 2, results: MULTRET, ctx: 0, then: return_all })
+    };
+
+    return_all = |l: Lua, _, _| results(l.top());
+
+    /// Answer of a raw call: pointer and size, valid until the task is suspended again. `ctx`: end a forced trace.
+    rawcall_done = |l: Lua, _, ctx| {
+        let svc = service(l)?;
+        let outcome = answer(svc);
+        if ctx != 0
+            && let Some(tag) = l.bytes(1)
+        {
+            svc.trace_log(tag, b"tracecall end", None);
+        }
+        let m = outcome?;
+        l.push_pointer(m.data as *mut _);
+        l.push_int(m.len as i64);
+        results(2)
+    };
+
+    send_packed = |l: Lua, _, ctx| {
+        let svc = service(l)?;
+        let payload = payload_argument(l, 3)?;
+        let to = target(l, svc, 1)?;
+        push_sent(l, transmit(svc, to, svc.handle(), ctx as u8, 0, payload), 0)
+    };
+}
+
+native! {
+    /// `send(addr, type, ...)`
+    send = |l| {
+        let svc = service(l)?;
+        let (kind, class) = protocol(l, svc, 2)?;
+        match pack_arguments(l, svc, class, 3)? {
+            Packing::Done(payload) => {
+                let to = target(l, svc, 1)?;
+                push_sent(l, transmit(svc, to, svc.handle(), kind, 0, payload), 0)
+            }
+            Packing::Call { args } => {
+                Ok(Next::Call { args, results: MULTRET, ctx: kind as isize, then: send_packed })
+            }
+        }
+    };
+
+    /// `rawsend(addr, type, msg [, sz])`
+    rawsend = |l| {
+        let svc = service(l)?;
+        let (kind, _) = protocol(l, svc, 2)?;
+        let to = target(l, svc, 1)?;
+        let payload = payload_argument(l, 3)?;
+        push_sent(l, transmit(svc, to, svc.handle(), kind, 0, payload), 0)
+    };
+
+    /// `redirect(addr, source, type, session, msg [, sz])`
+    redirect = |l| {
+        let svc = service(l)?;
+        let (kind, _) = protocol(l, svc, 3)?;
+        redirect_message(l, svc, kind)
+    };
+
+    /// `call(addr, type, ...)`
+    call = |l| start_call(l, NO_DEADLINE);
+
+    /// `timeoutcall(cs, addr, type, ...)`
+    timeoutcall = |l| {
+        let Some(deadline) = l.int(1) else {
+            return Err(Fault::Argument(1, format!("number expected, got {}", l.type_name(1)).into()));
+        };
+        l.remove(1);
+        start_call(l, deadline.clamp(0, i32::MAX as i64) as i32)
+    };
+
+    /// `rawcall(addr, type, msg [, sz])`
+    rawcall = |l| {
+        let svc = service(l)?;
+        check_yieldable(l, svc)?;
+        let (kind, _) = protocol(l, svc, 2)?;
+        let payload = payload_argument(l, 3)?;
+        request(l, svc, kind, payload, NO_DEADLINE).map_err(|e| match e {
+            Fault::Text(t) if t.starts_with("call to invalid address") => {
+                Fault::from("call to invalid address")
+            }
+            other => other,
+        })?;
+        l.set_top(0);
+        svc.suspended.set(l);
+        Ok(Next::Yield { results: 0, ctx: 0, then: rawcall_done })
+    };
+
+    /// `tracecall(tag, addr, type, msg [, sz])`
+    tracecall = |l| {
+        let svc = service(l)?;
+        check_yieldable(l, svc)?;
+        let Some(tag) = l.bytes(1) else {
+            return Err(Fault::Argument(1, "string expected".into()));
+        };
+        let (kind, _) = protocol(l, svc, 3)?;
+        let payload = payload_argument(l, 4)?;
+        svc.trace_log(tag, b"tracecall begin", None);
+        l.push_value(1);
+        l.remove(1);
+        // address, type, msg, sz, tag
+        let to = target(l, svc, 1)?;
+        let _ = transmit(svc, to, svc.handle(), kind::TRACE, 0, Payload::from_slice(tag));
+        request(l, svc, kind, payload, NO_DEADLINE)?;
+        l.replace(1);
+        l.set_top(1);
+        svc.suspended.set(l);
+        Ok(Next::Yield { results: 0, ctx: 1, then: rawcall_done })
+    };
+}
+
+/// `(addr, source, type, session, msg, sz)` with the type already known. Handing a request on hands the duty to answer on.
+pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
+    let Some(source) = l.int(2) else {
+        return Err(Fault::Argument(
+            2,
+            format!("number expected, got {}", l.type_name(2)).into(),
+        ));
+    };
+    let session = match l.kind(4) {
+        Type::None | Type::Nil => svc.new_session(),
+        _ => match l.int(4) {
+            Some(n) => n as i32,
+            None => {
+                return Err(Fault::Argument(
+                    4,
+                    format!("number expected, got {}", l.type_name(4)).into(),
+                ));
+            }
+        },
+    };
+    let source = Handle(source as u32);
+    let to = target(l, svc, 1)?;
+    let payload = payload_argument(l, 5)?;
+    if session > 0 && kind != kind::RESPONSE && kind != kind::ERROR {
+        svc.with(|t| t.owed.settle(session, source));
+    }
+    push_sent(
+        l,
+        transmit(svc, to, source, kind, session, payload),
+        session,
+    )
+}
+
+native! {
+    /// `core.request_send(addr, type, ...)` for `skynet.request`: the session; nothing for an invalid address.
+    request_send = |l| {
+        let svc = service(l)?;
+        let (kind, class) = protocol(l, svc, 2)?;
+        let payload = match pack_arguments(l, svc, class, 3)? {
+            Packing::Done(payload) => payload,
+            Packing::Call { args } => {
+                l.call(args, MULTRET);
+                payload_argument(l, 3)?
+            }
+        };
+        let to = target(l, svc, 1)?;
+        if let Target::Handle(to) = to {
+            svc.trace_call(l, to);
+        }
+        let session = svc.new_session();
+        if transmit(svc, to, svc.handle(), kind, session, payload).is_err() {
+            return results(0);
+        }
+        let callee = match to {
+            Target::Handle(h) if l.kind(1) == Type::Number => h.0,
+            _ => 0,
+        };
+        svc.with(|t| t.sessions.insert(Pending { session, task: 0, callee, kind: Kind::Handler }));
+        l.push_int(session as i64);
+        results(1)
+    };
+
+    /// `core.on_answer(session, f)`: `f(ok, msg, sz)` is called once; it may not yield.
+    on_answer = |l| {
+        let svc = service(l)?;
+        let session = l.int(1).ok_or("session expected")? as i32;
+        l.set_top(2);
+        let reference = l.make_ref();
+        let known = svc.with(|t| match t.sessions.get_mut(session) {
+            Some(p) if p.kind == Kind::Handler && p.task == 0 => {
+                p.task = reference as u32;
+                true
+            }
+            _ => false,
+        });
+        if known {
+            return results(0);
+        }
+        l.free_ref(reference);
+        Err(Fault::from(format!("no request of session {session}")))
+    };
+
+    /// `core.forget(session)`: a late answer is dropped.
+    forget = |l| {
+        let svc = service(l)?;
+        let session = l.int(1).ok_or("session expected")? as i32;
+        let reference = svc.with(|t| match t.sessions.get_mut(session) {
+            Some(p) if p.kind == Kind::Handler => {
+                p.kind = Kind::Abandoned;
+                std::mem::take(&mut p.task)
+            }
+            _ => 0,
+        });
+        if reference != 0 {
+            l.free_ref(reference as c_int);
+        }
+        results(0)
+    };
+
+    /// `core.unpack_as(type, msg, sz)`
+    unpack_as = |l| {
+        let svc = service(l)?;
+        let (_, class) = protocol(l, svc, 1)?;
+        l.push_ref(class);
+        l.push_ref(svc.refs.unpack.get());
+        l.raw_get(-2);
+        l.remove(-2);
+        l.replace(1);
+        l.set_top(3);
+        Ok(Next::Call { args: 2, results: MULTRET, ctx: 0, then: return_all })
+    };
+}

@@ -1,0 +1,437 @@
+//! `fork`, `start`, `exit`, `killthread`, `task`, `term`: the life of tasks and of the service.
+
+use std::ffi::c_int;
+
+use mlua_sys::lua55 as ffi;
+use skynet_kernel::{Delay, Payload, kind};
+use skynet_wire::seri::Writer;
+
+use super::service;
+use super::time::push_thread;
+use crate::service::dispatch::add_traceback;
+use crate::service::sessions::{Kind, Pending};
+use crate::service::tasks::{NO_TASK, State, TaskId};
+use crate::service::{Mode, Svc};
+use crate::vm::lua::{Lua, REGISTRY, Type};
+use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
+
+impl Svc {
+    /// Sends a command word and values of the `lua` protocol to the launcher, if there is one.
+    fn tell_launcher(&self, write: impl FnOnce(&mut Writer<'_>)) {
+        let Some(launcher) = self.cx.node().find_name("launcher") else {
+            return;
+        };
+        let mut bytes = Vec::new();
+        write(&mut Writer::new(&mut bytes));
+        let _ = self
+            .cx
+            .send(launcher, kind::LUA, 0, Payload::from_slice(&bytes));
+    }
+
+    /// Ends a task that waits; its to-be-closed variables run.
+    fn close_task(&self, l: Lua, id: TaskId) {
+        let (lua, request) = self.with(|t| {
+            let task = t.tasks.get_mut(id);
+            task.waiting = 0;
+            (task.lua, task.request.take().zip(task.source))
+        });
+        if let Some((session, source)) = request {
+            self.fail_request(source, session);
+        }
+        lua.close_thread(l);
+        lua.set_top(0);
+        if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
+            l.free_ref(anchor);
+        }
+    }
+
+    /// Gives back a task that has not begun.
+    pub(crate) fn end_unstarted(&self, l: Lua, id: TaskId) {
+        self.close_task(l, id);
+    }
+
+    /// `skynet.exit`, up to the point where the caller has to be suspended for ever.
+    fn depart(&self, l: Lua) {
+        let running = self.running.get();
+        self.with(|t| t.forks.clear());
+        let handle = self.handle();
+        self.tell_launcher(|w| {
+            // The word is short: it can't be too long for the format.
+            let _ = w.bytes(b"REMOVE");
+            w.int(handle.0 as i64);
+            w.bool(false);
+        });
+        self.fail_task_requests();
+        let others: Vec<TaskId> = self.with(|t| {
+            t.tasks
+                .busy()
+                .filter(|(id, task)| {
+                    *id != running && matches!(task.state, State::Waiting | State::Ready)
+                })
+                .map(|(id, _)| id)
+                .collect()
+        });
+        for id in others {
+            let still_there = self.with(|t| {
+                t.tasks
+                    .try_get(id)
+                    .is_some_and(|task| matches!(task.state, State::Waiting | State::Ready))
+            });
+            if still_there {
+                let lua = self.with(|t| t.tasks.get(id).lua);
+                lua.close_thread(l);
+                self.with(|t| t.tasks.discard(id));
+            }
+        }
+        self.fail_open_responses();
+        self.tell_callees();
+        self.mode.set(Mode::Leaving);
+        self.with(|t| {
+            t.wakeups.clear();
+            t.failures.clear();
+            t.forks.clear();
+        });
+        self.cx.exit();
+    }
+}
+
+fn leave(l: Lua, svc: &Svc) -> Outcome {
+    svc.depart(l);
+    if svc.running.get() == NO_TASK || !l.is_yieldable() {
+        return Err("attempt to yield from outside a coroutine".into());
+    }
+    l.set_top(0);
+    svc.suspended.set(l);
+    Ok(Next::Yield {
+        results: 0,
+        ctx: 0,
+        then: gone,
+    })
+}
+
+/// Runs the function on top of `l`, which it pops, in a new task when the mailbox comes round to it.
+fn start_soon(l: Lua, svc: &Svc) -> TaskId {
+    let id = svc.new_task(l);
+    let session = svc.new_session();
+    let lua = svc.with(|t| {
+        let task = t.tasks.get_mut(id);
+        task.state = State::Waiting;
+        task.waiting = session;
+        t.sessions.insert(Pending {
+            session,
+            task: id,
+            callee: 0,
+            kind: Kind::Timer,
+        });
+        t.tasks.get(id).lua
+    });
+    l.move_to(lua, 1);
+    svc.cx.timeout(session, Delay::Cs(0));
+    id
+}
+
+native! {
+    /// `fork(f, ...)`
+    fork = |l| {
+        let svc = service(l)?;
+        let n = l.top();
+        if n == 0 || l.is_none_or_nil(1) {
+            return Err(Fault::Argument(1, "function expected".into()));
+        }
+        let id = svc.new_task(l);
+        let lua = svc.with(|t| t.tasks.get(id).lua);
+        if !lua.check_stack(n + 4) {
+            svc.end_unstarted(l, id);
+            return Err("stack overflow (too many arguments to fork)".into());
+        }
+        l.move_to(lua, n);
+        svc.with(|t| t.forks.push_back((id, n - 1)));
+        push_thread(l, svc, id);
+        results(1)
+    };
+
+    /// `start(f)`
+    start = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        l.push_closure(start_function, 1);
+        svc.mode.set(Mode::Dispatcher);
+        start_soon(l, svc);
+        results(0)
+    };
+
+    /// The coroutine of the start function; upvalue: the function.
+    start_function = |l| {
+        l.set_top(0);
+        l.push_value(ffi::lua_upvalueindex(1));
+        begin_init(l)
+    };
+
+    /// `init_service(f)`: in a coroutine
+    init_service = |l| {
+        l.set_top(1);
+        begin_init(l)
+    };
+
+    /// Runs what `skynet.init` has collected, then `f`.
+    run_inits = |l| {
+        l.set_top(1);
+        l.get_field(REGISTRY, c"_LOADED");
+        l.get_field(-1, c"skynet.require");
+        if l.kind(-1) == Type::Table {
+            l.get_field(-1, c"init_all");
+        } else {
+            // A service whose own loader has left the two-step `require` out.
+            l.push_function(nothing);
+        }
+        Ok(Next::Call { args: 0, results: 0, ctx: 0, then: inits_done })
+    };
+
+    nothing = |_| results(0);
+
+    /// `exit()`
+    exit = |l| leave(l, service(l)?);
+
+    /// `killthread(thread or pattern)`
+    killthread = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        let running = svc.running.get();
+        let mut found = None;
+        if let Some(thread) = l.thread(1) {
+            found = svc.with(|t| {
+                let id = t.tasks.of_thread(thread)?;
+                let task = t.tasks.get(id);
+                (id != running && matches!(task.state, State::Ready | State::Waiting)).then_some(id)
+            });
+        } else if l.kind(1) == Type::String {
+            let mut id = 0;
+            while let Some(state) = svc.with(|t| t.tasks.try_get(id).map(|task| task.state)) {
+                if id != running && matches!(state, State::Ready | State::Waiting) && matches_pattern(l, svc, id) {
+                    found = Some(id);
+                    break;
+                }
+                id += 1;
+            }
+        }
+        let Some(id) = found else { return results(0) };
+        svc.with(|t| {
+            t.forks.retain(|(f, _)| *f != id);
+            t.wakeups.retain(|w| *w != id);
+            let waiting = t.tasks.get(id).waiting;
+            match t.sessions.get_mut(waiting) {
+                Some(p) if p.kind == Kind::Call => p.kind = Kind::Abandoned,
+                Some(_) => {
+                    t.sessions.remove(waiting);
+                }
+                None => {}
+            }
+        });
+        push_thread(l, svc, id);
+        svc.close_task(l, id);
+        results(1)
+    };
+
+    /// `task([x])`
+    task = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        match l.kind(1) {
+            Type::Table => {
+                let mut sessions: Vec<(i32, Option<TaskId>)> = svc.with(|t| {
+                    t.sessions
+                        .iter()
+                        .filter_map(|p| match p.kind {
+                            Kind::Break => Some((p.session, None)),
+                            Kind::Abandoned | Kind::Handler => None,
+                            _ => Some((p.session, Some(p.task))),
+                        })
+                        .collect()
+                });
+                sessions.sort_unstable();
+                let count = sessions.len();
+                // The list must not be owned here while Lua may raise.
+                svc.with(|t| t.listing = sessions);
+                for n in 0..count {
+                    let (session, task) = svc.with(|t| t.listing[n]);
+                    match task {
+                        Some(id) => {
+                            push_task_title(l, svc, session, id);
+                            push_task_text(l, svc, session, id);
+                        }
+                        None => {
+                            let title = format!("BREAK session: {session}");
+                            l.push_str(&title);
+                            l.push_str("BREAK");
+                        }
+                    }
+                    l.raw_set(1);
+                }
+                svc.with(|t| t.listing = Vec::new());
+                results(0)
+            }
+            Type::Number => {
+                let session = l.int(1).unwrap_or(0) as i32;
+                match svc.with(|t| t.sessions.get(session).copied()) {
+                    Some(p) if !matches!(p.kind, Kind::Break | Kind::Abandoned | Kind::Handler) => {
+                        push_task_text(l, svc, session, p.task);
+                    }
+                    Some(p) if p.kind == Kind::Break => l.push_str("BREAK"),
+                    _ => l.push_str("No session"),
+                }
+                results(1)
+            }
+            Type::Thread => {
+                let waiting = l.thread(1).and_then(|thread| {
+                    svc.with(|t| t.tasks.of_thread(thread).map(|id| t.tasks.get(id).waiting))
+                });
+                match waiting {
+                    Some(session) if session != 0 => {
+                        l.push_int(session as i64);
+                        results(1)
+                    }
+                    _ => results(0),
+                }
+            }
+            Type::String if l.bytes(1) == Some(b"init") => {
+                let id = svc.init_task.get();
+                if id == NO_TASK {
+                    return results(0);
+                }
+                let lua = svc.with(|t| t.tasks.get(id).lua);
+                l.traceback(lua, 0);
+                results(1)
+            }
+            _ => {
+                let n = svc.with(|t| {
+                    t.sessions
+                        .iter()
+                        .filter(|p| !matches!(p.kind, Kind::Break | Kind::Abandoned))
+                        .count()
+                });
+                l.push_int(n as i64);
+                results(1)
+            }
+        }
+    };
+
+    /// `term(addr)`
+    term = |l| {
+        let svc = service(l)?;
+        let running = svc.running.get();
+        if running != NO_TASK {
+            svc.with(|t| {
+                let task = t.tasks.get_mut(running);
+                if let (Some(session), Some(source)) = (task.request.take(), task.source)
+                    && session > 0
+                {
+                    t.owed.remember(session, source);
+                }
+            });
+        }
+        match l.kind(1) {
+            Type::Number => {
+                let callee = l.int(1).unwrap_or(0) as u32;
+                svc.with(|t| {
+                    let failed = t.sessions.iter().filter(|p| p.callee == callee && callee != 0);
+                    t.failures.extend(failed.map(|p| p.session));
+                });
+            }
+            Type::String => {
+                let name = l.bytes(1).unwrap_or(b"");
+                svc.with(|t| {
+                    let failed = t.callee_names.iter().filter(|(_, n)| ***n == *name);
+                    t.failures.extend(failed.map(|(s, _)| *s));
+                });
+            }
+            _ => {}
+        }
+        results(0)
+    };
+}
+
+/// The start function at 1 gets its handler and runs under protection.
+fn begin_init(l: Lua) -> Outcome {
+    let svc = service(l)?;
+    svc.init_task.set(svc.running.get());
+    l.push_function(add_traceback);
+    l.push_function(run_inits);
+    l.push_value(1);
+    Ok(Next::PCall {
+        args: 1,
+        results: 0,
+        handler: 2,
+        ctx: 0,
+        then: init_done,
+    })
+}
+
+continuation! {
+    inits_done = |l: Lua, _, _| {
+        l.set_top(1);
+        l.push_value(1);
+        Ok(Next::Call { args: 0, results: 0, ctx: 0, then: start_done })
+    };
+
+    start_done = |_: Lua, _, _| results(0);
+
+    /// The start function has ended: tell the launcher.
+    init_done = |l: Lua, status, _| {
+        let svc = service(l)?;
+        svc.init_task.set(NO_TASK);
+        if status == ffi::LUA_OK || status == ffi::LUA_YIELD {
+            svc.tell_launcher(|w| {
+                let _ = w.bytes(b"LAUNCHOK");
+            });
+            return results(0);
+        }
+        let text = l.bytes(-1).unwrap_or(b"error object is not a string");
+        svc.cx.log([b"init service failed: ", text].concat());
+        svc.tell_launcher(|w| {
+            let _ = w.bytes(b"ERROR");
+        });
+        leave(l, svc)
+    };
+
+    /// Nothing comes after `exit`.
+    gone = |_: Lua, _, _| Err(Fault::from("the service has exited"));
+}
+
+/// `"<tostring(co)> session: <n>"` *raises*
+fn push_task_title(l: Lua, svc: &Svc, session: i32, id: TaskId) {
+    push_thread(l, svc, id);
+    l.to_display(-1);
+    l.remove(-2);
+    l.push_str(" session: ");
+    l.push_int(session as i64);
+    l.concat(3);
+}
+
+/// Where a task waits, or where its timer was made. *raises*
+fn push_task_text(l: Lua, svc: &Svc, session: i32, id: TaskId) {
+    let (lua, origin) = svc.with(|t| {
+        let origin = t.timer_origins.get(&session).map(|o| (o.as_ptr(), o.len()));
+        (t.tasks.get(id).lua, origin)
+    });
+    match origin {
+        // SAFETY: the text stays in its table while it is copied; nothing runs in between.
+        Some((at, len)) => l.push_bytes(unsafe { std::slice::from_raw_parts(at, len) }),
+        None => l.traceback(lua, 0),
+    }
+}
+
+/// Does the pattern at 1 match `tostring(thread)`? *raises*
+fn matches_pattern(l: Lua, svc: &Svc, id: TaskId) -> bool {
+    let top: c_int = l.top();
+    l.get_field(REGISTRY, c"_LOADED");
+    l.get_field(-1, c"string");
+    l.get_field(-1, c"find");
+    push_thread(l, svc, id);
+    l.to_display(-1);
+    l.remove(-2);
+    l.push_value(1);
+    l.call(2, 1);
+    let found = !l.is_none_or_nil(-1);
+    l.set_top(top);
+    found
+}

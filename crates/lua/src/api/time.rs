@@ -1,0 +1,394 @@
+//! `timeout`, `sleep`, `wait`, `wakeup` and the clocks.
+//!
+//! A sleeping task is found by its token. Nearly always that is the task's own thread, which needs no table (`Task::own_token`);
+//! other tokens are kept in a Lua table, token to session, and taken out when the sleeper runs again.
+
+use std::ffi::{CStr, c_int};
+
+use skynet_kernel::{Delay, TimerKey};
+
+use super::send::check_yieldable;
+use super::service;
+use crate::service::sessions::{Kind, Pending};
+use crate::service::tasks::{State, TaskId};
+use crate::service::{Svc, Wake};
+use crate::vm::lua::{Lua, Type};
+use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
+
+/// A time in centiseconds: integral numbers and numeric strings; other text counts as 0.
+fn centiseconds(l: Lua, i: c_int) -> Result<i32, Fault> {
+    match l.kind(i) {
+        Type::Number | Type::String => match l.int(i) {
+            Some(n) => Ok(n.clamp(i32::MIN as i64, i32::MAX as i64) as i32),
+            None if l.float(i).is_some() => Err("number has no integer representation".into()),
+            None => Ok(0),
+        },
+        _ => Err(Fault::Argument(
+            i,
+            format!("number expected, got {}", l.type_name(i)).into(),
+        )),
+    }
+}
+
+fn milliseconds(l: Lua, i: c_int) -> Result<u64, Fault> {
+    match l.int(i) {
+        Some(n) => Ok(n.max(0) as u64),
+        None if l.kind(i) == Type::Number => Err("number has no integer representation".into()),
+        None => Err(Fault::Argument(
+            i,
+            format!("number expected, got {}", l.type_name(i)).into(),
+        )),
+    }
+}
+
+/// A task that runs the function at `f` when the timer fires: (session, task, key). *raises*
+fn start_timer(
+    l: Lua,
+    svc: &Svc,
+    f: c_int,
+    delay: Delay,
+) -> Result<(i32, TaskId, Option<TimerKey>), Fault> {
+    if l.is_none_or_nil(f) {
+        return Err(Fault::Argument(f, "function expected".into()));
+    }
+    let id = svc.new_task(l);
+    let session = svc.new_session();
+    let lua = svc.with(|t| {
+        let task = t.tasks.get_mut(id);
+        task.state = State::Waiting;
+        task.waiting = session;
+        t.sessions.insert(Pending {
+            session,
+            task: id,
+            callee: 0,
+            kind: Kind::Timer,
+        });
+        t.tasks.get(id).lua
+    });
+    l.push_value(f);
+    l.move_to(lua, 1);
+    let key = svc.cx.timeout(session, delay);
+    Ok((session, id, key))
+}
+
+/// What `core.intcommand("TIMEOUT")` needs: a bare timer.
+pub(crate) fn bare_timeout(svc: &Svc, cs: i32) -> i32 {
+    let session = svc.new_session();
+    svc.cx.timeout(session, Delay::Cs(cs));
+    session
+}
+
+/// Suspends the running task under the token at `token` (0: its thread), with a timer or for ever.
+fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
+    check_yieldable(l, svc)?;
+    let id = svc.running.get();
+    let own = match token {
+        0 => svc.with(|t| t.tasks.get(id).lua == l),
+        _ => match l.thread(token) {
+            Some(thread) => svc.with(|t| t.tasks.get(id).lua == thread),
+            None => false,
+        },
+    };
+    if token == 0 && !own {
+        // In a user's coroutine, that coroutine is the token.
+        l.push_self();
+    } else if token != 0 {
+        l.push_value(token);
+    } else {
+        l.push_nil();
+    }
+    l.replace_bottom();
+    if token_in_use(l, svc, own) {
+        return Err("token duplicative".into());
+    }
+    let session = svc.new_session();
+    if !own {
+        l.push_ref(svc.refs.tokens.get());
+        l.push_value(1);
+        l.push_int(session as i64);
+        l.raw_set(-3);
+        l.set_top(1);
+    }
+    let kind = if delay.is_some() {
+        Kind::Sleep
+    } else {
+        Kind::Wait
+    };
+    svc.with(|t| {
+        t.sessions.insert(Pending {
+            session,
+            task: id,
+            callee: 0,
+            kind,
+        });
+        let task = t.tasks.get_mut(id);
+        task.waiting = session;
+        task.own_token = own;
+        t.tokens += !own as usize;
+    });
+    if let Some(delay) = delay {
+        svc.trace_here(l, "sleep");
+        svc.cx.timeout(session, delay);
+    }
+    svc.wake.set(Wake::Nothing);
+    svc.suspended.set(l);
+    Ok(Next::Yield {
+        results: 0,
+        ctx: own as isize,
+        then: awake,
+    })
+}
+
+/// Is somebody sleeping under the token at 1?
+fn token_in_use(l: Lua, svc: &Svc, own: bool) -> bool {
+    if let Some(thread) = l.thread(1)
+        && svc.with(|t| {
+            t.tasks.of_thread(thread).is_some_and(|id| {
+                let task = t.tasks.get(id);
+                task.state == State::Waiting && task.own_token
+            })
+        })
+    {
+        return true;
+    }
+    if svc.with(|t| t.tokens) == 0 {
+        return false;
+    }
+    if own && l.kind(1) == Type::Nil {
+        l.push_self();
+        l.replace(1);
+    }
+    sleeper_in_table(l, svc).is_some()
+}
+
+/// The session that the table of tokens has for the token at 1, if it is still waited for.
+fn sleeper_in_table(l: Lua, svc: &Svc) -> Option<i32> {
+    if l.is_none_or_nil(1) {
+        return None;
+    }
+    l.push_ref(svc.refs.tokens.get());
+    l.push_value(1);
+    l.raw_get(-2);
+    let session = l.int(-1).map(|n| n as i32);
+    l.pop(2);
+    session.filter(|&s| {
+        svc.with(|t| {
+            t.sessions
+                .get(s)
+                .is_some_and(|p| matches!(p.kind, Kind::Sleep | Kind::Wait))
+        })
+    })
+}
+
+impl Lua {
+    /// Makes the top value the only one.
+    fn replace_bottom(self) {
+        if self.top() > 1 {
+            self.replace(1);
+        }
+        self.set_top(1);
+    }
+}
+
+/// Puts a sleeping task into the wakeup queue; a second time does nothing.
+fn wake(svc: &Svc, id: TaskId) {
+    svc.with(|t| {
+        let task = t.tasks.get_mut(id);
+        if !task.woken {
+            task.woken = true;
+            t.wakeups.push_back(id);
+        }
+    });
+}
+
+continuation! {
+    /// The sleeper runs again; its token is at 1. `ctx`: the token is its own thread.
+    awake = |l: Lua, _, ctx| {
+        if let Wake::Woken = wake_up(l, ctx)? {
+            l.push_str("BREAK");
+            return results(1);
+        }
+        results(0)
+    };
+
+    /// As `awake`, for `wait`, which returns nothing.
+    awake_silently = |l: Lua, _, ctx| {
+        wake_up(l, ctx)?;
+        results(0)
+    };
+}
+
+/// Gives the token of a sleeper free; says why it runs again.
+fn wake_up(l: Lua, own: isize) -> Result<Wake, Fault> {
+    let svc = service(l)?;
+    let why = svc.wake.replace(Wake::Nothing);
+    if own == 0 {
+        l.push_ref(svc.refs.tokens.get());
+        l.push_value(1);
+        l.push_nil();
+        l.raw_set(-3);
+        svc.with(|t| t.tokens = t.tokens.saturating_sub(1));
+    } else {
+        svc.with(|t| t.tasks.get_mut(svc.running.get()).own_token = false);
+    }
+    Ok(why)
+}
+
+const TIMER: &CStr = c"skynet.timer";
+
+/// A cancellable timer, as a userdata.
+struct TimerObject {
+    session: i32,
+    key: Option<TimerKey>,
+}
+
+native! {
+    /// `timeout(cs, f)`
+    timeout = |l| {
+        let svc = service(l)?;
+        let cs = centiseconds(l, 1)?;
+        let (session, id, _) = start_timer(l, svc, 2, Delay::Cs(cs))?;
+        if svc.trace_timeout.get() {
+            l.traceback(l, 1);
+            let now = svc.cx.node().now_cs();
+            let text = [format!("TIMER {now}+{cs} : ").as_bytes(), l.bytes(-1).unwrap_or(b"")].concat();
+            svc.with(|t| t.timer_origins.insert(session, text));
+        }
+        push_thread(l, svc, id);
+        results(1)
+    };
+
+    /// `timer(ms, f)`: an object with `cancel()`
+    timer = |l| {
+        let svc = service(l)?;
+        let ms = milliseconds(l, 1)?;
+        l.set_top(2);
+        let object: *mut TimerObject = l.new_userdata(std::mem::size_of::<TimerObject>(), 0).cast();
+        // SAFETY: a new block of the right size.
+        unsafe { object.write(TimerObject { session: 0, key: None }) };
+        // SAFETY: a plain call of the auxiliary library.
+        if unsafe { mlua_sys::lua55::luaL_newmetatable(l.0, TIMER.as_ptr()) } != 0 {
+            l.new_table(0, 1);
+            l.push_function(cancel);
+            l.set_field(-2, c"cancel");
+            l.set_field(-2, c"__index");
+        }
+        l.set_metatable(-2);
+        let (session, _, key) = start_timer(l, svc, 2, Delay::Ms(ms))?;
+        // SAFETY: the userdata is at the top of the stack, alive.
+        unsafe { object.write(TimerObject { session, key }) };
+        results(1)
+    };
+
+    /// `timer:cancel()`: true if the function will not run
+    cancel = |l| {
+        let svc = service(l)?;
+        // SAFETY: raises unless the argument is a timer of this state.
+        let object = unsafe {
+            &mut *mlua_sys::lua55::luaL_checkudata(l.0, 1, TIMER.as_ptr()).cast::<TimerObject>()
+        };
+        let session = std::mem::take(&mut object.session);
+        let Some(task) = svc.with(|t| {
+            let p = t.sessions.get_mut(session).filter(|p| p.kind == Kind::Timer)?;
+            let task = p.task;
+            p.kind = Kind::Break;
+            Some(task)
+        }) else {
+            l.push_bool(false);
+            return results(1);
+        };
+        // Unless its message is on the way already, nothing will come for the session.
+        if object.key.take().is_some_and(|key| svc.cx.node().cancel_timer(key)) {
+            svc.with(|t| t.sessions.remove(session));
+        }
+        svc.end_unstarted(l, task);
+        l.push_bool(true);
+        results(1)
+    };
+
+    /// `sleep(cs [, token])`
+    sleep = |l| {
+        let svc = service(l)?;
+        let cs = centiseconds(l, 1)?;
+        let token = if l.is_none_or_nil(2) { 0 } else { 2 };
+        suspend(l, svc, token, Some(Delay::Cs(cs)))
+    };
+
+    /// `sleepms(ms [, token])`
+    sleepms = |l| {
+        let svc = service(l)?;
+        let ms = milliseconds(l, 1)?;
+        let token = if l.is_none_or_nil(2) { 0 } else { 2 };
+        suspend(l, svc, token, Some(Delay::Ms(ms)))
+    };
+
+    /// `yield()`
+    yield_ = |l| {
+        let svc = service(l)?;
+        suspend(l, svc, 0, Some(Delay::Cs(0)))
+    };
+
+    /// `wait([token])`
+    wait = |l| {
+        let svc = service(l)?;
+        let token = if l.is_none_or_nil(1) { 0 } else { 1 };
+        match suspend(l, svc, token, None)? {
+            Next::Yield { results, ctx, .. } => Ok(Next::Yield { results, ctx, then: awake_silently }),
+            other => Ok(other),
+        }
+    };
+
+    /// `wakeup(token)`: true if somebody sleeps under it
+    wakeup = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        let own = l.thread(1).and_then(|thread| {
+            svc.with(|t| {
+                let id = t.tasks.of_thread(thread)?;
+                let task = t.tasks.get(id);
+                (task.own_token && task.waiting != 0).then_some(id)
+            })
+        });
+        let id = match own {
+            Some(id) => Some(id),
+            None if svc.with(|t| t.tokens) == 0 => None,
+            None => sleeper_in_table(l, svc).and_then(|s| svc.with(|t| t.sessions.get(s).map(|p| p.task))),
+        };
+        let Some(id) = id else { return results(0) };
+        wake(svc, id);
+        l.push_bool(true);
+        results(1)
+    };
+
+    now = |l| {
+        l.push_int(service(l)?.cx.node().now_cs() as i64);
+        results(1)
+    };
+
+    starttime = |l| {
+        l.push_int(service(l)?.cx.node().starttime() as i64);
+        results(1)
+    };
+
+    time = |l| {
+        let node = service(l)?.cx.node();
+        l.push_float(node.starttime() as f64 + node.now_cs() as f64 / 100.0);
+        results(1)
+    };
+
+    hpc = |l| {
+        l.push_int(service(l)?.cx.node().hpc_ns() as i64);
+        results(1)
+    };
+}
+
+/// Pushes the thread of a task onto `l`.
+pub(crate) fn push_thread(l: Lua, svc: &Svc, id: TaskId) {
+    let lua = svc.with(|t| t.tasks.get(id).lua);
+    if lua == l {
+        l.push_self();
+    } else {
+        lua.push_self();
+        lua.move_to(l, 1);
+    }
+}

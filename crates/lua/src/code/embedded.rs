@@ -1,0 +1,70 @@
+//! The Lua modules and services inside the binary.
+//!
+//! The *core* (the lists below) always comes from the binary, because it and the native side are one. Everything else that ships
+//! gives way to a file of the same name on `lua_path` or `luaservice`, so that an application can put its own in place.
+
+/// One embedded Lua file.
+pub(crate) struct Embedded {
+    /// Name for `require` or `newservice`.
+    pub(crate) name: &'static str,
+    /// Where it is in the source tree; its chunk name.
+    pub(crate) file: &'static str,
+    pub(crate) source: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// Modules that are never looked for on disk. The native ones are in `modules::NATIVE`.
+pub const CORE_MODULES: &[&str] = &[
+    "skynet.debug",
+    "skynet.debugcmds",
+    "skynet.inject",
+    "skynet.lazy",
+    "skynet.manager",
+    "skynet.require",
+    "skynet.service",
+];
+
+/// Services that are never looked for on disk.
+pub const CORE_SERVICES: &[&str] = &[
+    "bootstrap",
+    "cdummy",
+    "launcher",
+    "service_cell",
+    "service_mgr",
+    "service_provider",
+];
+
+pub(crate) fn module(name: &str) -> Option<&'static Embedded> {
+    find(MODULES, name)
+}
+
+pub(crate) fn service(name: &str) -> Option<&'static Embedded> {
+    find(SERVICES, name)
+}
+
+/// Is there an embedded service of this name?
+pub fn has_service(name: &str) -> bool {
+    service(name).is_some()
+}
+
+fn find(list: &'static [Embedded], name: &str) -> Option<&'static Embedded> {
+    // The build script sorts by path, which is not quite the order of names.
+    list.iter().find(|e| e.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_is_there() {
+        for name in CORE_MODULES {
+            assert!(module(name).is_some(), "{name}");
+        }
+        for name in CORE_SERVICES {
+            assert!(service(name).is_some(), "{name}");
+        }
+        assert!(module("skynet.nothing").is_none());
+    }
+}

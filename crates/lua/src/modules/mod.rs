@@ -1,0 +1,69 @@
+//! The native Lua modules besides `skynet` itself, and what is prepared in every state.
+
+pub(crate) mod codecache;
+pub(crate) mod core;
+pub(crate) mod coroutine;
+pub(crate) mod profile;
+
+use mlua_sys::lua55::lua_CFunction;
+
+use crate::api;
+use crate::service::Svc;
+use crate::vm::lua::Lua;
+use crate::vm::native::Fault;
+
+/// Native modules by name.
+const NATIVE: &[(&str, lua_CFunction)] = &[
+    ("skynet", api::open),
+    ("skynet.core", core::open),
+    ("skynet.coroutine", coroutine::open),
+    ("skynet.profile", profile::open),
+    ("skynet.codecache", codecache::open),
+];
+
+/// The function that opens a native module.
+pub(crate) fn native(name: &str) -> Option<lua_CFunction> {
+    NATIVE
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, open)| *open)
+}
+
+/// Names of the native modules.
+pub fn native_names() -> impl Iterator<Item = &'static str> {
+    NATIVE.iter().map(|(name, _)| *name)
+}
+
+/// Sets a fresh state up for a service: the dispatcher's references, and `coroutine.resume` and `wrap`, which know about
+/// suspensions by the dispatcher. *raises*
+pub(crate) fn prepare(l: Lua) -> Result<(), Fault> {
+    let svc = Svc::of(l).ok_or("no service")?;
+    for (cell, name) in [
+        (&svc.refs.dispatch, "dispatch"),
+        (&svc.refs.unpack, "unpack"),
+        (&svc.refs.pack, "pack"),
+    ] {
+        l.push_str(name);
+        cell.set(l.make_ref());
+    }
+    for cell in [&svc.refs.tokens, &svc.refs.protocols] {
+        l.new_table(0, 0);
+        cell.set(l.make_ref());
+    }
+    l.get_global(c"coroutine");
+    l.push_function(coroutine::resume);
+    l.set_field(-2, c"resume");
+    l.push_function(coroutine::wrap);
+    l.set_field(-2, c"wrap");
+    l.pop(1);
+    Ok(())
+}
+
+/// A module table of native functions. *raises*
+pub(crate) fn push_functions(l: Lua, functions: &[(&str, lua_CFunction)]) {
+    l.new_table(0, functions.len());
+    for (name, f) in functions {
+        l.push_function(*f);
+        l.raw_set_str(-2, name);
+    }
+}

@@ -1,0 +1,295 @@
+//! From the first message, `"script arg1 arg2 …"`, to a service whose main script has run.
+//!
+//! The state is made on the worker that handles the message, not by whoever launches the service. With no `lualoader` file the
+//! search and the start of the script are done here; an application's own loader is run in its place if the config names one.
+
+use mlua_sys::lua55 as ffi;
+use skynet_kernel::{Message, Payload, kind};
+
+use super::Svc;
+use super::dispatch::add_traceback;
+use crate::code::{embedded, search};
+use crate::modules;
+use crate::vm::alloc::lua_alloc;
+use crate::vm::lua::{Lua, REGISTRY};
+use crate::vm::native::{Fault, Outcome, native, results};
+
+/// What the loader needs to know. Owned by `Svc::boot`, outside everything that may jump.
+struct Plan {
+    /// The whole parameter string.
+    line: String,
+    /// The script's name and arguments.
+    words: Vec<String>,
+    services: String,
+    path: String,
+    cpath: String,
+    preload: Option<String>,
+    loader: Option<String>,
+    /// Why no file was taken; filled in by the search.
+    failures: String,
+    /// The pattern that matched.
+    found: Option<String>,
+    /// `SERVICE_PATH`.
+    directory: String,
+}
+
+/// Looked at when the config does not say otherwise.
+const DEFAULT_LOADER: &str = "./lualib/loader.lua";
+
+impl Svc {
+    /// Makes the state and runs the script. A failure ends the service and tells the launcher.
+    pub(crate) fn boot(&self, msg: Message) {
+        let line = String::from_utf8_lossy(msg.payload()).into_owned();
+        let env = |key: &str, default: &str| {
+            self.cx
+                .node()
+                .getenv(key)
+                .unwrap_or_else(|| default.to_owned())
+        };
+        let loader = env("lualoader", DEFAULT_LOADER);
+        let named = self
+            .cx
+            .node()
+            .getenv("lualoader")
+            .is_some_and(|l| l != DEFAULT_LOADER);
+        let mut plan = Plan {
+            words: line.split_ascii_whitespace().map(str::to_owned).collect(),
+            line,
+            services: env("luaservice", "./service/?.lua"),
+            path: env("lua_path", "./lualib/?.lua;./lualib/?/init.lua"),
+            cpath: env("lua_cpath", "./luaclib/?.so"),
+            preload: self.cx.node().getenv("preload"),
+            loader: (named || std::path::Path::new(&loader).exists()).then_some(loader),
+            failures: String::new(),
+            found: None,
+            directory: String::new(),
+        };
+        let memory = std::sync::Arc::as_ptr(&self.memory).cast_mut().cast();
+        // SAFETY: the allocator and its account are made for each other; the account outlives the state. The extra space
+        // gets the address of the service, which is boxed and outlives the state too.
+        let l = unsafe {
+            let l = ffi::lua_newstate(lua_alloc, memory, ffi::luaL_makeseed(std::ptr::null_mut()));
+            if l.is_null() {
+                self.cx.log("error: not enough memory for a Lua state");
+                return self.refuse_to_start();
+            }
+            *ffi::lua_getextraspace(l).cast::<*const Svc>() = self;
+            Lua::new(l)
+        };
+        self.main.set(l);
+        l.gc(ffi::LUA_GCSTOP);
+        l.push_function(add_traceback);
+        l.push_function(start);
+        l.push_pointer((&raw mut plan).cast());
+        self.interrupts.set_active(l.0);
+        self.interrupts.arm(l);
+        let status = l.pcall(1, 0, 1);
+        self.interrupts.set_active(std::ptr::null_mut());
+        // SAFETY: plain settings of the collector.
+        unsafe {
+            ffi::lua_gc(l.0, ffi::LUA_GCGEN);
+        }
+        l.gc(ffi::LUA_GCRESTART);
+        if status == ffi::LUA_OK {
+            l.set_top(0);
+            return;
+        }
+        let text = l.bytes(-1).unwrap_or(b"not enough memory").to_vec();
+        l.set_top(0);
+        self.cx.log([b"lua loader error : ", &text[..]].concat());
+        self.refuse_to_start();
+    }
+
+    fn refuse_to_start(&self) {
+        if let Some(launcher) = self.cx.node().find_name("launcher") {
+            let _ = self
+                .cx
+                .send(launcher, kind::TEXT, 0, Payload::from_slice(b"ERROR"));
+        }
+        self.cx.exit();
+    }
+
+    /// Applies the registry field that `skynet.memlimit` has set. *raises*
+    fn apply_memory_limit(&self, l: Lua) {
+        l.get_field(REGISTRY, c"memlimit");
+        if let Some(limit) = l.float(-1) {
+            self.memory.set_limit(limit as usize);
+            self.cx.log(format!(
+                "Set memory limit to {:.2} M",
+                limit / (1024.0 * 1024.0)
+            ));
+            l.push_nil();
+            l.set_field(REGISTRY, c"memlimit");
+        }
+        l.pop(1);
+    }
+}
+
+native! {
+    /// `start(plan)`: everything from an empty state to the end of the main chunk.
+    start = |l| {
+        let svc = Svc::of(l).ok_or("no service")?;
+        // SAFETY: `boot` passes the plan on its stack, which outlives this protected call.
+        let plan = unsafe { &mut *l.userdata(1).cast::<Plan>() };
+        l.set_top(0);
+        // SAFETY: opens the standard libraries in a fresh state; the registry field keeps LUA_* variables out.
+        unsafe {
+            l.push_bool(true);
+            l.set_field(REGISTRY, c"LUA_NOENV");
+            ffi::luaL_openlibs(l.0);
+        }
+        let cx = std::sync::Arc::as_ptr(&svc.cx).cast_mut().cast();
+        l.push_pointer(cx);
+        l.set_field(REGISTRY, c"skynet_context");
+        modules::prepare(l)?;
+        search::install(l);
+        let outcome = match &plan.loader {
+            Some(loader) => run_custom_loader(l, plan, loader),
+            None => run_script(l, plan),
+        };
+        outcome?;
+        svc.apply_memory_limit(l);
+        results(0)
+    };
+}
+
+/// The application's own loader gets the search paths as globals and the whole line as its argument. *raises*
+fn run_custom_loader(l: Lua, plan: &Plan, loader: &str) -> Outcome {
+    let globals = [
+        (c"LUA_PATH", Some(&plan.path)),
+        (c"LUA_CPATH", Some(&plan.cpath)),
+        (c"LUA_SERVICE", Some(&plan.services)),
+        (c"LUA_PRELOAD", plan.preload.as_ref()),
+    ];
+    for (name, value) in globals {
+        if let Some(value) = value {
+            l.push_str(value);
+            l.set_global(name);
+        }
+    }
+    if let Err(e) = search::load_file(l, loader) {
+        return Err(Fault::Plain(
+            format!(
+                "Can't load {loader} : {}",
+                String::from_utf8_lossy(&e.text())
+            )
+            .into(),
+        ));
+    }
+    l.push_str(&plan.line);
+    l.call(1, 0);
+    results(0)
+}
+
+/// Everything owned is in the plan: the main chunk may raise. *raises*
+fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
+    if plan.words.is_empty() {
+        return Err(Fault::Plain(
+            "no script is named: snlua SCRIPT [ARGS]".into(),
+        ));
+    }
+    l.push_str(&plan.words[0]);
+    l.set_global(c"SERVICE_NAME");
+    find_script(l, plan)?;
+    let main = l.top();
+    if let Some(pattern) = &plan.found {
+        plan.directory = service_path(pattern, &plan.words[0]);
+        if pattern_is_folder(pattern) {
+            plan.path = format!("{}?.lua;{}", plan.directory, plan.path);
+        }
+        l.push_str(&plan.directory);
+        l.set_global(c"SERVICE_PATH");
+    }
+    l.get_global(c"package");
+    l.push_str(&plan.path);
+    l.set_field(-2, c"path");
+    l.push_str(&plan.cpath);
+    l.set_field(-2, c"cpath");
+    l.pop(1);
+    if !l.check_stack(plan.words.len() as i32 + 8) {
+        return Err("too many arguments".into());
+    }
+    if let Some(preload) = &plan.preload {
+        if let Err(e) = search::load_file(l, preload) {
+            return Err(Fault::Plain(
+                String::from_utf8_lossy(&e.text()).into_owned().into(),
+            ));
+        }
+        for word in &plan.words {
+            l.push_str(word);
+        }
+        l.call(plan.words.len() as i32, 0);
+    }
+    l.get_global(c"require");
+    l.push_str("skynet.require");
+    l.call(1, 1);
+    l.get_field(-1, c"require");
+    l.set_global(c"require");
+    l.set_top(main);
+    for word in &plan.words[1..] {
+        l.push_str(word);
+    }
+    l.call(plan.words.len() as i32 - 1, 0);
+    results(0)
+}
+
+/// Pushes the main chunk: of a core service from the binary, else of the first file on the path that compiles, else of an
+/// embedded service.
+fn find_script(l: Lua, plan: &mut Plan) -> Result<(), Fault> {
+    let name = plan.words[0].as_str();
+    if embedded::CORE_SERVICES.contains(&name)
+        && let Some(file) = embedded::service(name)
+    {
+        return search::load_embedded(l, file);
+    }
+    for pattern in plan.services.split(';').filter(|p| !p.is_empty()) {
+        let file = pattern.replace('?', name);
+        match search::load_file(l, &file) {
+            Ok(()) => {
+                plan.found = Some(pattern.to_owned());
+                return Ok(());
+            }
+            Err(e) => {
+                if !plan.failures.is_empty() {
+                    plan.failures.push('\n');
+                }
+                plan.failures.push_str(&String::from_utf8_lossy(&e.text()));
+            }
+        }
+    }
+    // A file of that name that does not compile must be heard of, not replaced.
+    let only_missing = plan.failures.lines().all(|l| l.starts_with("cannot open "));
+    match embedded::service(name) {
+        Some(file) if only_missing => search::load_embedded(l, file),
+        _ => Err(Fault::Plain(plan.failures.clone().into())),
+    }
+}
+
+/// `./test/?/init.lua`: each service has a folder of its own.
+fn pattern_is_folder(pattern: &str) -> bool {
+    !pattern.rsplit('/').next().unwrap_or(pattern).contains('?')
+}
+
+/// The folder that `SERVICE_PATH` names, with a slash at its end.
+fn service_path(pattern: &str, name: &str) -> String {
+    let folder = pattern.rfind('/').map_or("", |end| &pattern[..=end]);
+    if pattern_is_folder(pattern) {
+        folder.replace('?', name)
+    } else {
+        folder.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_paths() {
+        assert_eq!(service_path("./service/?.lua", "x"), "./service/");
+        assert_eq!(service_path("./test/?/init.lua", "x"), "./test/x/");
+        assert_eq!(service_path("?.lua", "x"), "");
+        assert!(pattern_is_folder("a/?/main.lua"));
+        assert!(!pattern_is_folder("a/?.lua"));
+    }
+}

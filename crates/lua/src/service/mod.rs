@@ -1,0 +1,325 @@
+//! A Lua service: its state, its tables, and how the kernel drives it.
+//!
+//! `LuaService` is what the kernel owns. Its state and tables live in a boxed [`Svc`] at a fixed address; every Lua
+//! thread of the state carries that address in its extra space, so a native function finds its service with one load.
+//!
+//! One thread at a time runs a service (the kernel sees to that), so the tables need no locks. They are in `Cell`s and
+//! one `RefCell` because native functions, called from Lua, called from the dispatcher, all reach them: `Svc::with`
+//! borrows them for a few instructions, never across a call into Lua.
+//!
+//! * `sessions.rs`, `tasks.rs`: the tables. `dispatch.rs`: what happens to a message. `signals.rs`: interrupts.
+//! * `boot.rs`: from the first message to a running main script. `owed.rs`: requests that still expect an answer.
+
+pub(crate) mod boot;
+pub(crate) mod dispatch;
+pub(crate) mod owed;
+pub(crate) mod protocols;
+pub(crate) mod sessions;
+pub(crate) mod signals;
+pub(crate) mod tasks;
+pub(crate) mod trace;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mlua_sys::lua55 as ffi;
+use rustc_hash::FxHashMap;
+use skynet_kernel::{
+    Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, kind,
+};
+
+use crate::LuaOptions;
+use crate::api::send::NO_DEADLINE;
+use crate::code::cache::{CacheMode, Image};
+use crate::vm::alloc::MemoryAccount;
+use crate::vm::lua::Lua;
+use owed::Owed;
+use protocols::Protocols;
+use sessions::Sessions;
+use signals::Interrupts;
+use tasks::{NO_TASK, TaskId, Tasks};
+use trace::Traces;
+
+/// A message as the dispatcher sees it: plain data; the bytes belong to whoever called the dispatcher.
+#[derive(Clone, Copy)]
+pub(crate) struct Incoming {
+    pub(crate) kind: u8,
+    pub(crate) session: i32,
+    pub(crate) source: Handle,
+    pub(crate) data: *const u8,
+    pub(crate) len: usize,
+}
+
+impl Incoming {
+    /// The payload, valid while the message is dispatched.
+    pub(crate) fn bytes<'a>(&self) -> &'a [u8] {
+        if self.len == 0 {
+            return b"";
+        }
+        // SAFETY: `data` and `len` describe a block that lives until the dispatch of this message is over.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+/// Why a waiting task runs again; set just before it is resumed, read by the function that suspended it.
+#[derive(Clone, Copy)]
+pub(crate) enum Wake {
+    Nothing,
+    Answer(Incoming),
+    Failed,
+    TimedOut,
+    Woken,
+}
+
+/// What handles messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// `start` was not called: messages are refused.
+    Deaf,
+    /// The native dispatcher.
+    Dispatcher,
+    /// A Lua function given to `core.callback`; `forward`: it owns the payload.
+    Callback { forward: bool },
+    /// `skynet.exit` ran.
+    Leaving,
+}
+
+/// Tables that are touched for a few instructions at a time.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) tasks: Tasks,
+    pub(crate) sessions: Sessions,
+    pub(crate) protocols: Protocols,
+    /// Calls whose callee was given as text: session to address.
+    pub(crate) callee_names: FxHashMap<i32, Box<[u8]>>,
+    /// Calls with a deadline: session to timer.
+    pub(crate) deadlines: FxHashMap<i32, Option<TimerKey>>,
+    /// `skynet.trace_timeout`: session to when and where the timer was made.
+    pub(crate) timer_origins: FxHashMap<i32, Vec<u8>>,
+    /// Entries in the Lua table of tokens.
+    pub(crate) tokens: usize,
+    /// Woken tasks, in order.
+    pub(crate) wakeups: VecDeque<TaskId>,
+    /// Sessions that have failed and whose tasks are to be told.
+    pub(crate) failures: VecDeque<i32>,
+    /// Forked tasks with the number of arguments on their stacks.
+    pub(crate) forks: VecDeque<(TaskId, i32)>,
+    pub(crate) owed: Owed,
+    pub(crate) traces: Traces,
+    /// What `skynet.task` is listing.
+    pub(crate) listing: Vec<(i32, Option<TaskId>)>,
+    /// Errors of the message being dispatched.
+    pub(crate) errors: Vec<Vec<u8>>,
+    /// Bytecode that this state's functions point into.
+    pub(crate) code: Vec<Arc<Image>>,
+    pub(crate) profile: crate::modules::profile::Profile,
+}
+
+/// Registry references that the dispatcher uses all the time.
+#[derive(Default)]
+pub(crate) struct Refs {
+    pub(crate) dispatch: Cell<i32>,
+    pub(crate) unpack: Cell<i32>,
+    pub(crate) pack: Cell<i32>,
+    /// Table: token to session.
+    pub(crate) tokens: Cell<i32>,
+    /// The `_proto` table.
+    pub(crate) protocols: Cell<i32>,
+    /// The `skynet` table.
+    pub(crate) skynet: Cell<i32>,
+    pub(crate) unknown_request: Cell<i32>,
+    pub(crate) unknown_response: Cell<i32>,
+    /// The function given to `core.callback`, and the thread that it runs on.
+    pub(crate) callback: Cell<i32>,
+    pub(crate) callback_thread: Cell<i32>,
+    pub(crate) debug_handler: Cell<i32>,
+}
+
+/// One Lua service.
+pub(crate) struct Svc {
+    pub(crate) cx: Arc<Context>,
+    pub(crate) options: Arc<LuaOptions>,
+    pub(crate) memory: Arc<MemoryAccount>,
+    pub(crate) interrupts: Arc<Interrupts>,
+    /// The main thread of the state; null before the first and after the last message.
+    pub(crate) main: Cell<Lua>,
+    pub(crate) mode: Cell<Mode>,
+    /// The task that runs.
+    pub(crate) running: Cell<TaskId>,
+    /// The Lua thread that a native function has just suspended, to tell that from a stray `coroutine.yield`.
+    pub(crate) suspended: Cell<Lua>,
+    pub(crate) wake: Cell<Wake>,
+    /// The message being dispatched.
+    pub(crate) current: Cell<Option<Incoming>>,
+    /// The task of the start function while it runs.
+    pub(crate) init_task: Cell<TaskId>,
+    /// `skynet.trace_timeout`.
+    pub(crate) trace_timeout: Cell<bool>,
+    /// Something is being profiled.
+    pub(crate) profiling: Cell<bool>,
+    /// Deadline for calls that name none, in cs; 0 = none.
+    pub(crate) call_timeout: Cell<i32>,
+    pub(crate) cache_mode: Cell<CacheMode>,
+    pub(crate) refs: Refs,
+    pub(crate) tables: RefCell<Tables>,
+}
+
+pub(crate) const NO_THREAD: Lua = Lua(std::ptr::null_mut());
+
+impl Svc {
+    /// The service that a Lua thread belongs to; none in the plain interpreter.
+    pub(crate) fn of<'a>(l: Lua) -> Option<&'a Svc> {
+        // SAFETY: the extra space holds null or the address of the service, which outlives its state (see `LuaService`).
+        unsafe { (*ffi::lua_getextraspace(l.0).cast::<*const Svc>()).as_ref() }
+    }
+
+    /// Borrows the tables. `f` must not call into Lua.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Tables) -> R) -> R {
+        f(&mut self.tables.borrow_mut())
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.cx.handle()
+    }
+
+    /// A session that is not pending.
+    pub(crate) fn new_session(&self) -> i32 {
+        loop {
+            let session = self.cx.new_session();
+            if !self.with(|t| t.sessions.contains(session)) {
+                return session;
+            }
+        }
+    }
+
+    /// Answers a request with an error; a send (session 0) needs none.
+    pub(crate) fn fail_request(&self, source: Handle, session: i32) {
+        if session > 0 && source != Handle::NONE {
+            let _ = self.cx.send(source, kind::ERROR, session, Payload::EMPTY);
+        }
+    }
+}
+
+/// A request is what expects an answer: a session, and not an answer itself.
+pub(crate) fn is_request(kind: u8, session: i32) -> bool {
+    session > 0 && kind != kind::RESPONSE && kind != kind::ERROR
+}
+
+/// What the kernel owns of a Lua service.
+pub(crate) struct LuaService {
+    options: Arc<LuaOptions>,
+    memory: Arc<MemoryAccount>,
+    interrupts: Arc<Interrupts>,
+    /// Boxed: Lua threads hold its address.
+    svc: Option<Box<Svc>>,
+    entered: bool,
+}
+
+// SAFETY: the kernel runs a service on one thread at a time and hands it over with a lock in between. The Lua state and
+// the cells are only touched by that thread; `Interrupts` and `MemoryAccount` are made for sharing.
+unsafe impl Send for LuaService {}
+
+impl LuaService {
+    pub(crate) fn new(options: Arc<LuaOptions>) -> LuaService {
+        let memory = Arc::new(MemoryAccount::new());
+        LuaService {
+            options,
+            interrupts: Arc::new(Interrupts::new(Arc::clone(&memory))),
+            memory,
+            svc: None,
+            entered: false,
+        }
+    }
+}
+
+impl Service for LuaService {
+    /// Only queues the script's name and arguments as the first message, so that the script runs as a service does.
+    fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
+        cx.describe(format!("snlua {param}"));
+        let _ = self.interrupts.cx.set(Arc::downgrade(cx));
+        self.svc = Some(Box::new(Svc {
+            cx: Arc::clone(cx),
+            options: Arc::clone(&self.options),
+            memory: Arc::clone(&self.memory),
+            interrupts: Arc::clone(&self.interrupts),
+            main: Cell::new(NO_THREAD),
+            mode: Cell::new(Mode::Deaf),
+            running: Cell::new(NO_TASK),
+            suspended: Cell::new(NO_THREAD),
+            wake: Cell::new(Wake::Nothing),
+            current: Cell::new(None),
+            init_task: Cell::new(NO_TASK),
+            trace_timeout: Cell::new(false),
+            profiling: Cell::new(false),
+            call_timeout: Cell::new(
+                self.options
+                    .call_timeout_cs
+                    .map_or(NO_DEADLINE, |cs| cs.min(i32::MAX as u32) as i32),
+            ),
+            cache_mode: Cell::new(CacheMode::On),
+            refs: Refs::default(),
+            tables: RefCell::default(),
+        }));
+        cx.send(
+            cx.handle(),
+            kind::TEXT,
+            0,
+            Payload::from_slice(param.as_bytes()),
+        )
+        .map_err(|e| InitError::new(e.to_string()))
+    }
+
+    fn handle(&mut self, _: &Arc<Context>, msg: Message) {
+        let Some(svc) = &self.svc else { return };
+        if !self.entered {
+            svc.interrupts.enter();
+            self.entered = true;
+        }
+        if svc.main.get() == NO_THREAD {
+            svc.boot(msg);
+        } else {
+            svc.deliver(msg);
+        }
+        if let Some(bytes) = svc.memory.take_warning() {
+            svc.cx.log(format!(
+                "Memory warning {:.2} M",
+                bytes as f64 / (1 << 20) as f64
+            ));
+        }
+    }
+
+    fn turn_end(&mut self, _: &Arc<Context>) {
+        if let Some(svc) = &self.svc
+            && self.entered
+        {
+            svc.interrupts.leave();
+            self.entered = false;
+        }
+    }
+
+    fn interrupts(&self) -> Option<Arc<dyn Interrupt>> {
+        Some(Arc::clone(&self.interrupts) as Arc<dyn Interrupt>)
+    }
+}
+
+impl Drop for LuaService {
+    fn drop(&mut self) {
+        let Some(svc) = &self.svc else { return };
+        if self.entered {
+            svc.interrupts.leave();
+        }
+        svc.mode.set(Mode::Leaving);
+        svc.fail_all_requests();
+        let main = svc.main.get();
+        if main != NO_THREAD {
+            svc.interrupts.enter();
+            // SAFETY: the state was made by `boot` and is not running; finalizers may call native functions, which
+            // find the service alive.
+            unsafe { ffi::lua_close(main.0) };
+            svc.interrupts.leave();
+            svc.main.set(NO_THREAD);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Sessions of a service: which pending session belongs to which task.
+//!
+//! Sessions are handed out consecutively, so a ring indexed by the low bits of the number finds nearly every one at
+//! the first probe. Two live sessions that meet in one slot are told apart by the full number: the newcomer goes to a
+//! side table, and the ring doubles once it is half full. A session that lives for hours thus costs one entry and never a
+//! larger ring; numbers wrap at 0x7fffffff and a live one is never handed out again (`contains`).
+
+use rustc_hash::FxHashMap;
+
+/// What a session is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A request to another service. Fails when that service does.
+    Call,
+    /// `sleep`: a timer will answer.
+    Sleep,
+    /// `wait`: nothing will answer; `wakeup` ends it.
+    Wait,
+    /// The start of a `timeout` function.
+    Timer,
+    /// Woken early: the timer's message is still to come and is dropped.
+    Break,
+    /// Given up (deadline, closed select, killed task): a late answer is dropped.
+    Abandoned,
+    /// A Lua function gets the answer (`request`/select); `task` holds its registry reference.
+    Handler,
+}
+
+/// One pending session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    /// 1..=0x7fffffff.
+    pub(crate) session: i32,
+    /// Index of the task that waits, or what `kind` says.
+    pub(crate) task: u32,
+    /// The callee for calls by handle, else 0.
+    pub(crate) callee: u32,
+    pub(crate) kind: Kind,
+}
+
+const EMPTY: Pending = Pending {
+    session: 0,
+    task: 0,
+    callee: 0,
+    kind: Kind::Abandoned,
+};
+const FIRST_SIZE: usize = 8;
+
+/// The table of pending sessions.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    ring: Box<[Pending]>,
+    in_ring: usize,
+    side: FxHashMap<i32, Pending>,
+}
+
+impl Sessions {
+    /// Number of sessions, whatever they are waited for.
+    pub(crate) fn len(&self) -> usize {
+        self.in_ring + self.side.len()
+    }
+
+    fn slot(&self, session: i32) -> Option<usize> {
+        let mask = self.ring.len().wrapping_sub(1);
+        let i = session as usize & mask;
+        (self.ring.get(i)?.session == session).then_some(i)
+    }
+
+    pub(crate) fn contains(&self, session: i32) -> bool {
+        self.slot(session).is_some() || (!self.side.is_empty() && self.side.contains_key(&session))
+    }
+
+    /// Adds a session that is not pending yet.
+    pub(crate) fn insert(&mut self, p: Pending) {
+        debug_assert!(p.session > 0 && !self.contains(p.session));
+        if self.ring.is_empty() {
+            self.ring = vec![EMPTY; FIRST_SIZE].into_boxed_slice();
+        }
+        let i = p.session as usize & (self.ring.len() - 1);
+        if self.ring[i].session == 0 {
+            self.ring[i] = p;
+            self.in_ring += 1;
+        } else if self.len() * 2 >= self.ring.len() {
+            self.grow();
+            self.insert(p);
+        } else {
+            self.side.insert(p.session, p);
+        }
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![EMPTY; self.ring.len() * 2].into_boxed_slice();
+        let old = std::mem::replace(&mut self.ring, larger);
+        let side = std::mem::take(&mut self.side);
+        self.in_ring = 0;
+        for p in old
+            .into_vec()
+            .into_iter()
+            .filter(|p| p.session != 0)
+            .chain(side.into_values())
+        {
+            let i = p.session as usize & (self.ring.len() - 1);
+            if self.ring[i].session == 0 {
+                self.ring[i] = p;
+                self.in_ring += 1;
+            } else {
+                self.side.insert(p.session, p);
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, session: i32) -> Option<&Pending> {
+        match self.slot(session) {
+            Some(i) => Some(&self.ring[i]),
+            None => self.side.get(&session),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, session: i32) -> Option<&mut Pending> {
+        match self.slot(session) {
+            Some(i) => Some(&mut self.ring[i]),
+            None => self.side.get_mut(&session),
+        }
+    }
+
+    /// Takes a session out.
+    pub(crate) fn remove(&mut self, session: i32) -> Option<Pending> {
+        if session <= 0 {
+            return None;
+        }
+        if let Some(i) = self.slot(session) {
+            self.in_ring -= 1;
+            let p = std::mem::replace(&mut self.ring[i], EMPTY);
+            self.shrink();
+            return Some(p);
+        }
+        if self.side.is_empty() {
+            return None;
+        }
+        self.side.remove(&session)
+    }
+
+    /// Gives a ring back that a burst has left behind, once it is empty.
+    fn shrink(&mut self) {
+        if self.in_ring == 0 && self.side.is_empty() {
+            if self.ring.len() > 1024 {
+                self.ring = Box::default();
+            }
+            if self.side.capacity() > 64 {
+                self.side = FxHashMap::default();
+            }
+        }
+    }
+
+    /// All pending sessions, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pending> {
+        self.ring
+            .iter()
+            .filter(|p| p.session != 0)
+            .chain(self.side.values())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(session: i32) -> Pending {
+        Pending {
+            session,
+            task: session as u32,
+            callee: 0,
+            kind: Kind::Call,
+        }
+    }
+
+    #[test]
+    fn a_long_lived_session_does_not_grow_the_ring() {
+        let mut s = Sessions::default();
+        s.insert(pending(3));
+        for n in 4..1_000_000 {
+            s.insert(pending(n));
+            assert_eq!(s.remove(n).map(|p| p.task), Some(n as u32));
+        }
+        assert_eq!(s.ring.len(), FIRST_SIZE);
+        assert_eq!(s.remove(3).map(|p| p.session), Some(3));
+        assert_eq!(s.len(), 0);
+    }
+
+    #[test]
+    fn many_at_once_and_back() {
+        let mut s = Sessions::default();
+        for n in 1..=100_000 {
+            s.insert(pending(n));
+        }
+        assert_eq!(s.len(), 100_000);
+        for n in (1..=100_000).rev() {
+            assert!(s.contains(n));
+            assert_eq!(s.remove(n).map(|p| p.session), Some(n));
+            assert!(s.remove(n).is_none());
+        }
+        assert!(s.ring.len() <= 1024);
+    }
+
+    #[test]
+    fn numbers_around_the_wrap_keep_apart() {
+        let mut s = Sessions::default();
+        for n in [0x7fff_ffff, 0x7fff_fff7, 1, 9, 17] {
+            s.insert(pending(n));
+        }
+        for n in [17, 0x7fff_fff7, 9, 1, 0x7fff_ffff] {
+            assert_eq!(s.remove(n).map(|p| p.session), Some(n));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Interrupting running Lua code: `signal 0`, and the traceback of code that is stuck.
+//!
+//! Lua can be interrupted from outside only through a hook, and `lua_sethook` is safe only on the thread that runs the
+//! state (it may be called from a signal handler there, as the standalone interpreter does on ^C). So a request is a flag of the
+//! service plus, if the service is running, a SIGURG to exactly the worker that runs it. The handler looks whether the
+//! service that this thread runs *now* has a flag, and sets the hook; a signal that comes too late finds nothing to do.
+//! SIGURG is ignored by default and by everything that we know of, and interrupted system calls are restarted.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Once, OnceLock, Weak};
+
+use mlua_sys::lua55::{self as ffi, lua_Debug, lua_State};
+use skynet_kernel::{Context, Interrupt};
+
+use super::Svc;
+use crate::vm::alloc::MemoryAccount;
+use crate::vm::lua::Lua;
+
+/// Raise the error `signal 0`.
+const BREAK: u32 = 1;
+/// Log a traceback.
+const TRACE: u32 = 2;
+
+/// The part of a service that other threads may touch.
+pub(crate) struct Interrupts {
+    /// Requests that the service has not seen yet.
+    wanted: AtomicU32,
+    /// Kernel thread id of the worker that runs the service; 0 = none.
+    runner: AtomicI32,
+    /// The Lua thread that runs. Written and read (in the signal handler) by the running worker only.
+    active: AtomicPtr<lua_State>,
+    memory: Arc<MemoryAccount>,
+    /// Whose log lines to write; set once the service has a context.
+    pub(crate) cx: OnceLock<Weak<Context>>,
+}
+
+thread_local! {
+    /// What this worker runs now. Plain data without a destructor, so that the signal handler may read it.
+    static RUNNING: Cell<*const Interrupts> = const { Cell::new(std::ptr::null()) };
+    static THREAD_ID: Cell<i32> = const { Cell::new(0) };
+}
+
+fn thread_id() -> i32 {
+    let known = THREAD_ID.get();
+    if known != 0 {
+        return known;
+    }
+    // SAFETY: a system call without arguments.
+    let id = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
+    THREAD_ID.set(id);
+    id
+}
+
+impl Interrupts {
+    pub(crate) fn new(memory: Arc<MemoryAccount>) -> Interrupts {
+        install_handler();
+        Interrupts {
+            wanted: AtomicU32::new(0),
+            runner: AtomicI32::new(0),
+            active: AtomicPtr::new(std::ptr::null_mut()),
+            memory,
+            cx: OnceLock::new(),
+        }
+    }
+
+    /// The calling worker runs the service from now on.
+    pub(crate) fn enter(&self) {
+        RUNNING.set(self);
+        // Relaxed: the rare side, `want`, pays for the ordering with a process-wide barrier.
+        self.runner.store(thread_id(), Ordering::Relaxed);
+    }
+
+    /// The calling worker has stopped running the service.
+    pub(crate) fn leave(&self) {
+        self.runner.store(0, Ordering::Relaxed);
+        RUNNING.set(std::ptr::null());
+    }
+
+    /// `lua` runs now, null for none; returns what ran before.
+    pub(crate) fn set_active(&self, lua: *mut lua_State) -> *mut lua_State {
+        let before = self.active.load(Ordering::Relaxed);
+        self.active.store(lua, Ordering::Relaxed);
+        before
+    }
+
+    /// Arms the hook on a thread that is about to run, if something is wanted.
+    pub(crate) fn arm(&self, lua: Lua) {
+        if self.wanted.load(Ordering::Relaxed) != 0 {
+            set_hook(lua.0);
+        }
+    }
+
+    fn log(&self, line: &str) {
+        if let Some(cx) = self.cx.get().and_then(Weak::upgrade) {
+            cx.log(line);
+        }
+    }
+
+    fn want(&self, what: u32) {
+        self.wanted.fetch_or(what, Ordering::SeqCst);
+        // Either the worker's `enter` is visible here, or the worker sees the flag in `arm`.
+        // SAFETY: a system call without memory arguments; where it is missing the flag is seen a little later.
+        unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        let runner = self.runner.load(Ordering::SeqCst);
+        if runner != 0 {
+            // SAFETY: sends a signal with an installed handler to a thread of this process; a thread that has ended
+            // meanwhile makes the call fail and nothing more.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), runner, libc::SIGURG) };
+        }
+    }
+}
+
+impl Interrupt for Interrupts {
+    fn signal(&self, n: i32) {
+        self.log(&format!("recv a signal {n}"));
+        match n {
+            0 => self.want(BREAK),
+            1 => {
+                let kb = self.memory.used() as f64 / 1024.0;
+                self.log(&format!("Current Memory {kb:.3}K"));
+            }
+            _ => {}
+        }
+    }
+
+    fn stuck(&self) {
+        self.want(TRACE);
+    }
+}
+
+fn install_handler() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: a zeroed sigaction is a valid value; the handler only reads thread-local plain data, atomics, and
+        // calls `lua_sethook`, which Lua allows in signal handlers.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = on_signal as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(libc::SIGURG, &action, std::ptr::null_mut());
+        }
+    });
+}
+
+extern "C" fn on_signal(_: c_int) {
+    let running = RUNNING.get();
+    if running.is_null() {
+        return;
+    }
+    // SAFETY: set by `enter`, cleared by `leave`, both on this thread, while the service is alive.
+    let interrupts = unsafe { &*running };
+    let active = interrupts.active.load(Ordering::Relaxed);
+    if interrupts.wanted.load(Ordering::Relaxed) != 0 && !active.is_null() {
+        set_hook(active);
+    }
+}
+
+fn set_hook(l: *mut lua_State) {
+    // SAFETY: `l` is the thread that runs on this worker, or is about to.
+    unsafe { ffi::lua_sethook(l, Some(hook), ffi::LUA_MASKCOUNT, 1) };
+}
+
+unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
+    // SAFETY: Lua calls a hook with its running thread.
+    let lua = unsafe { Lua::new(l) };
+    // SAFETY: as above.
+    unsafe { ffi::lua_sethook(l, None, 0, 0) };
+    let Some(svc) = Svc::of(lua) else { return };
+    let wanted = svc.interrupts.wanted.swap(0, Ordering::SeqCst);
+    if wanted & TRACE != 0 {
+        svc.log_stack(lua);
+    }
+    if wanted & BREAK != 0 {
+        // SAFETY: nothing owned is alive; raising in a count hook is what Lua's own ^C handling does.
+        unsafe { ffi::luaL_error(l, c"signal 0".as_ptr()) };
+    }
+}
+
+impl Svc {
+    fn log_stack(&self, lua: Lua) {
+        if !lua.check_stack(4) {
+            return;
+        }
+        let top = lua.top();
+        lua.push_function(stack_of_caller);
+        let ok = lua.pcall(0, 1, 0) == 0;
+        match lua.bytes(-1) {
+            Some(text) if ok => self.cx.log([b"error: stuck at ", text].concat()),
+            _ => self.cx.log("error: stuck (no memory for a traceback)"),
+        }
+        lua.set_top(top);
+    }
+}
+
+crate::vm::native::native! {
+    stack_of_caller = |l| {
+        l.traceback(l, 1);
+        crate::vm::native::results(1)
+    };
+}

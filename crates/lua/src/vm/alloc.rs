@@ -1,0 +1,130 @@
+//! The allocator of a Lua state: counts the bytes of one service, warns when it grows large, and enforces `memlimit`.
+//!
+//! Growing beyond the limit fails, which Lua turns into a "not enough memory" error in the code that asked; shrinking
+//! always succeeds. Only the worker that runs the service writes the counters; anyone may read them.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use skynet_kernel::block;
+
+/// First size that is reported; then every doubling.
+const FIRST_WARNING: usize = 32 << 20;
+
+/// What a service's Lua state has allocated. Lives as long as the state.
+pub(crate) struct MemoryAccount {
+    /// Bytes in use.
+    used: AtomicUsize,
+    /// Bytes allowed; 0 = no limit.
+    limit: AtomicUsize,
+    /// Next size to report.
+    warn_at: AtomicUsize,
+    /// A size that was passed and has not been reported yet; 0 = none. The dispatcher logs it.
+    crossed: AtomicUsize,
+}
+
+impl MemoryAccount {
+    pub(crate) fn new() -> MemoryAccount {
+        MemoryAccount {
+            used: AtomicUsize::new(0),
+            limit: AtomicUsize::new(0),
+            warn_at: AtomicUsize::new(FIRST_WARNING),
+            crossed: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes in use.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Sets the limit in bytes, 0 for none.
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Relaxed);
+    }
+
+    /// The size to warn about, once per crossing.
+    pub(crate) fn take_warning(&self) -> Option<usize> {
+        if self.crossed.load(Relaxed) == 0 {
+            return None;
+        }
+        Some(self.crossed.swap(0, Relaxed))
+    }
+
+    /// Accounts for a block that goes from `old` to `new` bytes; false if the limit forbids it.
+    fn resize(&self, old: usize, new: usize) -> bool {
+        let used = self.used.load(Relaxed);
+        let after = used.wrapping_sub(old).wrapping_add(new);
+        if new > old {
+            let limit = self.limit.load(Relaxed);
+            if limit != 0 && after > limit {
+                return false;
+            }
+            let warn = self.warn_at.load(Relaxed);
+            if after > warn {
+                let mut next = warn;
+                while next < after {
+                    next *= 2;
+                }
+                self.warn_at.store(next, Relaxed);
+                self.crossed.store(after, Relaxed);
+            }
+        }
+        self.used.store(after, Relaxed);
+        true
+    }
+}
+
+/// The `lua_Alloc` of every service's state; `ud` is its `MemoryAccount`.
+pub(crate) unsafe extern "C" fn lua_alloc(
+    ud: *mut c_void,
+    old: *mut c_void,
+    old_size: usize,
+    new_size: usize,
+) -> *mut c_void {
+    // SAFETY: `ud` is the account that `State::new` gave to `lua_newstate`, which outlives the state.
+    let account = unsafe { &*ud.cast::<MemoryAccount>() };
+    // For a new block Lua passes the kind of object as the old size.
+    let held = if old.is_null() { 0 } else { old_size };
+    if new_size == 0 {
+        account.resize(held, 0);
+        // SAFETY: `old` is null or a block of ours.
+        unsafe { block::free(old.cast()) };
+        return std::ptr::null_mut();
+    }
+    if !account.resize(held, new_size) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: `old` is null or a block of ours.
+    let new = unsafe { block::realloc(old.cast(), new_size) };
+    if new.is_null() {
+        account.resize(new_size, held);
+    }
+    new.cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_stops_growth_but_not_shrinking() {
+        let a = MemoryAccount::new();
+        assert!(a.resize(0, 1000));
+        a.set_limit(500);
+        assert!(!a.resize(0, 1));
+        assert!(a.resize(1000, 900));
+        assert_eq!(a.used(), 900);
+    }
+
+    #[test]
+    fn warnings_double() {
+        let a = MemoryAccount::new();
+        assert!(a.resize(0, 33 << 20));
+        assert_eq!(a.take_warning(), Some(33 << 20));
+        assert!(a.resize(0, 20 << 20));
+        assert_eq!(a.take_warning(), None);
+        assert!(a.resize(0, 20 << 20));
+        assert_eq!(a.take_warning(), Some(73 << 20));
+    }
+}

@@ -1,0 +1,403 @@
+//! `Lua`: one thread of a Lua state, as the native modules see it.
+//!
+//! A thin, copyable handle over `*mut lua_State` whose methods are the C API under Rust names. It exists so that the
+//! conditions of that API are stated once, here, and not at each of some hundred call sites:
+//!
+//! * **Validity.** A `Lua` is made (`Lua::new`, unsafe) from a pointer that Lua itself handed over, and is used only on
+//!   the thread that runs the state, while it runs it. It has no lifetime because a coroutine's has none that Rust could see.
+//! * **Stack discipline.** The caller keeps to the room that Lua grants (20 slots in a native function, more after
+//!   [`Lua::check_stack`]); debug builds of Lua check it (`LUA_USE_APICHECK`).
+//! * **Raising.** Methods marked *raises* may leave by `longjmp` (out of memory, an error in a metamethod). No value
+//!   with a destructor may be alive in the caller then; the bodies of native functions return errors as values instead
+//!   (see `vm::native`) and keep owned values out of the way of raising calls.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use mlua_sys::lua55::{self as ffi, lua_CFunction, lua_State};
+
+/// One thread (coroutine) of a Lua state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Lua(pub(crate) *mut lua_State);
+
+/// Pseudo-index of the registry.
+pub(crate) const REGISTRY: c_int = ffi::LUA_REGISTRYINDEX;
+/// "All results" for calls.
+pub(crate) const MULTRET: c_int = ffi::LUA_MULTRET;
+
+/// The type of a Lua value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Type {
+    None,
+    Nil,
+    Boolean,
+    LightUserdata,
+    Number,
+    String,
+    Table,
+    Function,
+    Userdata,
+    Thread,
+}
+
+/// Expands to a method body that calls into the C API under the conditions stated at the top of this file.
+macro_rules! c {
+    ($e:expr) => {{
+        // SAFETY: by the contract of `Lua::new` the state is valid and owned by this thread; see the module comment.
+        unsafe { $e }
+    }};
+}
+
+#[allow(dead_code)]
+impl Lua {
+    /// # Safety
+    /// `l` is a live thread of a Lua state that the calling thread is running (or that no thread is running), and the
+    /// handle is not used after the thread was closed or collected.
+    pub(crate) unsafe fn new(l: *mut lua_State) -> Lua {
+        Lua(l)
+    }
+
+    // ---- stack ----
+    pub(crate) fn top(self) -> c_int {
+        c!(ffi::lua_gettop(self.0))
+    }
+    pub(crate) fn set_top(self, n: c_int) {
+        c!(ffi::lua_settop(self.0, n))
+    }
+    pub(crate) fn pop(self, n: c_int) {
+        c!(ffi::lua_settop(self.0, -n - 1))
+    }
+    pub(crate) fn push_value(self, i: c_int) {
+        c!(ffi::lua_pushvalue(self.0, i))
+    }
+    pub(crate) fn insert(self, i: c_int) {
+        c!(ffi::lua_rotate(self.0, i, 1))
+    }
+    pub(crate) fn remove(self, i: c_int) {
+        c!(ffi::lua_rotate(self.0, i, -1));
+        self.pop(1)
+    }
+    pub(crate) fn replace(self, i: c_int) {
+        c!(ffi::lua_copy(self.0, -1, i));
+        self.pop(1)
+    }
+    pub(crate) fn rotate(self, i: c_int, n: c_int) {
+        c!(ffi::lua_rotate(self.0, i, n))
+    }
+    pub(crate) fn abs(self, i: c_int) -> c_int {
+        c!(ffi::lua_absindex(self.0, i))
+    }
+    /// Room for `n` more values; false when the stack can't grow.
+    #[must_use]
+    pub(crate) fn check_stack(self, n: c_int) -> bool {
+        c!(ffi::lua_checkstack(self.0, n)) != 0
+    }
+    /// Moves the top `n` values to another thread of the same state.
+    pub(crate) fn move_to(self, to: Lua, n: c_int) {
+        c!(ffi::lua_xmove(self.0, to.0, n))
+    }
+
+    // ---- reading ----
+    pub(crate) fn kind(self, i: c_int) -> Type {
+        match c!(ffi::lua_type(self.0, i)) {
+            ffi::LUA_TNIL => Type::Nil,
+            ffi::LUA_TBOOLEAN => Type::Boolean,
+            ffi::LUA_TLIGHTUSERDATA => Type::LightUserdata,
+            ffi::LUA_TNUMBER => Type::Number,
+            ffi::LUA_TSTRING => Type::String,
+            ffi::LUA_TTABLE => Type::Table,
+            ffi::LUA_TFUNCTION => Type::Function,
+            ffi::LUA_TUSERDATA => Type::Userdata,
+            ffi::LUA_TTHREAD => Type::Thread,
+            _ => Type::None,
+        }
+    }
+    pub(crate) fn is_none_or_nil(self, i: c_int) -> bool {
+        c!(ffi::lua_type(self.0, i)) <= 0
+    }
+    /// The name of the value's type, `no value` for an empty slot.
+    pub(crate) fn type_name(self, i: c_int) -> &'static str {
+        match self.kind(i) {
+            Type::None => "no value",
+            Type::Nil => "nil",
+            Type::Boolean => "boolean",
+            Type::LightUserdata | Type::Userdata => "userdata",
+            Type::Number => "number",
+            Type::String => "string",
+            Type::Table => "table",
+            Type::Function => "function",
+            Type::Thread => "thread",
+        }
+    }
+    pub(crate) fn bool(self, i: c_int) -> bool {
+        c!(ffi::lua_toboolean(self.0, i)) != 0
+    }
+    /// The value as an integer, by Lua's conversion rules (integral floats and numeric strings too).
+    pub(crate) fn int(self, i: c_int) -> Option<i64> {
+        let mut ok = 0;
+        let n = c!(ffi::lua_tointegerx(self.0, i, &mut ok));
+        (ok != 0).then_some(n)
+    }
+    pub(crate) fn float(self, i: c_int) -> Option<f64> {
+        let mut ok = 0;
+        let n = c!(ffi::lua_tonumberx(self.0, i, &mut ok));
+        (ok != 0).then_some(n)
+    }
+    pub(crate) fn is_integer(self, i: c_int) -> bool {
+        c!(ffi::lua_isinteger(self.0, i)) != 0
+    }
+    /// The bytes of a value that *is* a string; they live as long as the value stays on the stack or in a table.
+    pub(crate) fn bytes<'a>(self, i: c_int) -> Option<&'a [u8]> {
+        if self.kind(i) != Type::String {
+            return None;
+        }
+        let mut len = 0;
+        // SAFETY: the value is a string, so no conversion happens and nothing is raised; Lua strings do not move. The
+        // caller keeps the string reachable while it uses the slice.
+        unsafe {
+            let p = ffi::lua_tolstring(self.0, i, &mut len);
+            Some(std::slice::from_raw_parts(p.cast(), len))
+        }
+    }
+    /// A string or a number as bytes (a number is converted in place). *raises*
+    pub(crate) fn coerce_bytes<'a>(self, i: c_int) -> Option<&'a [u8]> {
+        let mut len = 0;
+        // SAFETY: as `bytes`; a conversion replaces the stack slot by the string.
+        unsafe {
+            let p = ffi::lua_tolstring(self.0, i, &mut len);
+            (!p.is_null()).then(|| std::slice::from_raw_parts(p.cast(), len))
+        }
+    }
+    /// The address of an interned string's bytes: equal addresses mean equal short strings.
+    pub(crate) fn string_address(self, i: c_int) -> usize {
+        if self.kind(i) != Type::String {
+            return 0;
+        }
+        c!(ffi::lua_tolstring(self.0, i, std::ptr::null_mut())) as usize
+    }
+    pub(crate) fn userdata(self, i: c_int) -> *mut c_void {
+        c!(ffi::lua_touserdata(self.0, i))
+    }
+    pub(crate) fn thread(self, i: c_int) -> Option<Lua> {
+        let t = c!(ffi::lua_tothread(self.0, i));
+        (!t.is_null()).then_some(Lua(t))
+    }
+    pub(crate) fn c_function(self, i: c_int) -> Option<lua_CFunction> {
+        c!(ffi::lua_tocfunction(self.0, i))
+    }
+    pub(crate) fn pointer(self, i: c_int) -> usize {
+        c!(ffi::lua_topointer(self.0, i)) as usize
+    }
+    pub(crate) fn raw_len(self, i: c_int) -> usize {
+        c!(ffi::lua_rawlen(self.0, i))
+    }
+    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
+        c!(ffi::lua_rawequal(self.0, a, b)) != 0
+    }
+
+    // ---- pushing ----
+    pub(crate) fn push_nil(self) {
+        c!(ffi::lua_pushnil(self.0))
+    }
+    pub(crate) fn push_bool(self, b: bool) {
+        c!(ffi::lua_pushboolean(self.0, b as c_int))
+    }
+    pub(crate) fn push_int(self, n: i64) {
+        c!(ffi::lua_pushinteger(self.0, n))
+    }
+    pub(crate) fn push_float(self, n: f64) {
+        c!(ffi::lua_pushnumber(self.0, n))
+    }
+    pub(crate) fn push_pointer(self, p: *mut c_void) {
+        c!(ffi::lua_pushlightuserdata(self.0, p))
+    }
+    /// A light C function: no allocation, nothing raised.
+    pub(crate) fn push_function(self, f: lua_CFunction) {
+        c!(ffi::lua_pushcclosure(self.0, f, 0))
+    }
+    /// Pushes this thread itself.
+    pub(crate) fn push_self(self) {
+        c!(ffi::lua_pushthread(self.0));
+    }
+    /// *raises*
+    pub(crate) fn push_closure(self, f: lua_CFunction, upvalues: c_int) {
+        c!(ffi::lua_pushcclosure(self.0, f, upvalues))
+    }
+    /// *raises*
+    pub(crate) fn push_bytes(self, s: &[u8]) {
+        c!(ffi::lua_pushlstring(self.0, s.as_ptr().cast(), s.len()));
+    }
+    /// *raises*
+    pub(crate) fn push_str(self, s: &str) {
+        self.push_bytes(s.as_bytes())
+    }
+    /// *raises*
+    pub(crate) fn new_table(self, array: usize, hash: usize) {
+        let n = |x: usize| x.min(c_int::MAX as usize) as c_int;
+        c!(ffi::lua_createtable(self.0, n(array), n(hash)))
+    }
+    /// *raises*
+    pub(crate) fn new_userdata(self, size: usize, user_values: c_int) -> *mut c_void {
+        c!(ffi::lua_newuserdatauv(self.0, size, user_values))
+    }
+    /// *raises*
+    pub(crate) fn new_thread(self) -> Lua {
+        Lua(c!(ffi::lua_newthread(self.0)))
+    }
+
+    // ---- tables ----
+    pub(crate) fn raw_get(self, t: c_int) -> Type {
+        c!(ffi::lua_rawget(self.0, t));
+        self.kind(-1)
+    }
+    pub(crate) fn raw_geti(self, t: c_int, n: i64) -> Type {
+        c!(ffi::lua_rawgeti(self.0, t, n));
+        self.kind(-1)
+    }
+    /// *raises* (the key's string may have to be made)
+    pub(crate) fn raw_get_str(self, t: c_int, k: &str) -> Type {
+        let t = self.abs(t);
+        self.push_str(k);
+        self.raw_get(t)
+    }
+    /// *raises*
+    pub(crate) fn raw_set(self, t: c_int) {
+        c!(ffi::lua_rawset(self.0, t))
+    }
+    /// *raises*
+    pub(crate) fn raw_seti(self, t: c_int, n: i64) {
+        c!(ffi::lua_rawseti(self.0, t, n))
+    }
+    /// `t[k] = top`, raw, pops the value. *raises*
+    pub(crate) fn raw_set_str(self, t: c_int, k: &str) {
+        let t = self.abs(t);
+        self.push_str(k);
+        self.insert(-2);
+        self.raw_set(t)
+    }
+    /// With metamethods. *raises*
+    pub(crate) fn get_field(self, t: c_int, k: &CStr) -> Type {
+        c!(ffi::lua_getfield(self.0, t, k.as_ptr()));
+        self.kind(-1)
+    }
+    /// With metamethods. *raises*
+    pub(crate) fn set_field(self, t: c_int, k: &CStr) {
+        c!(ffi::lua_setfield(self.0, t, k.as_ptr()))
+    }
+    /// *raises*
+    pub(crate) fn get_global(self, k: &CStr) -> Type {
+        c!(ffi::lua_getglobal(self.0, k.as_ptr()));
+        self.kind(-1)
+    }
+    /// *raises*
+    pub(crate) fn set_global(self, k: &CStr) {
+        c!(ffi::lua_setglobal(self.0, k.as_ptr()))
+    }
+    /// The next pair after the key on top. Raises only for a key that is not in the table.
+    pub(crate) fn next(self, t: c_int) -> bool {
+        c!(ffi::lua_next(self.0, t)) != 0
+    }
+    pub(crate) fn set_metatable(self, i: c_int) {
+        c!(ffi::lua_setmetatable(self.0, i));
+    }
+    pub(crate) fn get_metatable(self, i: c_int) -> bool {
+        c!(ffi::lua_getmetatable(self.0, i)) != 0
+    }
+    /// Pushes `metatable(i)[e]` unless there is none. *raises*
+    pub(crate) fn get_metafield(self, i: c_int, e: &CStr) -> bool {
+        c!(ffi::luaL_getmetafield(self.0, i, e.as_ptr())) != ffi::LUA_TNIL
+    }
+    /// Anchors the top value in the registry, pops it. *raises*
+    pub(crate) fn make_ref(self) -> c_int {
+        c!(ffi::luaL_ref(self.0, REGISTRY))
+    }
+    pub(crate) fn free_ref(self, r: c_int) {
+        c!(ffi::luaL_unref(self.0, REGISTRY, r))
+    }
+    pub(crate) fn push_ref(self, r: c_int) -> Type {
+        self.raw_geti(REGISTRY, r as i64)
+    }
+
+    // ---- calls ----
+    /// *raises*
+    pub(crate) fn call(self, args: c_int, results: c_int) {
+        c!(ffi::lua_callk(self.0, args, results, 0, None))
+    }
+    pub(crate) fn pcall(self, args: c_int, results: c_int, handler: c_int) -> c_int {
+        c!(ffi::lua_pcallk(self.0, args, results, handler, 0, None))
+    }
+    /// Starts or continues `self`; the number of results on its stack comes second.
+    pub(crate) fn resume(self, from: Lua, args: c_int) -> (c_int, c_int) {
+        let mut results = 0;
+        let status = c!(ffi::lua_resume(self.0, from.0, args, &mut results));
+        (status, results)
+    }
+    pub(crate) fn status(self) -> c_int {
+        c!(ffi::lua_status(self.0))
+    }
+    pub(crate) fn is_yieldable(self) -> bool {
+        c!(ffi::lua_isyieldable(self.0)) != 0
+    }
+    /// Closes a stopped thread: pending to-be-closed variables run; it can be started again afterwards.
+    pub(crate) fn close_thread(self, from: Lua) -> c_int {
+        c!(ffi::lua_closethread(self.0, from.0))
+    }
+    /// Pushes the text of any value, with `__tostring`. *raises*
+    pub(crate) fn to_display<'a>(self, i: c_int) -> &'a [u8] {
+        let mut len = 0;
+        // SAFETY: `luaL_tolstring` leaves the string on the stack, where the caller keeps it.
+        unsafe {
+            let p = ffi::luaL_tolstring(self.0, i, &mut len);
+            std::slice::from_raw_parts(p.cast(), len)
+        }
+    }
+    /// Pushes the stack trace of `of`, from `level`, without a message. *raises*
+    pub(crate) fn traceback(self, of: Lua, level: c_int) {
+        c!(ffi::luaL_traceback(self.0, of.0, std::ptr::null(), level))
+    }
+    /// `file:line:` of the function at `level`, or an empty string, is pushed. *raises*
+    pub(crate) fn push_where(self, level: c_int) {
+        c!(ffi::luaL_where(self.0, level))
+    }
+    /// Joins the top `n` values. *raises*
+    pub(crate) fn concat(self, n: c_int) {
+        c!(ffi::lua_concat(self.0, n))
+    }
+    /// Loads a chunk: bytecode or text, by `mode` (`t`, `b`, `B`); pushes the function or an error text.
+    pub(crate) fn load(self, chunk: &[u8], name: &CStr, mode: &CStr) -> c_int {
+        let mut rest: &[u8] = chunk;
+        // SAFETY: the reader gets the address of `rest`, which lives across the call; `lua_load` is protected.
+        unsafe {
+            ffi::lua_load(
+                self.0,
+                read_chunk,
+                (&raw mut rest).cast(),
+                name.as_ptr(),
+                mode.as_ptr(),
+            )
+        }
+    }
+    /// Bytes in use by the state.
+    pub(crate) fn gc_bytes(self) -> usize {
+        let kb = c!(ffi::lua_gc(self.0, ffi::LUA_GCCOUNT)) as usize;
+        let b = c!(ffi::lua_gc(self.0, ffi::LUA_GCCOUNTB)) as usize;
+        kb * 1024 + b
+    }
+    pub(crate) fn gc(self, what: c_int) {
+        c!(ffi::lua_gc(self.0, what));
+    }
+}
+
+/// Hands a whole chunk to `lua_load` in one piece.
+unsafe extern "C-unwind" fn read_chunk(
+    _: *mut lua_State,
+    ud: *mut c_void,
+    size: *mut usize,
+) -> *const c_char {
+    // SAFETY: `ud` is the address of the `&[u8]` that `Lua::load` keeps on its stack, `size` is Lua's out-parameter.
+    unsafe {
+        let rest = &mut *ud.cast::<&[u8]>();
+        let piece = std::mem::take(rest);
+        *size = piece.len();
+        piece.as_ptr().cast()
+    }
+}
