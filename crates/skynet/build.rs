@@ -1,0 +1,6 @@
+//! Exports the Lua C API from the `skynet` program, so that C modules for Lua find it when they are loaded.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-link-arg-bins=-rdynamic");
+}

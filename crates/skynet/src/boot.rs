@@ -1,0 +1,82 @@
+//! From settings to a node whose first service waits to be dispatched.
+
+use skynet_kernel::{Handle, Limit, Node, Policy};
+use skynet_lua::config::{MailboxPolicy, Settings};
+use std::sync::Arc;
+
+/// Why a node cannot start. `Display` is what the command writes to standard error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The master/slave mode of several nodes.
+    #[error(
+        "harbor = {0}: the master/slave mode of several nodes is not available in this version; \
+         set harbor = 0, and connect nodes with cluster"
+    )]
+    Harbor(u8),
+    /// The kernel refused, for instance since the log service could not be launched.
+    #[error(transparent)]
+    Kernel(#[from] skynet_kernel::Error),
+    /// The first service could not be launched; the log has told.
+    #[error("Bootstrap error : {0}")]
+    Bootstrap(String),
+}
+
+/// Creates a node with the Lua services' modules, its log service and its first service.
+///
+/// Nothing is dispatched before [`Node::run`].
+///
+/// # Errors
+/// A [`StartError`]. After [`StartError::Bootstrap`], the log has been written and closed.
+pub fn start(settings: &Settings) -> Result<Arc<Node>, StartError> {
+    start_with(settings, |builder| builder)
+}
+
+/// [`start`], after `extend` has added modules of its own to the node.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    settings: &Settings,
+    extend: impl FnOnce(skynet_kernel::NodeBuilder) -> skynet_kernel::NodeBuilder,
+) -> Result<Arc<Node>, StartError> {
+    if settings.harbor != 0 {
+        return Err(StartError::Harbor(settings.harbor));
+    }
+    let mut builder = Node::builder()
+        .threads(settings.thread)
+        .profile(settings.profile)
+        .harbor(settings.harbor)
+        .monitor_interval(settings.monitor_interval)
+        .log_service(&settings.logservice, settings.logger.as_deref())
+        .mailbox_limit(settings.mailbox.map(|(max, policy)| {
+            let policy = match policy {
+                MailboxPolicy::Warn => Policy::Warn,
+                MailboxPolicy::Refuse => Policy::Refuse,
+            };
+            Limit { max, policy }
+        }));
+    for (key, value) in &settings.env {
+        builder = builder.env(key, value);
+    }
+    let options = skynet_lua::LuaOptions {
+        call_timeout_cs: settings.call_timeout_cs,
+    };
+    let builder = skynet_lua::install(builder, options);
+    let node = extend(builder).start()?;
+
+    let bootstrap = settings.bootstrap.trim_start_matches(' ');
+    let (module, parameter) = match bootstrap.split_once(' ') {
+        Some((module, parameter)) => (module, parameter.trim_start_matches(' ')),
+        None => (bootstrap, ""),
+    };
+    if node.launch(Handle::NONE, module, parameter).is_none() {
+        let text = format!("Bootstrap error : {}\n", settings.bootstrap);
+        node.log(Handle::NONE, text.as_bytes());
+        node.run();
+        node.shutdown();
+        node.wait();
+        return Err(StartError::Bootstrap(settings.bootstrap.clone()));
+    }
+    Ok(node)
+}

@@ -1,0 +1,251 @@
+//! The command line: what was typed, and what it means.
+//!
+//! `skynet CONFIG` has no command word, as in skynet (C). So the first argument decides: an option or a command word
+//! is given to the parser, anything else is a configuration file, and what follows it is ignored. A file that is called like
+//! a command is named `./run`.
+
+use clap::{CommandFactory, Parser};
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Invocation {
+    /// There was no argument.
+    Nothing,
+    /// Help, the version or a complaint has been shown; the program ends.
+    Shown(ExitCode),
+    /// Start a node with this configuration file.
+    Node(PathBuf),
+    /// Start a node with a Lua service and no configuration file.
+    Run(RunArgs),
+    /// Run Lua without a node.
+    Lua(LuaArgs),
+    /// Examine a configuration file.
+    Check(PathBuf),
+}
+
+/// A node of the skynet actor runtime, and tools for it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "skynet",
+    version,
+    override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] [FILE | -] [ARGS]...\n       skynet check CONFIG",
+    after_help = "skynet CONFIG starts a node with a configuration file, and ends when all its services are gone.\n\
+                  SIGTERM and SIGINT stop a node in order, a second one at once; SIGHUP reopens its log file.",
+    disable_help_subcommand = true
+)]
+struct Typed {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Parser)]
+enum Command {
+    /// Start a single node without a configuration file
+    Run(RunArgs),
+    /// Run Lua code in a plain interpreter, without a node
+    Lua(TypedLua),
+    /// Say what is wrong with a configuration file, without starting
+    Check {
+        /// The configuration file
+        #[arg(value_name = "CONFIG")]
+        config: PathBuf,
+    },
+}
+
+/// `skynet run`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct RunArgs {
+    /// Worker threads; as many as the CPU quota allows if not given
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Set a configuration key
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// The Lua service to start; its folder is searched for other services and for modules. A folder means its main.lua
+    #[arg(value_name = "MAIN.lua")]
+    pub main: PathBuf,
+    /// Arguments of the service, without blanks
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+struct TypedLua {
+    /// Run CODE first
+    #[arg(short = 'e', value_name = "CODE")]
+    code: Vec<OsString>,
+    /// Load module NAME into the global NAME first
+    #[arg(short = 'l', value_name = "NAME")]
+    module: Vec<OsString>,
+    /// A file to run, `-` for standard input, and the script's arguments; without it and without -e, standard input
+    #[arg(
+        value_name = "FILE",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    script: Vec<OsString>,
+}
+
+/// `skynet lua`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LuaArgs {
+    /// Chunks to run first.
+    pub code: Vec<CString>,
+    /// Modules to load before.
+    pub modules: Vec<CString>,
+    /// The script or `-`, if there is one.
+    pub script: Option<CString>,
+    /// The whole command line, for the table `arg`.
+    pub command_line: Vec<CString>,
+    /// How many arguments follow the script.
+    pub arguments: usize,
+}
+
+/// Understands `args`, of which the first is the program.
+pub fn parse(args: Vec<OsString>) -> Invocation {
+    let Some(first) = args.get(1) else {
+        return Invocation::Nothing;
+    };
+    let words: Vec<String> = Typed::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let is_word = first
+        .to_str()
+        .is_some_and(|first| words.iter().any(|word| word == first));
+    if !is_word && !first.as_encoded_bytes().starts_with(b"-") {
+        return Invocation::Node(first.into());
+    }
+    let command_line: Vec<CString> = args.iter().cloned().filter_map(c_string).collect();
+    match Typed::try_parse_from(args) {
+        Ok(Typed {
+            command: Command::Run(options),
+        }) => Invocation::Run(options),
+        Ok(Typed {
+            command: Command::Check { config },
+        }) => Invocation::Check(config),
+        Ok(Typed {
+            command: Command::Lua(typed),
+        }) => Invocation::Lua(LuaArgs {
+            arguments: typed.script.len().saturating_sub(1),
+            code: typed.code.into_iter().filter_map(c_string).collect(),
+            modules: typed.module.into_iter().filter_map(c_string).collect(),
+            script: typed.script.into_iter().next().and_then(c_string),
+            command_line,
+        }),
+        Err(error) => {
+            // A closed standard output is no reason for another exit code.
+            let _ = error.print();
+            Invocation::Shown(ExitCode::from(error.exit_code() as u8))
+        }
+    }
+}
+
+/// Arguments of a process are C strings, so that none is lost here.
+fn c_string(text: OsString) -> Option<CString> {
+    CString::new(text.into_vec()).ok()
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(args: &[&str]) -> Invocation {
+        parse(["skynet"].iter().chain(args).map(OsString::from).collect())
+    }
+
+    fn shown(args: &[&str]) -> ExitCode {
+        match typed(args) {
+            Invocation::Shown(code) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_needs_no_command_word() {
+        assert!(matches!(typed(&[]), Invocation::Nothing));
+        for args in [&["etc/config"][..], &["etc/config", "run", "--x"]] {
+            assert!(matches!(typed(args), Invocation::Node(file) if file == *"etc/config"));
+        }
+        assert!(matches!(typed(&["./run"]), Invocation::Node(file) if file == *"./run"));
+        assert!(matches!(typed(&["check", "c"]), Invocation::Check(file) if file == *"c"));
+    }
+
+    #[test]
+    fn run_takes_options_before_the_service_only() {
+        let Invocation::Run(options) = typed(&[
+            "run",
+            "-t",
+            "3",
+            "--set",
+            "a=b=c",
+            "x/main.lua",
+            "-t",
+            "--",
+            "y",
+        ]) else {
+            panic!("not run");
+        };
+        assert_eq!(options.threads, Some(3));
+        assert_eq!(options.set, [("a".to_owned(), "b=c".to_owned())]);
+        assert_eq!(options.main, PathBuf::from("x/main.lua"));
+        assert_eq!(options.args, ["-t", "--", "y"]);
+    }
+
+    #[test]
+    fn lua_takes_what_lua_takes() {
+        let lua = |args: &[&str]| match typed(args) {
+            Invocation::Lua(options) => options,
+            other => panic!("{other:?}"),
+        };
+        let text = |text: &str| CString::new(text).unwrap();
+        let options = lua(&["lua", "-e", "a=1", "-l", "m", "f.lua", "-e", "x"]);
+        assert_eq!(options.code, [text("a=1")]);
+        assert_eq!(options.modules, [text("m")]);
+        assert_eq!(
+            (options.script, options.arguments),
+            (Some(text("f.lua")), 2)
+        );
+        assert_eq!(options.command_line.len(), 9);
+        let options = lua(&["lua", "-", "x"]);
+        assert_eq!((options.script, options.arguments), (Some(text("-")), 1));
+        assert_eq!(lua(&["lua"]).script, None);
+    }
+
+    #[test]
+    fn exit_codes() {
+        let code = |code: ExitCode| format!("{code:?}");
+        for args in [&["--help"][..], &["--version"], &["run", "--help"]] {
+            assert_eq!(code(shown(args)), code(ExitCode::SUCCESS), "{args:?}");
+        }
+        for args in [
+            &["--nonsense"][..],
+            &["check"],
+            &["run"],
+            &["run", "-t", "0", "x"],
+            &["run", "--set", "a", "x"],
+        ] {
+            assert_eq!(code(shown(args)), code(ExitCode::from(2)), "{args:?}");
+        }
+    }
+}

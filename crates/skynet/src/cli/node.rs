@@ -1,0 +1,62 @@
+//! `skynet CONFIG`, and what `skynet run` shares with it: from settings to the end of the node.
+
+use super::{signals, unix};
+use anyhow::Context as _;
+use skynet::boot::{self, StartError};
+use skynet_kernel::Node;
+use skynet_lua::config::{self, Settings};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs a node with the configuration `file` until all its services are gone.
+pub fn from_file(file: &Path) -> anyhow::Result<ExitCode> {
+    // These texts are known to scripts, so that nothing is put in front of them.
+    let settings = match config::load(file).and_then(|config| Settings::new(&config)) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    run(&settings, |_| ExitCode::SUCCESS)
+}
+
+/// Runs a node; `end` gives the exit code after an orderly stop.
+pub fn run(
+    settings: &Settings,
+    end: impl FnOnce(&Arc<Node>) -> ExitCode,
+) -> anyhow::Result<ExitCode> {
+    let pid_file = match settings
+        .daemon
+        .as_deref()
+        .map(|path| unix::daemonize(Path::new(path)))
+    {
+        None => None,
+        Some(Ok(file)) => Some(file),
+        Some(Err(error)) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let caught = signals::catch().context("signals cannot be caught")?;
+    let node = match boot::start(settings) {
+        Ok(node) => node,
+        Err(error) => {
+            // What the log says already is not said twice.
+            if !matches!(error, StartError::Bootstrap(_)) {
+                eprintln!("{error}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    caught
+        .govern(node.clone(), settings.shutdown_timeout)
+        .context("no thread for signals")?;
+    node.run();
+    node.wait();
+    if let Some(file) = pid_file {
+        file.remove();
+    }
+    Ok(end(&node))
+}

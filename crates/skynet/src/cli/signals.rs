@@ -1,0 +1,66 @@
+//! Signals to a running node.
+//!
+//! SIGTERM and SIGINT stop it in order, with a deadline; the second of them ends the process at once. SIGHUP makes the
+//! log service reopen its file. SIGPIPE is ignored already: Rust's runtime does so before `main`.
+
+use super::NAME;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+use skynet_kernel::Node;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Signals that arrive from now on, to be given to a node later.
+pub struct Caught(Signals);
+
+/// Begins to catch signals, before there is a node, so that none is lost meanwhile.
+pub fn catch() -> io::Result<Caught> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP]).map(Caught)
+}
+
+impl Caught {
+    /// Gives what was and will be caught to `node`, which has `timeout` for an orderly stop.
+    pub fn govern(mut self, node: Arc<Node>, timeout: Duration) -> io::Result<()> {
+        let work = move || {
+            let mut stopping = false;
+            for signal in self.0.forever() {
+                if signal == SIGHUP {
+                    node.reopen_log();
+                } else if stopping {
+                    // Not `exit`: workers still run, and nothing may be torn down under them.
+                    low_level::exit(128 + signal);
+                } else {
+                    stopping = true;
+                    node.shutdown();
+                    deadline(timeout);
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(work)
+            .map(drop)
+    }
+}
+
+/// Ends the process with 1 if it still runs after `timeout`.
+fn deadline(timeout: Duration) {
+    let work = move || {
+        thread::sleep(timeout);
+        eprintln!(
+            "{NAME}: services did not stop within {} ms",
+            timeout.as_millis()
+        );
+        low_level::exit(1);
+    };
+    if thread::Builder::new()
+        .name("deadline".into())
+        .spawn(work)
+        .is_err()
+    {
+        eprintln!("{NAME}: no thread for the deadline; a second signal ends the process at once");
+    }
+}

@@ -1,0 +1,168 @@
+//! What a service can do.
+
+use super::calls::{Call, RawCall, Sleep};
+use super::host::Shared;
+use super::{Error, Value, args};
+use skynet_kernel::{Context, Handle, Node, Payload, kind};
+use skynet_wire::seri;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A service's hand on the node. It is cheap to clone, and may be used by any thread, as long as the service lives.
+#[derive(Clone)]
+pub struct Cx {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Where a message goes to: a handle, or text: `.name` or `:hex`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A handle.
+    Handle(Handle),
+    /// `.name` or `:hex`.
+    Text(String),
+}
+
+impl From<Handle> for Address {
+    fn from(handle: Handle) -> Address {
+        Address::Handle(handle)
+    }
+}
+
+impl From<&str> for Address {
+    fn from(text: &str) -> Address {
+        Address::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Address {
+    fn from(text: String) -> Address {
+        Address::Text(text)
+    }
+}
+
+impl Cx {
+    /// The own handle.
+    pub fn handle(&self) -> Handle {
+        self.shared.context.handle()
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        self.shared.context.node()
+    }
+
+    /// The kernel's view of this service, for what is not offered here.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.shared.context
+    }
+
+    /// The handle that `address` means, if it is a local name or a handle.
+    pub fn query(&self, address: impl Into<Address>) -> Option<Handle> {
+        match address.into() {
+            Address::Handle(handle) => Some(handle),
+            Address::Text(text) => self.node().resolve(&text),
+        }
+    }
+
+    /// Gives the service a local name (with or without the dot). False if the name is taken.
+    pub fn name(&self, name: &str) -> bool {
+        self.node()
+            .register_name(name.strip_prefix('.').unwrap_or(name), self.handle())
+    }
+
+    /// Sends values to a service, of type `lua`, without an answer.
+    ///
+    /// # Errors
+    /// If they cannot be packed, or the address does not take them.
+    pub fn send(&self, dest: impl Into<Address>, values: impl AsRef<[Value]>) -> Result<(), Error> {
+        let bytes = seri::pack(values.as_ref()).map_err(Error::Seri)?;
+        self.send_raw(dest, kind::LUA, bytes)
+    }
+
+    /// Sends bytes to a service, without an answer.
+    ///
+    /// # Errors
+    /// If the address does not take them.
+    pub fn send_raw(
+        &self,
+        dest: impl Into<Address>,
+        kind: u8,
+        payload: impl Into<Payload>,
+    ) -> Result<(), Error> {
+        let dest = self.query(dest).ok_or(Error::NoService)?;
+        self.shared
+            .context
+            .send(dest, kind, 0, payload.into())
+            .map_err(Error::of_send)
+    }
+
+    /// Calls a service with values, of type `lua`. The request is sent at once; the future is its answer.
+    ///
+    /// The future fails with [`Error::CallFailed`] if the callee fails or dies, so that it never waits for the dead.
+    pub fn call(&self, dest: impl Into<Address>, values: impl AsRef<[Value]>) -> Call {
+        match seri::pack(values.as_ref()) {
+            Ok(bytes) => Call(self.call_raw(dest, kind::LUA, bytes)),
+            Err(error) => Call(RawCall::failed(&self.shared, Error::Seri(error))),
+        }
+    }
+
+    /// Calls a service with bytes. The request is sent at once; the future is its answer.
+    pub fn call_raw(
+        &self,
+        dest: impl Into<Address>,
+        kind: u8,
+        payload: impl Into<Payload>,
+    ) -> RawCall {
+        RawCall::new(&self.shared, self.query(dest), kind, payload.into())
+    }
+
+    /// Waits. The resolution is a millisecond; it never ends early.
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        Sleep::new(&self.shared, time)
+    }
+
+    /// Runs `task` beside the others of this service. It ends with the service.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.spawn(Box::pin(task));
+    }
+
+    /// Starts a service of a module. Problems are logged.
+    pub fn launch(&self, module: &str, param: &str) -> Option<Handle> {
+        self.node().launch(self.handle(), module, param)
+    }
+
+    /// Starts a Lua service (name and arguments) and waits until its start function has run.
+    ///
+    /// # Errors
+    /// If it fails to start, or the node has no launcher.
+    pub async fn newservice(&self, service: &str) -> Result<Handle, Error> {
+        let answer = self
+            .call(".launcher", args!["LAUNCH", "snlua", service])
+            .await?;
+        let handle = answer
+            .first()
+            .and_then(Value::as_int)
+            .and_then(|handle| u32::try_from(handle).ok());
+        handle
+            .map(Handle)
+            .ok_or_else(|| format!("{service} has gone while it started").into())
+    }
+
+    /// Writes a line to the log.
+    pub fn log(&self, text: impl AsRef<[u8]>) {
+        self.shared.context.log(text);
+    }
+
+    /// Ends the service after the current message: its tasks are dropped, and open requests fail.
+    pub fn exit(&self) {
+        self.shared.context.exit();
+    }
+}
+
+impl std::fmt::Debug for Cx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Cx").field(&self.handle()).finish()
+    }
+}

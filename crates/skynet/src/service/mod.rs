@@ -1,0 +1,77 @@
+//! Services written in Rust as `async` code.
+//!
+//! A service is a value that implements [`Actor`]. Each request runs as a task of its own, so that a service may wait for
+//! the answer of another and handle further requests meanwhile, as services in Lua do. All tasks of a service run on one
+//! worker at a time, each until it waits; they never run at the same time, so what they share needs a lock for the
+//! compiler only, and nobody ever waits for it.
+//!
+//! Waiting never holds a worker: a future that is not ready gives the worker back. Futures of other runtimes work as well:
+//! whoever wakes a task, on whatever thread, sends a message to the service's own mailbox.
+//!
+//! Values travel in the pack format of Lua services ([`Values`], [`args!`]); raw bytes can be sent and read, too.
+//!
+//! | file | |
+//! |---|---|
+//! | `cx.rs` | what a service can do: send, call, sleep, … |
+//! | `request.rs` | what it is given, and the claim to an answer |
+//! | `host.rs` | the kernel's side: messages in, tasks and their wakers |
+//! | `calls.rs` | sessions that wait for an answer or a timer |
+
+mod calls;
+mod cx;
+mod error;
+mod host;
+mod request;
+
+pub use calls::{Call, RawCall, Sleep};
+pub use cx::{Address, Cx};
+pub use error::Error;
+pub use request::{Request, Responder};
+pub use skynet_wire::seri::{Table, Value, args, table};
+
+use skynet_kernel::Factory;
+use std::future::Future;
+
+/// A row of values, as a call's arguments or results.
+pub type Values = Vec<Value>;
+
+/// A service.
+///
+/// The methods may be written as `async fn`.
+pub trait Actor: Send + Sync + 'static {
+    /// Runs first, with the parameter of the launch. Requests that come meanwhile wait for its end. After an error the service
+    /// exits; the error is logged.
+    fn started(&self, cx: &Cx, args: &str) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (cx, args);
+        async { Ok(()) }
+    }
+
+    /// Handles a message of the type `lua`, which may be a request or a plain send; the result of the latter is ignored.
+    ///
+    /// `Ok` answers the request with these values, unless it has been [deferred](Request::defer). An error is
+    /// logged, and fails the caller's call. So does a panic, which ends this task only.
+    fn request(
+        &self,
+        cx: &Cx,
+        request: Request,
+    ) -> impl Future<Output = Result<Values, Error>> + Send;
+
+    /// Handles a message of any other type, such as `text` or `client`. The default fails.
+    fn message(
+        &self,
+        cx: &Cx,
+        request: Request,
+    ) -> impl Future<Output = Result<Values, Error>> + Send {
+        let _ = cx;
+        async move {
+            Err(Error::Unhandled {
+                kind: request.kind(),
+            })
+        }
+    }
+}
+
+/// A module for [`NodeBuilder::module`](skynet_kernel::NodeBuilder::module), each of whose services is made by `make`.
+pub fn module<A: Actor>(make: impl Fn() -> A + Send + Sync + 'static) -> Factory {
+    skynet_kernel::factory(move || host::Host::new(make()))
+}
