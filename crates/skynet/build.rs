@@ -2,5 +2,7 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-link-arg-bins=-rdynamic");
+    for names in ["lua_*", "luaL_*", "luaopen_*"] {
+        println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={names}");
+    }
 }

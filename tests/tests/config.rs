@@ -193,7 +193,7 @@ fn broken_config() {
         .has_error("[skynet config]:")
         .has_error("config:2: unexpected symbol near '$'");
     refused("local t = nil\nx = t.field").has_error("config:2: attempt to index a nil value");
-    refused("error 'by hand'").has_error("by hand");
+    refused("error 'by hand'").has_error("config:1: attempt to call a nil value (global 'error')");
     refused("thread = ").has_error("config:1: unexpected symbol near <eof>");
 }
 

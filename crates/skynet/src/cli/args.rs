@@ -45,8 +45,10 @@ struct Typed {
 #[derive(Debug, Parser)]
 enum Command {
     /// Start a single node without a configuration file
-    Run(RunArgs),
+    #[command(override_usage = "skynet run [OPTIONS] MAIN.lua [ARGS]...")]
+    Run(TypedRun),
     /// Run Lua code in a plain interpreter, without a node
+    #[command(override_usage = "skynet lua [OPTIONS] [FILE | -] [ARGS]...")]
     Lua(TypedLua),
     /// Say what is wrong with a configuration file, without starting
     Check {
@@ -56,25 +58,24 @@ enum Command {
     },
 }
 
-/// `skynet run`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct RunArgs {
+struct TypedRun {
     /// Worker threads; as many as the CPU quota allows if not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub threads: Option<u32>,
+    threads: Option<u32>,
     /// Set a configuration key
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub set: Vec<(String, String)>,
-    /// The Lua service to start; its folder is searched for other services and for modules. A folder means its main.lua
-    #[arg(value_name = "MAIN.lua")]
-    pub main: PathBuf,
-    /// Arguments of the service, without blanks
+    set: Vec<(String, String)>,
+    /// The Lua service to start, or a folder with a main.lua, and its arguments, without blanks. The file's folder is
+    /// searched for other services and for modules
+    // One list, so that what follows the file belongs to the service, also if it looks like an option.
     #[arg(
-        value_name = "ARGS",
+        value_name = "MAIN.lua",
+        required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub args: Vec<String>,
+    words: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -92,6 +93,19 @@ struct TypedLua {
         allow_hyphen_values = true
     )]
     script: Vec<OsString>,
+}
+
+/// `skynet run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunArgs {
+    /// Worker threads, 1 to 1024.
+    pub threads: Option<u32>,
+    /// Configuration keys and their values.
+    pub set: Vec<(String, String)>,
+    /// The Lua service to start, or its folder.
+    pub main: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
 }
 
 /// `skynet lua`.
@@ -127,8 +141,22 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
     let command_line: Vec<CString> = args.iter().cloned().filter_map(c_string).collect();
     match Typed::try_parse_from(args) {
         Ok(Typed {
-            command: Command::Run(options),
-        }) => Invocation::Run(options),
+            command:
+                Command::Run(TypedRun {
+                    threads,
+                    set,
+                    words,
+                }),
+        }) => {
+            let mut words = words.into_iter();
+            let main = words.next().map(PathBuf::from).unwrap_or_default();
+            Invocation::Run(RunArgs {
+                threads,
+                set,
+                main,
+                args: words.collect(),
+            })
+        }
         Ok(Typed {
             command: Command::Check { config },
         }) => Invocation::Check(config),
