@@ -11,9 +11,10 @@ use super::time::push_thread;
 use crate::service::dispatch::add_traceback;
 use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::{NO_TASK, State, TaskId};
-use crate::service::{Mode, Svc};
+use crate::service::{Fork, Mode, Svc};
 use crate::vm::lua::{Lua, REGISTRY, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
+use crate::vm::wanted::results_wanted;
 
 impl Svc {
     /// Sends a command word and values of the `lua` protocol to the launcher, if there is one.
@@ -138,6 +139,11 @@ native! {
         if n == 0 || l.is_none_or_nil(1) {
             return Err(Fault::Argument(1, "function expected".into()));
         }
+        if n == 1 && !results_wanted(l) {
+            let reference = l.make_ref();
+            svc.with(|t| t.forks.push_back(Fork::Function(reference)));
+            return results(0);
+        }
         let id = svc.new_task(l);
         let lua = svc.with(|t| t.tasks.get(id).lua);
         if !lua.check_stack(n + 4) {
@@ -145,7 +151,7 @@ native! {
             return Err("stack overflow (too many arguments to fork)".into());
         }
         l.move_to(lua, n);
-        svc.with(|t| t.forks.push_back((id, n - 1)));
+        svc.with(|t| t.forks.push_back(Fork::Task(id, n - 1)));
         push_thread(l, svc, id);
         results(1)
     };
@@ -205,6 +211,7 @@ native! {
                 (id != running && matches!(task.state, State::Ready | State::Waiting)).then_some(id)
             });
         } else if l.kind(1) == Type::String {
+            give_tasks_to_functions(l, svc);
             let mut id = 0;
             while let Some(state) = svc.with(|t| t.tasks.try_get(id).map(|task| task.state)) {
                 if id != running && matches!(state, State::Ready | State::Waiting) && matches_pattern(l, svc, id) {
@@ -216,7 +223,7 @@ native! {
         }
         let Some(id) = found else { return results(0) };
         svc.with(|t| {
-            t.forks.retain(|(f, _)| *f != id);
+            t.forks.retain(|f| !matches!(f, Fork::Task(task, _) if *task == id));
             t.wakeups.retain(|w| *w != id);
             let waiting = t.tasks.get(id).waiting;
             match t.sessions.get_mut(waiting) {
@@ -238,6 +245,7 @@ native! {
         l.set_top(1);
         match l.kind(1) {
             Type::Table => {
+                give_tasks_to_functions(l, svc);
                 let mut sessions: Vec<(i32, Option<TaskId>)> = svc.with(|t| {
                     t.sessions
                         .iter()
@@ -272,6 +280,7 @@ native! {
             }
             Type::Number => {
                 let session = l.int(1).unwrap_or(0) as i32;
+                give_tasks_to_functions(l, svc);
                 match svc.with(|t| t.sessions.get(session).copied()) {
                     Some(p) if !matches!(p.kind, Kind::Break | Kind::Abandoned | Kind::Handler) => {
                         push_task_text(l, svc, session, p.task);
@@ -395,6 +404,52 @@ continuation! {
 
     /// Nothing comes after `exit`.
     gone = |_: Lua, _, _| Err(Fault::from("the service has exited"));
+}
+
+/// Timers and forks whose coroutine nobody has asked for get it now, since somebody looks at tasks. *raises*
+fn give_tasks_to_functions(l: Lua, svc: &Svc) {
+    // Kept in the service, as everything owned, while Lua may raise.
+    let count = svc.with(|t| {
+        let timers = t
+            .sessions
+            .iter()
+            .filter(|p| p.kind == Kind::Function)
+            .map(|p| (p.session, p.task));
+        let forks = t.forks.iter().filter_map(|f| match f {
+            Fork::Function(reference) => Some((0, *reference as u32)),
+            Fork::Task(..) => None,
+        });
+        t.listing = timers
+            .chain(forks)
+            .map(|(session, task)| (session, Some(task)))
+            .collect();
+        t.listing.len()
+    });
+    for n in 0..count {
+        let (session, reference) = svc.with(|t| t.listing[n]);
+        let reference = reference.unwrap_or(0);
+        let id = svc.new_task(l);
+        let lua = svc.with(|t| t.tasks.get(id).lua);
+        l.push_ref(reference as c_int);
+        l.move_to(lua, 1);
+        l.free_ref(reference as c_int);
+        svc.with(|t| match t.sessions.get_mut(session) {
+            Some(p) => {
+                p.kind = Kind::Timer;
+                p.task = id;
+                let task = t.tasks.get_mut(id);
+                task.state = State::Waiting;
+                task.waiting = session;
+            }
+            None => {
+                for fork in &mut t.forks {
+                    if *fork == Fork::Function(reference as i32) {
+                        *fork = Fork::Task(id, 0);
+                    }
+                }
+            }
+        });
+    }
 }
 
 /// `"<tostring(co)> session: <n>"` *raises*

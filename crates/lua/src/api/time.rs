@@ -14,6 +14,7 @@ use crate::service::tasks::{State, TaskId};
 use crate::service::{Svc, Wake};
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
+use crate::vm::wanted::results_wanted;
 
 /// A time in centiseconds: integral numbers and numeric strings; other text counts as 0.
 fn centiseconds(l: Lua, i: c_int) -> Result<i32, Fault> {
@@ -247,6 +248,21 @@ native! {
     timeout = |l| {
         let svc = service(l)?;
         let cs = centiseconds(l, 1)?;
+        if !results_wanted(l) && l.kind(2) == Type::Function && !svc.trace_timeout.get() {
+            l.set_top(2);
+            let reference = l.make_ref();
+            let session = svc.new_session();
+            svc.with(|t| {
+                t.sessions.insert(Pending {
+                    session,
+                    task: reference as u32,
+                    callee: 0,
+                    kind: Kind::Function,
+                });
+            });
+            svc.cx.timeout(session, Delay::Cs(cs));
+            return results(0);
+        }
         let (session, id, _) = start_timer(l, svc, 2, Delay::Cs(cs))?;
         if svc.trace_timeout.get() {
             l.traceback(l, 1);

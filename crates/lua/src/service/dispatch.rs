@@ -18,7 +18,7 @@ use skynet_kernel::{Handle, Message, Payload, kind};
 
 use super::sessions::{Kind, Pending};
 use super::tasks::{NO_TASK, State, TaskId};
-use super::{Incoming, Mode, NO_THREAD, Svc, Wake, is_request};
+use super::{Fork, Incoming, Mode, NO_THREAD, Svc, Wake, is_request};
 use crate::api;
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
@@ -64,8 +64,11 @@ impl Svc {
             _ => self.on_request(m),
         }
         self.settle();
-        while let Some((task, args)) = self.with(|t| t.forks.pop_front()) {
-            self.run(task, args);
+        while let Some(fork) = self.with(|t| t.forks.pop_front()) {
+            match fork {
+                Fork::Task(task, args) => self.run(task, args),
+                Fork::Function(reference) => self.run_function(reference, None),
+            }
             self.settle();
         }
     }
@@ -142,14 +145,11 @@ impl Svc {
                         t.timer_origins.remove(&m.session);
                     }
                 });
-                // The function of a `timeout` gets what a callback of the core would get.
                 let lua = self.with(|t| t.tasks.get(p.task).lua);
-                lua.push_bool(true);
-                lua.push_pointer(m.data as *mut c_void);
-                lua.push_int(m.len as i64);
-                lua.push_int(m.session as i64);
-                self.resume(p.task, Wake::Nothing, 4);
+                push_timer_arguments(lua, m);
+                self.resume(p.task, Wake::Nothing, TIMER_ARGUMENTS);
             }
+            Kind::Function => self.run_function(p.task as c_int, Some(m)),
             Kind::Handler => self.run_answer_handler(p.task as c_int, Some(m)),
         }
     }
@@ -320,6 +320,26 @@ impl Svc {
         self.with(|t| t.tasks.add(thread, anchor))
     }
 
+    /// Runs a function by its registry reference, in a task, with what a timer passes if there is one.
+    fn run_function(&self, reference: c_int, timer: Option<Incoming>) {
+        let main = self.main.get();
+        main.push_ref(reference);
+        main.free_ref(reference);
+        let Some(id) = self.take_task() else {
+            main.pop(1);
+            return self.note_error(b"not enough memory for a coroutine".to_vec());
+        };
+        let lua = self.with(|t| t.tasks.get(id).lua);
+        main.move_to(lua, 1);
+        match timer {
+            Some(m) => {
+                push_timer_arguments(lua, m);
+                self.run(id, TIMER_ARGUMENTS);
+            }
+            None => self.run(id, 0),
+        }
+    }
+
     /// Resumes a task that was waiting.
     fn resume(&self, id: TaskId, wake: Wake, args: c_int) {
         self.wake.set(wake);
@@ -365,7 +385,9 @@ impl Svc {
             Kind::Handler => self.run_answer_handler(p.task as c_int, None),
             Kind::Break | Kind::Abandoned => {}
             // Not calls: an error for them makes no sense; they go on waiting.
-            Kind::Sleep | Kind::Wait | Kind::Timer => self.with(|t| t.sessions.insert(p)),
+            Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function => {
+                self.with(|t| t.sessions.insert(p));
+            }
         }
     }
 
@@ -583,6 +605,17 @@ impl Svc {
     ) -> Result<(), skynet_kernel::SendError> {
         self.cx.send(to, kind::RESPONSE, session, payload)
     }
+}
+
+/// Values that the function of a `timeout` gets.
+const TIMER_ARGUMENTS: c_int = 4;
+
+/// The function of a `timeout` gets what a callback of the core would get.
+fn push_timer_arguments(lua: Lua, m: Incoming) {
+    lua.push_bool(true);
+    lua.push_pointer(m.data as *mut c_void);
+    lua.push_int(m.len as i64);
+    lua.push_int(m.session as i64);
 }
 
 native! {

@@ -62,6 +62,15 @@ impl Incoming {
     }
 }
 
+/// What `fork` has queued.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fork {
+    /// A task with its function and this many arguments on its stack.
+    Task(TaskId, i32),
+    /// A function without arguments (registry reference), which gets its task when its turn comes.
+    Function(i32),
+}
+
 /// Why a waiting task runs again; set just before it is resumed, read by the function that suspended it.
 #[derive(Clone, Copy)]
 pub(crate) enum Wake {
@@ -103,8 +112,7 @@ pub(crate) struct Tables {
     pub(crate) wakeups: VecDeque<TaskId>,
     /// Sessions that have failed and whose tasks are to be told.
     pub(crate) failures: VecDeque<i32>,
-    /// Forked tasks with the number of arguments on their stacks.
-    pub(crate) forks: VecDeque<(TaskId, i32)>,
+    pub(crate) forks: VecDeque<Fork>,
     pub(crate) owed: Owed,
     pub(crate) traces: Traces,
     /// What `skynet.task` is listing.
@@ -139,7 +147,6 @@ pub(crate) struct Refs {
 /// One Lua service.
 pub(crate) struct Svc {
     pub(crate) cx: Arc<Context>,
-    pub(crate) options: Arc<LuaOptions>,
     pub(crate) memory: Arc<MemoryAccount>,
     pub(crate) interrupts: Arc<Interrupts>,
     /// The main thread of the state; null before the first and after the last message.
@@ -241,7 +248,6 @@ impl Service for LuaService {
         let _ = self.interrupts.cx.set(Arc::downgrade(cx));
         self.svc = Some(Box::new(Svc {
             cx: Arc::clone(cx),
-            options: Arc::clone(&self.options),
             memory: Arc::clone(&self.memory),
             interrupts: Arc::clone(&self.interrupts),
             main: Cell::new(NO_THREAD),

@@ -16,8 +16,10 @@ pub(crate) enum Kind {
     Sleep,
     /// `wait`: nothing will answer; `wakeup` ends it.
     Wait,
-    /// The start of a `timeout` function.
+    /// The start of a `timeout` function, whose task is there.
     Timer,
+    /// The same without a task yet; `task` holds the function's registry reference.
+    Function,
     /// Woken early: the timer's message is still to come and is dropped.
     Break,
     /// Given up (deadline, closed select, killed task): a late answer is dropped.

@@ -4,3 +4,4 @@ pub(crate) mod alloc;
 pub(crate) mod lua;
 pub(crate) mod native;
 pub(crate) mod seri;
+pub(crate) mod wanted;
