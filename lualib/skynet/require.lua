@@ -1,130 +1,46 @@
 -- `require` and `skynet.init` of a service. A module may register init functions that
 -- block, so they cannot run inside Lua's own `require` while the main chunk is loading:
--- they are kept and run by the start coroutine. In a coroutine a module's chunk is run
--- here instead, because the chunk, too, may block, and other coroutines may want the
--- same module meanwhile.
-
-local skynet = require "skynet"
+-- they are kept, and the start coroutine runs them. This file is part of every service,
+-- so it is as small as can be; loading modules in a coroutine is skynet.loading.
 
 local plain = require
 local loaded = package.loaded
 local running = coroutine.running
 
 local deferred = {} -- init functions of the main chunk; nil once they were taken
-local scopes = {} -- coroutine -> init functions of the module whose chunk it runs
-local jobs = {} -- module name -> the load in progress
-local blocked = {} -- coroutine -> the load it waits for
-
----@class skynet.require.job
----@field name string
----@field owner thread
----@field scope table? what the owner's scope was before this load
-local Job = {}
-
--- Also runs if the loading coroutine is killed, so nobody is left waiting.
-function Job:__close()
-	jobs[self.name] = nil
-	scopes[self.owner] = self.scope
-	for _, token in ipairs(self) do
-		skynet.wakeup(token)
-	end
-end
-
-local function searcher_for(name)
-	for _, search in ipairs(package.searchers) do
-		local loader, where = search(name)
-		if type(loader) == "function" then
-			return loader, where
-		end
-	end
-end
-
-local function call_all(list)
-	for _, f in ipairs(list) do
-		f()
-	end
-end
-
-local function execute(name, loader, where, inits)
-	local value = loader(name, where)
-	call_all(inits)
-	if value ~= nil then
-		loaded[name] = value
-	elseif loaded[name] == nil then
-		loaded[name] = true
-	end
-	return loaded[name], where
-end
-
-local function rethrow(ok, ...)
-	if not ok then
-		error((...), 0)
-	end
-	return ...
-end
-
-local function load_here(co, name)
-	local loader, where = searcher_for(name)
-	if not loader then
-		return plain(name) -- raises the list of the places where it looked
-	end
-	local inits = {}
-	local job <close> = setmetatable({ name = name, owner = co, scope = scopes[co] }, Job)
-	jobs[name], scopes[co] = job, inits
-	return rethrow(xpcall(execute, debug.traceback, name, loader, where, inits))
-end
-
--- Follows who waits for whom: a ring of loads would never end.
-local function wait_for(co, job)
-	local other = job
-	while other do
-		assert(other.owner ~= co, "circular dependency")
-		other = blocked[other.owner]
-	end
-	blocked[co] = job
-	local unblock <close> = setmetatable({}, { __close = function() blocked[co] = nil end })
-	while jobs[job.name] == job do
-		job[#job + 1] = co
-		skynet.wait(co)
-	end
-end
+local loading -- the module of that name, once it was needed
 
 local function require(name)
-	local job = jobs[name]
 	local value = loaded[name]
-	if value ~= nil and not job then
+	if value ~= nil and not (loading and loading.jobs[name]) then
 		return value
 	end
 	local co, main = running()
 	if main then
 		return plain(name)
 	end
-	if not job then
-		return load_here(co, name)
-	end
-	wait_for(co, job)
-	value = loaded[name]
-	if value == nil then
-		error(("require %s failed"):format(name))
-	end
-	return value
+	loading = loading or plain "skynet.loading"
+	return loading.require(co, name)
 end
 
+-- Where nobody collects init functions, the list is nil and insert raises.
 local function init(f)
 	local co, main = running()
+	local list
 	if main then
-		table.insert(deferred, f)
-	else
-		table.insert(scopes[co], f)
+		list = deferred
+	elseif loading then
+		list = loading.scopes[co]
 	end
+	table.insert(list, f)
 end
 
 local function init_all()
 	local list = deferred
 	deferred = nil
-	if list then
-		call_all(list)
+	for _, f in ipairs(list or {}) do
+		f()
 	end
 end
 
-return { require = require, init = init, init_all = init_all }
+return { require = require, init = init, init_all = init_all, plain = plain }

@@ -20,6 +20,7 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.debugcmds",
     "skynet.inject",
     "skynet.lazy",
+    "skynet.loading",
     "skynet.manager",
     "skynet.require",
     "skynet.service",

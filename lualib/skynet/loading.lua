@@ -1,0 +1,98 @@
+-- Loading modules in coroutines. A module's chunk and its init functions may block, and
+-- other coroutines may want the same module meanwhile.
+
+local skynet = require "skynet"
+
+local loaded = package.loaded
+local plain = loaded["skynet.require"].plain
+
+local jobs = {} -- module name -> the load in progress
+local scopes = {} -- coroutine -> init functions of the module whose chunk it runs
+local blocked = {} -- coroutine -> the load it waits for
+
+---@class skynet.loading.job
+---@field name string
+---@field owner thread
+---@field scope table? what the owner's scope was before this load
+local Job = {}
+
+-- Also runs if the loading coroutine is killed, so nobody is left waiting.
+function Job:__close()
+	jobs[self.name] = nil
+	scopes[self.owner] = self.scope
+	for _, token in ipairs(self) do
+		skynet.wakeup(token)
+	end
+end
+
+local function find_loader(name)
+	for _, search in ipairs(package.searchers) do
+		local loader, where = search(name)
+		if type(loader) == "function" then
+			return loader, where
+		end
+	end
+end
+
+local function execute(name, loader, where, inits)
+	local value = loader(name, where)
+	for _, f in ipairs(inits) do
+		f()
+	end
+	if value ~= nil then
+		loaded[name] = value
+	elseif loaded[name] == nil then
+		loaded[name] = true
+	end
+	return loaded[name], where
+end
+
+local function rethrow(ok, ...)
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+local function load_here(co, name)
+	local loader, where = find_loader(name)
+	if not loader then
+		return plain(name) -- raises the list of the places where it looked
+	end
+	local inits = {}
+	local job <close> = setmetatable({ name = name, owner = co, scope = scopes[co] }, Job)
+	jobs[name], scopes[co] = job, inits
+	return rethrow(xpcall(execute, debug.traceback, name, loader, where, inits))
+end
+
+-- Follows who waits for whom: a ring of loads would never end.
+local function wait_for(co, job)
+	local other = job
+	while other do
+		assert(other.owner ~= co, "circular dependency")
+		other = blocked[other.owner]
+	end
+	blocked[co] = job
+	local unblock <close> = setmetatable({}, { __close = function() blocked[co] = nil end })
+	while jobs[job.name] == job do
+		job[#job + 1] = co
+		skynet.wait(co)
+	end
+end
+
+---@param co thread the running one
+---@param name string of a module that is not loaded, or is being loaded
+local function require(co, name)
+	local job = jobs[name]
+	if not job then
+		return load_here(co, name)
+	end
+	wait_for(co, job)
+	local value = loaded[name]
+	if value == nil then
+		error(("require %s failed"):format(name))
+	end
+	return value
+end
+
+return { require = require, jobs = jobs, scopes = scopes }
