@@ -47,11 +47,11 @@ pub fn daemonize(path: &Path) -> Result<PidFile, DaemonError> {
     {
         return Err(DaemonError::Running(pid));
     }
-    // SAFETY: no other thread exists, so the child may use everything. `_exit` leaves buffers and exit handlers to
-    // the child.
+    // SAFETY: no other thread exists, so the child may use everything.
     match unsafe { libc::fork() } {
         -1 => return Err(DaemonError::Fork(io::Error::last_os_error())),
         0 => {}
+        // SAFETY: ends the process; buffers and exit handlers are left to the child.
         _ => unsafe { libc::_exit(0) },
     }
     // SAFETY: no pointers are involved; a freshly forked child is no group leader, which is all that can go wrong.

@@ -247,7 +247,11 @@ impl Sleep {
         let session = lock(&shared.calls)
             .open(Handle::NONE, || shared.context.new_session())
             .ok();
-        let whole = u64::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+        // The kernel counts from the begin of the current millisecond, so that one more is needed not to be early.
+        let whole = match time.as_micros().div_ceil(1000) {
+            0 => 0,
+            whole => u64::try_from(whole + 1).unwrap_or(u64::MAX),
+        };
         let timer = session.and_then(|session| shared.context.timeout(session, Delay::Ms(whole)));
         Sleep {
             shared: shared.clone(),

@@ -37,6 +37,7 @@ impl Actor for Driver {
 ///
 /// # Panics
 /// If the script panics, or anything hangs.
+#[allow(dead_code, reason = "not every test file needs it")]
 pub fn drive<F>(
     threads: usize,
     modules: Vec<(&str, Factory)>,
