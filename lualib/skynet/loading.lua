@@ -1,10 +1,12 @@
--- Loading modules in coroutines. A module's chunk and its init functions may block, and
--- other coroutines may want the same module meanwhile.
+-- `require` and `skynet.init` in coroutines. A module's chunk and its init functions may block there,
+-- and other coroutines may want the same module meanwhile. (In the main chunk, where nothing can
+-- block yet, both are native.)
 
 local skynet = require "skynet"
 
+local plain = ... -- Lua's own require
 local loaded = package.loaded
-local plain = loaded["skynet.require"].plain
+local running = coroutine.running
 
 local jobs = {} -- module name -> the load in progress
 local scopes = {} -- coroutine -> init functions of the module whose chunk it runs
@@ -80,19 +82,29 @@ local function wait_for(co, job)
 	end
 end
 
----@param co thread the running one
----@param name string of a module that is not loaded, or is being loaded
-local function require(co, name)
+---@param name string
+local function require(name)
 	local job = jobs[name]
+	local value = loaded[name]
+	if value ~= nil and not job then
+		return value
+	end
+	local co = running()
 	if not job then
 		return load_here(co, name)
 	end
 	wait_for(co, job)
-	local value = loaded[name]
+	value = loaded[name]
 	if value == nil then
 		error(("require %s failed"):format(name))
 	end
 	return value
 end
 
-return { require = require, jobs = jobs, scopes = scopes }
+-- Where nobody collects init functions, the list is nil and insert raises.
+---@param f function
+local function init(f)
+	table.insert(scopes[running()], f)
+end
+
+return { require = require, init = init }

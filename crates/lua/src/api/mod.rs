@@ -12,7 +12,7 @@ pub(crate) mod time;
 
 use mlua_sys::lua55::lua_CFunction;
 
-use crate::code::{embedded, search};
+use crate::code::{embedded, require, search};
 use crate::service::Svc;
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, native, results};
@@ -39,11 +39,41 @@ const TYPES: &[(&str, i64)] = &[
     ("PTYPE_TRACE", 12),
 ];
 
-const FUNCTIONS: &[(&str, lua_CFunction)] = &[
+/// What most services use. With `_proto` it just fits a table of 32.
+const COMMON: &[(&str, lua_CFunction)] = &[
     ("address", system::address),
     ("call", send::call),
     ("context", reply::context),
     ("dispatch", protocol::dispatch),
+    ("error", system::error),
+    ("exit", task::exit),
+    ("fork", task::fork),
+    ("getenv", system::getenv),
+    ("ignoreret", reply::ignoreret),
+    ("init", require::init),
+    ("localname", system::localname),
+    ("now", time::now),
+    ("pack", pack::pack),
+    ("rawcall", send::rawcall),
+    ("redirect", send::redirect),
+    ("register_protocol", protocol::register_protocol),
+    ("response", reply::response),
+    ("ret", reply::ret),
+    ("retpack", reply::retpack),
+    ("self", system::self_handle),
+    ("send", send::send),
+    ("sleep", time::sleep),
+    ("start", task::start),
+    ("time", time::time),
+    ("timeout", time::timeout),
+    ("unpack", pack::unpack),
+    ("wait", time::wait),
+    ("wakeup", time::wakeup),
+    ("yield", time::yield_),
+];
+
+/// What comes in at the first access to a key that is not there.
+const OTHERS: &[(&str, lua_CFunction)] = &[
     ("dispatch_message", protocol::dispatch_message),
     (
         "dispatch_unknown_request",
@@ -54,44 +84,23 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
         protocol::dispatch_unknown_response,
     ),
     ("endless", system::endless),
-    ("error", system::error),
-    ("exit", task::exit),
-    ("fork", task::fork),
     ("genid", system::genid),
-    ("getenv", system::getenv),
     ("harbor", system::harbor),
     ("hpc", time::hpc),
-    ("ignoreret", reply::ignoreret),
-    ("init", system::init),
     ("init_service", task::init_service),
     ("killthread", task::killthread),
-    ("localname", system::localname),
     ("memlimit", system::memlimit),
     ("mqage", system::mqage),
     ("mqlen", system::mqlen),
     ("mqlimit", system::mqlimit),
-    ("now", time::now),
-    ("pack", pack::pack),
     ("packstring", pack::packstring),
-    ("rawcall", send::rawcall),
     ("rawsend", send::rawsend),
-    ("redirect", send::redirect),
-    ("register_protocol", protocol::register_protocol),
-    ("response", reply::response),
-    ("ret", reply::ret),
-    ("retpack", reply::retpack),
-    ("self", system::self_handle),
-    ("send", send::send),
     ("setenv", system::setenv),
-    ("sleep", time::sleep),
     ("sleepms", time::sleepms),
-    ("start", task::start),
     ("starttime", time::starttime),
     ("stat", system::stat),
     ("task", task::task),
     ("term", task::term),
-    ("time", time::time),
-    ("timeout", time::timeout),
     ("timeoutcall", send::timeoutcall),
     ("timer", time::timer),
     ("tostring", pack::tostring),
@@ -102,10 +111,6 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("traceproto", protocol::traceproto),
     ("tracetag", system::tracetag),
     ("trash", pack::trash),
-    ("unpack", pack::unpack),
-    ("wait", time::wait),
-    ("wakeup", time::wakeup),
-    ("yield", time::yield_),
 ];
 
 native! {
@@ -116,27 +121,18 @@ native! {
             l.push_ref(svc.refs.skynet.get());
             return results(1);
         }
-        l.new_table(0, FUNCTIONS.len() + TYPES.len() + 3);
+        l.new_table(0, COMMON.len() + 1);
         let skynet = l.top();
-        for (name, f) in FUNCTIONS {
+        for (name, f) in COMMON {
             l.push_function(*f);
             l.raw_set_str(skynet, name);
         }
-        for (name, n) in TYPES {
-            l.push_int(*n);
-            l.raw_set_str(skynet, name);
-        }
-        l.get_global(c"pcall");
-        l.raw_set_str(skynet, "pcall");
-        l.push_function(crate::modules::codecache::open);
-        l.call(0, 1);
-        l.raw_set_str(skynet, "cache");
         l.push_ref(svc.refs.protocols.get());
         l.raw_set_str(skynet, "_proto");
         l.new_table(0, 2);
-        l.push_function(lazy_index);
+        l.push_function(index);
         l.raw_set_str(-2, "__index");
-        l.push_function(lazy_pairs);
+        l.push_function(pairs);
         l.raw_set_str(-2, "__pairs");
         l.set_metatable(skynet);
         protocol::register_standard(l, svc, skynet);
@@ -145,7 +141,20 @@ native! {
         results(1)
     };
 
-    /// First access to a key that is not there: the functions written in Lua come in.
+    /// First access to a key that is not there: the other native functions come in.
+    index = |l| {
+        l.set_top(2);
+        add_others(l);
+        l.push_value(2);
+        if l.raw_get(1) == Type::Nil {
+            load_lazy(l)?;
+            l.push_value(2);
+            l.raw_get(1);
+        }
+        results(1)
+    };
+
+    /// And those written in Lua.
     lazy_index = |l| {
         l.set_top(2);
         load_lazy(l)?;
@@ -154,14 +163,42 @@ native! {
         results(1)
     };
 
-    lazy_pairs = |l| {
+    /// Who walks over the table sees all of it.
+    pairs = |l| {
         l.set_top(1);
+        l.push_nil();
+        if l.raw_get_str(1, "PTYPE_TEXT") == Type::Nil {
+            add_others(l);
+        }
         load_lazy(l)?;
         l.get_global(c"next");
         l.push_value(1);
         l.push_nil();
         results(3)
     };
+}
+
+/// Adds what `COMMON` leaves out to the table at 1. *raises*
+fn add_others(l: Lua) {
+    for (name, f) in OTHERS {
+        l.push_function(*f);
+        l.raw_set_str(1, name);
+    }
+    for (name, n) in TYPES {
+        l.push_int(*n);
+        l.raw_set_str(1, name);
+    }
+    l.get_global(c"pcall");
+    l.raw_set_str(1, "pcall");
+    l.push_function(crate::modules::codecache::open);
+    l.call(0, 1);
+    l.raw_set_str(1, "cache");
+    l.new_table(0, 2);
+    l.push_function(lazy_index);
+    l.raw_set_str(-2, "__index");
+    l.push_function(pairs);
+    l.raw_set_str(-2, "__pairs");
+    l.set_metatable(1);
 }
 
 /// Copies the functions of `skynet.lazy` into the table at 1, once. *raises*

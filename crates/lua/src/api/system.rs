@@ -10,7 +10,7 @@ use crate::service::Svc;
 use crate::service::tasks::NO_TASK;
 use crate::service::trace::Tag;
 use crate::vm::lua::{Lua, REGISTRY, Type};
-use crate::vm::native::{Fault, Next, Outcome, native, results};
+use crate::vm::native::{Fault, Outcome, native, results};
 
 fn text_argument<'a>(l: Lua, i: c_int) -> Result<&'a str, Fault> {
     let kind = l.kind(i);
@@ -134,19 +134,6 @@ native! {
     /// `error(...)`
     error = |l| log_values(l, service(l)?, 1);
 
-    /// `init(f)`: see `lualib/skynet/require.lua`
-    init = |l| {
-        l.get_field(REGISTRY, c"_LOADED");
-        if l.get_field(-1, c"skynet.require") != Type::Table {
-            l.get_global(c"require");
-            l.push_str("skynet.require");
-            l.call(1, 1);
-        }
-        l.get_field(-1, c"init");
-        l.push_value(1);
-        Ok(Next::Call { args: 1, results: 0, ctx: 0, then: done })
-    };
-
     endless = |l| {
         l.push_bool(service(l)?.cx.take_endless());
         results(1)
@@ -244,8 +231,4 @@ native! {
         svc.trace_log(tag, text, at);
         results(0)
     };
-}
-
-crate::vm::native::continuation! {
-    done = |_: Lua, _, _| results(0);
 }

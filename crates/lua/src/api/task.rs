@@ -8,6 +8,7 @@ use skynet_wire::seri::Writer;
 
 use super::service;
 use super::time::push_thread;
+use crate::code::require;
 use crate::service::dispatch::add_traceback;
 use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::{NO_TASK, State, TaskId};
@@ -182,18 +183,9 @@ native! {
     /// Runs what `skynet.init` has collected, then `f`.
     run_inits = |l| {
         l.set_top(1);
-        l.get_field(REGISTRY, c"_LOADED");
-        l.get_field(-1, c"skynet.require");
-        if l.kind(-1) == Type::Table {
-            l.get_field(-1, c"init_all");
-        } else {
-            // A service whose own loader has left the two-step `require` out.
-            l.push_function(nothing);
-        }
+        l.push_function(require::init_all);
         Ok(Next::Call { args: 0, results: 0, ctx: 0, then: inits_done })
     };
-
-    nothing = |_| results(0);
 
     /// `exit()`
     exit = |l| leave(l, service(l)?);

@@ -21,8 +21,8 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.inject",
     "skynet.lazy",
     "skynet.loading",
+    "skynet.loading",
     "skynet.manager",
-    "skynet.require",
     "skynet.service",
 ];
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod cache;
 pub(crate) mod embedded;
+pub(crate) mod require;
 pub(crate) mod search;

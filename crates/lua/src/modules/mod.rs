@@ -8,6 +8,7 @@ pub(crate) mod profile;
 use mlua_sys::lua55::lua_CFunction;
 
 use crate::api;
+use crate::code::require;
 use crate::service::Svc;
 use crate::vm::lua::Lua;
 use crate::vm::native::Fault;
@@ -19,6 +20,7 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.coroutine", coroutine::open),
     ("skynet.profile", profile::open),
     ("skynet.codecache", codecache::open),
+    ("skynet.require", require::open),
 ];
 
 /// The function that opens a native module.

@@ -8,7 +8,7 @@ use skynet_kernel::{Message, Payload, kind};
 
 use super::Svc;
 use super::dispatch::add_traceback;
-use crate::code::{embedded, search};
+use crate::code::{embedded, require, search};
 use crate::modules;
 use crate::vm::alloc::lua_alloc;
 use crate::vm::lua::{Lua, REGISTRY};
@@ -220,11 +220,7 @@ fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
         }
         l.call(plan.words.len() as i32, 0);
     }
-    l.get_global(c"require");
-    l.push_str("skynet.require");
-    l.call(1, 1);
-    l.get_field(-1, c"require");
-    l.set_global(c"require");
+    require::install(l);
     l.set_top(main);
     for word in &plan.words[1..] {
         l.push_str(word);
