@@ -52,6 +52,16 @@ pub unsafe fn realloc(block: *mut u8, len: usize) -> *mut u8 {
     p
 }
 
+/// As [`realloc`], but null when there is no memory for it; the old block is untouched then.
+///
+/// # Safety
+/// As for [`realloc`].
+#[inline]
+pub unsafe fn try_realloc(block: *mut u8, len: usize) -> *mut u8 {
+    // SAFETY: as in `realloc`.
+    unsafe { raw_realloc(block.cast(), len.max(1)) }.cast()
+}
+
 #[cold]
 fn out_of_memory(len: usize) -> ! {
     handle_alloc_error(Layout::from_size_align(len, 16).unwrap_or(Layout::new::<u128>()))

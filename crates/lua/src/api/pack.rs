@@ -1,6 +1,6 @@
 //! `pack`, `packstring`, `unpack`, `tostring`, `trash`: messages as Lua code handles them, as pointer and size.
 
-use skynet_kernel::{Payload, block};
+use skynet_kernel::Payload;
 
 use crate::service::Svc;
 use crate::vm::lua::{Lua, Type};
@@ -68,13 +68,7 @@ fn size_argument(l: Lua, i: i32) -> Result<usize, Fault> {
 native! {
     /// `pack(...)` to light userdata and size; the block is the caller's.
     pack = |l| {
-        let n = l.top();
-        let (data, len) = seri::pack_with(l, 1, n, |bytes| {
-            let data = block::alloc(bytes.len().max(1));
-            // SAFETY: the new block has room for the bytes.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len()) };
-            (data, bytes.len())
-        })?;
+        let (data, len) = seri::pack_with(l, 1, l.top(), seri::Packed::to_block)?;
         l.push_pointer(data.cast());
         l.push_int(len as i64);
         results(2)

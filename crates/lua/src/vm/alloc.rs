@@ -96,7 +96,7 @@ pub(crate) unsafe extern "C" fn lua_alloc(
         return std::ptr::null_mut();
     }
     // SAFETY: `old` is null or a block of ours.
-    let new = unsafe { block::realloc(old.cast(), new_size) };
+    let new = unsafe { block::try_realloc(old.cast(), new_size) };
     if new.is_null() {
         account.resize(new_size, held);
     }

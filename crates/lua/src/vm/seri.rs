@@ -1,7 +1,8 @@
 //! `skynet.pack` and `skynet.unpack`: the pack format, straight from and onto the Lua stack.
 //!
-//! Packing writes into a buffer of the thread and copies once into the message. Nothing on that way raises: metamethods
-//! run in protected calls and errors come back as values, so the buffer is never lost to a jump.
+//! Packing writes into a buffer of the thread and copies once into the message; long strings are copied straight from Lua's
+//! memory (`Piece`). Nothing on that way raises: metamethods run in protected calls and errors come back as values, so
+//! the buffer is never lost to a jump.
 //!
 //! Unpacking does raise (making strings and tables takes memory), but owns nothing. The format does not say how many
 //! pairs a table has; so the values of a small table are first collected on the stack, and the table is then made in its
@@ -10,7 +11,7 @@
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
-use skynet_kernel::Payload;
+use skynet_kernel::{Payload, block};
 use skynet_wire::seri::{Error, MAX_DEPTH, Reader, Token, Writer};
 
 use super::lua::{Lua, Type};
@@ -21,10 +22,95 @@ const SMALL: usize = 16;
 /// Nesting that `unpack` follows. Packing never goes beyond 33; the bound keeps hostile bytes off the machine stack.
 const MAX_UNPACK_DEPTH: usize = 2000;
 /// A buffer that grew beyond this is given back after use.
-const KEEP_BUFFER: usize = 4 << 20;
+const KEEP_BUFFER: usize = 1 << 20;
+
+/// Strings from this length on are not copied into the buffer.
+const LONG: usize = 16 << 10;
+
+/// A long string that belongs at an offset of the buffer.
+struct Piece {
+    /// Bytes of the buffer that come before it.
+    at: usize,
+    data: *const u8,
+    len: usize,
+}
+
+/// Packed values: the buffer, and the long strings to be spliced into it.
+#[derive(Default)]
+pub(crate) struct Packed {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+impl Packed {
+    /// Length of the whole.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() + self.pieces.iter().map(|p| p.len).sum::<usize>()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.pieces.clear();
+    }
+
+    /// Writes the whole to `to`.
+    ///
+    /// # Safety
+    /// There is room for `len()` bytes, and the strings are still reachable for Lua.
+    pub(crate) unsafe fn copy_to(&self, to: *mut u8) {
+        let (mut from, mut to) = (0, to);
+        for p in &self.pieces {
+            // SAFETY: the offsets ascend and lie in the buffer; the strings are alive, as promised.
+            unsafe {
+                let plain = &self.bytes[from..p.at];
+                std::ptr::copy_nonoverlapping(plain.as_ptr(), to, plain.len());
+                std::ptr::copy_nonoverlapping(p.data, to.add(plain.len()), p.len);
+                to = to.add(plain.len() + p.len);
+            }
+            from = p.at;
+        }
+        let plain = &self.bytes[from..];
+        // SAFETY: as above.
+        unsafe { std::ptr::copy_nonoverlapping(plain.as_ptr(), to, plain.len()) };
+    }
+
+    /// A block of the message allocator with the whole.
+    pub(crate) fn to_block(&self) -> (*mut u8, usize) {
+        let len = self.len();
+        let data = block::alloc(len.max(1));
+        // SAFETY: the block has room; the arguments of `pack_with` hold the strings.
+        unsafe { self.copy_to(data) };
+        (data, len)
+    }
+
+    fn to_payload(&self) -> Payload {
+        if self.pieces.is_empty() {
+            return Payload::from_slice(&self.bytes);
+        }
+        let (data, len) = self.to_block();
+        // SAFETY: a new block that nobody else owns.
+        unsafe { Payload::from_raw(data, len) }
+    }
+
+    /// Copies the strings into the buffer, before Lua code runs that might let go of them.
+    fn settle(&mut self) {
+        if self.pieces.is_empty() {
+            return;
+        }
+        let mut whole = Vec::with_capacity(self.len() + 64);
+        // SAFETY: the vector has room for all of it, and the strings are still reachable.
+        unsafe {
+            self.copy_to(whole.as_mut_ptr());
+            whole.set_len(self.len());
+        }
+        self.bytes = whole;
+        self.pieces.clear();
+    }
+}
 
 thread_local! {
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static BUFFER: Cell<Packed> =
+        const { Cell::new(Packed { bytes: Vec::new(), pieces: Vec::new() }) };
 }
 
 /// Why packing stopped.
@@ -49,71 +135,90 @@ fn fault(stop: Stop) -> Fault {
     }
 }
 
-/// Packs the values `first..=last` and passes the bytes to `use_bytes`, which must not call Lua.
+/// Packs the values `first..=last` and passes them to `use_packed`, which must not call Lua.
 pub(crate) fn pack_with<R>(
     l: Lua,
     first: c_int,
     last: c_int,
-    use_bytes: impl FnOnce(&[u8]) -> R,
+    use_packed: impl FnOnce(&Packed) -> R,
 ) -> Result<R, Fault> {
-    let mut buffer = BUFFER.take();
-    buffer.clear();
-    let packed = (|| {
-        let mut w = Writer::new(&mut buffer);
-        for i in first..=last {
-            pack_value(l, i, 0, &mut w)?;
+    let mut packed = BUFFER.take();
+    packed.clear();
+    let mut outcome = Ok(());
+    for i in first..=last {
+        outcome = pack_value(l, i, 0, &mut packed);
+        if outcome.is_err() {
+            break;
         }
-        Ok(())
-    })();
-    let result = match packed {
-        Ok(()) => Ok(use_bytes(&buffer)),
+    }
+    let result = match outcome {
+        Ok(()) => Ok(use_packed(&packed)),
         Err(stop) => Err(fault(stop)),
     };
-    BUFFER.set(buffer);
-    result
-}
-
-/// Gives a buffer back that one large message has blown up.
-fn trim() {
-    let buffer = BUFFER.take();
-    if buffer.capacity() <= KEEP_BUFFER {
-        BUFFER.set(buffer);
+    if packed.bytes.capacity() > KEEP_BUFFER {
+        packed.bytes = Vec::new();
     }
+    BUFFER.set(packed);
+    result
 }
 
 /// Packs the values `first..=last` into a message.
 pub(crate) fn pack(l: Lua, first: c_int, last: c_int) -> Result<Payload, Fault> {
-    let payload = pack_with(l, first, last, Payload::from_slice)?;
-    if payload.len() > KEEP_BUFFER {
-        trim();
-    }
-    Ok(payload)
+    pack_with(l, first, last, Packed::to_payload)
 }
 
 /// Packs the values `first..=last` into a Lua string on top of the stack. *raises*
 pub(crate) fn pack_string(l: Lua, first: c_int, last: c_int) -> Result<(), Fault> {
-    let (at, len) = pack_with(l, first, last, |bytes| (bytes.as_ptr(), bytes.len()))?;
-    // SAFETY: the bytes are in the thread's buffer, which is back in its place and is not touched before the string is
-    // made; should that raise, the buffer stays where it is.
-    l.push_bytes(unsafe { std::slice::from_raw_parts(at, len) });
-    if len > KEEP_BUFFER {
-        trim();
+    // Short results go by way of the stack; others by a block that the string is made from.
+    let mut short = [0u8; 512];
+    let (data, len) = pack_with(l, first, last, |packed| {
+        let len = packed.len();
+        if len <= short.len() {
+            // SAFETY: there is room for them.
+            unsafe { packed.copy_to(short.as_mut_ptr()) };
+            (std::ptr::null_mut(), len)
+        } else {
+            packed.to_block()
+        }
+    })?;
+    if data.is_null() {
+        l.push_bytes(&short[..len]);
+        return Ok(());
     }
-    Ok(())
+    l.push_function(make_string);
+    l.push_pointer(data.cast());
+    l.push_int(len as i64);
+    let made = l.pcall(2, 1, 0) == 0;
+    // SAFETY: the block was made above and has been copied into the string, or is not needed.
+    unsafe { block::free(data) };
+    if made { Ok(()) } else { Err(Fault::Raised) }
 }
 
-fn pack_value(l: Lua, i: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), Stop> {
+fn pack_value(l: Lua, i: c_int, depth: usize, to: &mut Packed) -> Result<(), Stop> {
     if depth > MAX_DEPTH {
         return Err(Error::TooDeep.into());
     }
+    let mut w = Writer::new(&mut to.bytes);
     match l.kind(i) {
         Type::None | Type::Nil => w.nil(),
         Type::Boolean => w.bool(l.bool(i)),
         Type::Number if l.is_integer(i) => w.int(l.int(i).unwrap_or(0)),
         Type::Number => w.float(l.float(i).unwrap_or(0.0)),
-        Type::String => w.bytes(l.bytes(i).unwrap_or(b""))?,
+        Type::String => {
+            let s = l.bytes(i).unwrap_or(b"");
+            if s.len() < LONG {
+                w.bytes(s)?;
+            } else {
+                w.long_header(s.len())?;
+                to.pieces.push(Piece {
+                    at: to.bytes.len(),
+                    data: s.as_ptr(),
+                    len: s.len(),
+                });
+            }
+        }
         Type::LightUserdata => w.pointer(l.userdata(i) as u64),
-        Type::Table => return pack_table(l, l.abs(i), depth + 1, w),
+        Type::Table => return pack_table(l, l.abs(i), depth + 1, to),
         Type::Function => return Err(Error::Unsupported("function").into()),
         Type::Userdata => return Err(Error::Unsupported("userdata").into()),
         Type::Thread => return Err(Error::Unsupported("thread").into()),
@@ -121,18 +226,18 @@ fn pack_value(l: Lua, i: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), 
     Ok(())
 }
 
-fn pack_table(l: Lua, t: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), Stop> {
+fn pack_table(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Stop> {
     if !l.check_stack(12) {
         return Err(Stop::Stack);
     }
-    if push_pairs_metamethod(l, t)? {
-        return pack_pairs(l, t, depth, w);
+    if push_pairs_metamethod(l, t, to)? {
+        return pack_pairs(l, t, depth, to);
     }
     let len = l.raw_len(t);
-    w.begin_table(len);
+    Writer::new(&mut to.bytes).begin_table(len);
     for n in 1..=len {
         l.raw_geti(t, n as i64);
-        pack_value(l, -1, depth, w)?;
+        pack_value(l, -1, depth, to)?;
         l.pop(1);
     }
     l.push_nil();
@@ -143,22 +248,24 @@ fn pack_table(l: Lua, t: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), 
             && l.int(-2)
                 .is_some_and(|k| (k as u64).wrapping_sub(1) < len as u64);
         if !in_array {
-            pack_value(l, -2, depth, w)?;
-            pack_value(l, -1, depth, w)?;
+            pack_value(l, -2, depth, to)?;
+            pack_value(l, -1, depth, to)?;
         }
         l.pop(1);
     }
-    w.end_table();
+    Writer::new(&mut to.bytes).end_table();
     Ok(())
 }
 
 /// Pushes the table's `__pairs`, if it has one.
-fn push_pairs_metamethod(l: Lua, t: c_int) -> Result<bool, Stop> {
+fn push_pairs_metamethod(l: Lua, t: c_int, to: &mut Packed) -> Result<bool, Stop> {
     if !l.get_metatable(t) {
         return Ok(false);
     }
     l.pop(1);
-    // Making the key's string may raise, so the look-up is protected. Tables with metatables are rare in messages.
+    // Making the key's string may raise, so the look-up is protected; it may also run finalizers. Tables with
+    // metatables are rare in messages.
+    to.settle();
     l.push_function(get_pairs);
     l.push_value(t);
     if l.pcall(1, 1, 0) != 0 {
@@ -172,6 +279,14 @@ fn push_pairs_metamethod(l: Lua, t: c_int) -> Result<bool, Stop> {
 }
 
 super::native::native! {
+    /// `make_string(pointer, size)`
+    make_string = |l| {
+        let (data, len) = (l.userdata(1), l.int(2).unwrap_or(0) as usize);
+        // SAFETY: `pack_string` passes a live block.
+        l.push_bytes(unsafe { std::slice::from_raw_parts(data.cast(), len) });
+        super::native::results(1)
+    };
+
     get_pairs = |l| {
         if !l.get_metafield(1, c"__pairs") {
             l.push_nil();
@@ -181,12 +296,12 @@ super::native::native! {
 }
 
 /// The `__pairs` metamethod is on top.
-fn pack_pairs(l: Lua, t: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), Stop> {
+fn pack_pairs(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Stop> {
     let protected = |args, results| match l.pcall(args, results, 0) {
         0 => Ok(()),
         _ => Err(Stop::Raised),
     };
-    w.begin_pairs_table();
+    Writer::new(&mut to.bytes).begin_pairs_table();
     l.push_value(t);
     protected(1, 3)?;
     // iterator, state, control
@@ -200,12 +315,13 @@ fn pack_pairs(l: Lua, t: c_int, depth: usize, w: &mut Writer<'_>) -> Result<(), 
             l.pop(5);
             break;
         }
-        pack_value(l, -2, depth, w)?;
-        pack_value(l, -1, depth, w)?;
+        pack_value(l, -2, depth, to)?;
+        pack_value(l, -1, depth, to)?;
+        to.settle();
         l.pop(1);
         l.replace(-2);
     }
-    w.end_table();
+    Writer::new(&mut to.bytes).end_table();
     Ok(())
 }
 

@@ -137,18 +137,28 @@ impl<'a> Writer<'a> {
         self.buf.truncate(end);
     }
 
-    fn long_bytes(&mut self, v: &[u8]) -> Result<(), Error> {
-        if v.len() > MAX_STRING {
-            return Err(Error::TooLong(v.len()));
+    /// Writes the header of a string of `len` bytes, at least 32. The bytes come next, put there by the caller: a long string
+    /// need not go through the vector.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] above [`MAX_STRING`] bytes; nothing is written then.
+    pub fn long_header(&mut self, len: usize) -> Result<(), Error> {
+        debug_assert!(len >= LONG_STRING_FROM);
+        if len > MAX_STRING {
+            return Err(Error::TooLong(len));
         }
-        self.buf.reserve(v.len() + 5);
-        if let Ok(len) = u16::try_from(v.len()) {
+        if let Ok(len) = u16::try_from(len) {
             self.buf.push(header(tag::LONG_STRING, 2));
             self.buf.extend_from_slice(&len.to_le_bytes());
         } else {
             self.buf.push(header(tag::LONG_STRING, 4));
-            self.buf.extend_from_slice(&(v.len() as u32).to_le_bytes());
+            self.buf.extend_from_slice(&(len as u32).to_le_bytes());
         }
+        Ok(())
+    }
+
+    fn long_bytes(&mut self, v: &[u8]) -> Result<(), Error> {
+        self.long_header(v.len())?;
         self.buf.extend_from_slice(v);
         Ok(())
     }
