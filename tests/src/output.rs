@@ -34,11 +34,11 @@ impl Output {
             .filter(|line| line.starts_with("FAIL "))
             .collect();
         assert!(failed.is_empty(), "{}\n{self}", failed.join("\n"));
-        let done: Option<usize> = self
-            .stdout
-            .lines()
-            .find_map(|line| line.strip_prefix("DONE "))
-            .map(|count| count.parse().unwrap());
+        // The log may tear a line of a service in two, so it is looked for everywhere.
+        let done = self.stdout.split("DONE ").nth(1).map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<usize>().unwrap_or(0)
+        });
         assert!(
             done.is_some_and(|count| count > 0),
             "the case did not finish, or checked nothing\n{self}"

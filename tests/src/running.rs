@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,17 @@ use tempfile::TempDir;
 
 use crate::Output;
 
-/// No test takes nearly this long: what does is hung.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long a node may run. No test takes nearly this long: what does is hung. `SKYNET_TEST_SECONDS` changes it, for
+/// sanitizers and other slow ways to run the binary.
+fn limit() -> Duration {
+    static LIMIT: OnceLock<Duration> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let seconds = std::env::var("SKYNET_TEST_SECONDS").ok();
+        Duration::from_secs(seconds.map_or(60, |text| {
+            text.parse().expect("SKYNET_TEST_SECONDS is a number")
+        }))
+    })
+}
 
 /// How often a condition is looked at while a test waits for it.
 const POLL: Duration = Duration::from_millis(5);
@@ -103,7 +112,7 @@ impl Running {
                 return;
             }
             assert!(
-                self.started.elapsed() < LIMIT,
+                self.started.elapsed() < limit(),
                 "waited too long for: {what}\n{}",
                 self.report()
             );
@@ -160,7 +169,7 @@ impl Running {
                 return status;
             }
             assert!(
-                self.started.elapsed() < LIMIT,
+                self.started.elapsed() < limit(),
                 "the node hangs\n{}",
                 self.report()
             );

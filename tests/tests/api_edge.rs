@@ -224,7 +224,7 @@ mod manager {
             filter;
             monitor;
             abort => |out| {
-                out.has_not("still here");
+                out.has_not("survived");
             };
         }
     }
@@ -272,7 +272,6 @@ mod modules {
             cached_files;
             code_is_not_shared_state;
             service;
-            memory;
             datacenter;
         }
     }

@@ -15,7 +15,7 @@ lua_cases! {
         refuse;
         refuse_only_requests;
         warn => |out| {
-            let lines = out.stdout.lines().filter(|line| line.contains("mailbox") && !line.starts_with("ok "));
+            let lines = out.stdout.lines().filter(|line| line.contains("over its limit"));
             // 10, 20 and 40 were passed.
             assert!((1..=4).contains(&lines.count()), "{out}");
         };

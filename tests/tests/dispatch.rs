@@ -35,7 +35,7 @@ mod machine {
             wakeup_then_error;
             close_on_error;
             raw_yields => |out| {
-                out.has("Unknown command : ODD").has("Unknown command : 7");
+                out.has("Unknown command : ODD").has_times("Unknown command : ", 4);
                 out.has("Call skynet.coroutine.yield out of skynet.coroutine.resume");
             };
             raw_yield_of_nothing => |out| {

@@ -1,4 +1,4 @@
--- skynet.codecache, skynet.service, skynet.memory.
+-- skynet.codecache, skynet.service, skynet.datacenter.
 local skynet = require "skynet"
 local check = require "check"
 
@@ -82,14 +82,6 @@ function case.service()
 	check.ok("it is dead", check.dead(handle))
 	check.eq("close again", service.close "counter", false)
 	check.ok("an error comes to the creator", not pcall(service.new, "bad", function() error "bad body" end))
-end
-
-function case.memory()
-	local memory = require "skynet.memory"
-	check.ok("total", memory.total() > 0)
-	check.ok("block", memory.block() >= 0)
-	check.eq("current", math.type(memory.current()), "integer")
-	check.eq("info", type(memory.info()), "table")
 end
 
 function case.datacenter()

@@ -101,7 +101,8 @@ function case.call_failures()
 	check.fails("no dispatch function", "call failed", skynet.call, echo, "nodispatch", 1)
 	check.fails("broken answer", "Invalid serialize stream", skynet.call, echo, "lua", "broken")
 	check.fails("exit in the handler", "call failed", skynet.call, echo, "lua", "exit")
-	check.fails("and now it is gone", "call to invalid address", skynet.call, echo, "lua", 1)
+	check.ok("and it goes", check.wait(function() return check.dead(echo) end))
+	check.fails("now it is gone", "call to invalid address", skynet.call, echo, "lua", 1)
 end
 
 function case.call_unregistered_type()
@@ -151,7 +152,8 @@ function case.many_calls_at_once()
 	local sum, ended = 0, 0
 	for i = 1, 2000 do
 		skynet.fork(function()
-			sum = sum + skynet.call(echo, "lua", i)
+			local answer = skynet.call(echo, "lua", i)
+			sum = sum + answer
 			ended = ended + 1
 		end)
 	end

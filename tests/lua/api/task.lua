@@ -73,7 +73,7 @@ function role.holder()
 			return x
 		end,
 		kill = function(pattern)
-			return type(skynet.killthread(pattern))
+			return type((skynet.killthread(pattern)))
 		end,
 		tasks = function()
 			local list = {}
@@ -213,7 +213,7 @@ function role.watched_start()
 		skynet.sleep(10)
 		skynet.fork(function()
 			skynet.sleep(1)
-			skynet.setenv("init_task_afterwards", tostring(skynet.task "init"))
+			skynet.setenv("init_task_afterwards", tostring((skynet.task "init")))
 		end)
 	end)
 end

@@ -5,7 +5,7 @@ local mode = ...
 
 local function closer(text)
 	local function say()
-		io.stdout:write(text, "\n")
+		io.stdout:write(text .. "\n")
 		io.stdout:flush()
 	end
 	return setmetatable({}, { __gc = say, __close = say })

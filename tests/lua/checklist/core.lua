@@ -99,7 +99,8 @@ function case.responses_fired_by_a_timer_loop()
 	local order = {}
 	for i = 1, 10 do
 		skynet.fork(function()
-			order[#order + 1] = skynet.call(to, "lua", i)
+			local answer = skynet.call(to, "lua", i)
+			order[#order + 1] = answer
 		end)
 	end
 	check.ok("all come", check.wait(function() return #order == 10 end))

@@ -140,7 +140,8 @@ function case.many()
 				skynet.wait(i)
 				co.yield(i)
 			end)
-			n = n + f()
+			local x = f()
+			n = n + x
 		end)
 	end
 	skynet.yield()

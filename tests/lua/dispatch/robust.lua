@@ -27,7 +27,7 @@ local values = {
 	function() error(print) end,
 	function() error(coroutine.create(print)) end,
 	function() error(io.stdout) end,
-	function() error(("x"):rep(100000)) end,
+	function() error(("x"):rep(3000)) end,
 }
 
 local method = {}
@@ -117,7 +117,7 @@ function method.overflow_by_gsub()
 end
 
 function method.overflow_by_pattern()
-	return ("x"):rep(300000):find(("."):rep(300000) .. "y")
+	return ("x"):rep(300000):find("^" .. (".?"):rep(1000) .. "y")
 end
 
 function method.overflow_by_tostring()
@@ -138,7 +138,7 @@ function method.too_many_results()
 end
 
 function method.huge_string()
-	return ("x"):rep(1 << 40)
+	return ("x"):rep(1 << 62)
 end
 
 function method.pack_cycle()
@@ -299,7 +299,7 @@ function case.wrong_arguments()
 	for _, name in ipairs { "command", "intcommand", "addresscommand" } do
 		for _, a in ipairs(odd) do
 			pcall(core[name], a)
-			for _, command in ipairs { "STAT", "QUERY", "GETENV", "SETENV", "NAME", "REG", "LOGON", "LOGOFF", "SIGNAL", "KILL", "LAUNCH" } do
+			for _, command in ipairs { "STAT", "QUERY", "GETENV", "SETENV", "NAME", "REG", "LOGON", "LOGOFF", "LAUNCH" } do
 				pcall(core[name], command, a)
 			end
 		end
@@ -346,7 +346,8 @@ function case.pending_calls()
 	local sum, n = 0, 0
 	for i = 1, 100000 do
 		skynet.fork(function()
-			sum = sum + skynet.call(to, "lua", i)
+			local answer = skynet.call(to, "lua", i)
+			sum = sum + answer
 			n = n + 1
 		end)
 	end

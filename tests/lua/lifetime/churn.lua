@@ -5,25 +5,24 @@ local check = require "check"
 local role, case = {}, {}
 
 function role.worker()
-	skynet.start(function()
-		local kept = {}
-		skynet.dispatch("lua", function(_, _, what, x)
-			if what == "echo" then
-				skynet.retpack(x)
-			elseif what == "wait" then
-				skynet.wait {}
-			elseif what == "sleep" then
-				skynet.sleep(1)
-				skynet.retpack(x)
-			elseif what == "keep" then
-				kept[#kept + 1] = skynet.response()
-			elseif what == "error" then
-				error "as told"
-			elseif what == "exit" then
-				skynet.exit()
-			end
-		end)
+	local kept = {}
+	skynet.dispatch("lua", function(_, _, what, x)
+		if what == "echo" then
+			skynet.retpack(x)
+		elseif what == "wait" then
+			skynet.wait {}
+		elseif what == "sleep" then
+			skynet.sleep(1)
+			skynet.retpack(x)
+		elseif what == "keep" then
+			kept[#kept + 1] = skynet.response()
+		elseif what == "error" then
+			error "as told"
+		elseif what == "exit" then
+			skynet.exit()
+		end
 	end)
+	skynet.start(function() end)
 end
 
 function case.calls_while_killing()

@@ -250,7 +250,7 @@ function role.closing()
 				skynet.wait {}
 			end
 			local _ <close> = closer "exiting"
-			setmetatable({}, { __gc = function() io.stdout:write "finalizer ran\n" io.stdout:flush() end })
+			setmetatable({}, { __gc = function() check.emit "finalizer ran" end })
 			skynet.fork(skynet.error, "fork ran")
 			skynet.exit()
 		end)
@@ -268,7 +268,7 @@ end
 
 -- A killed service runs nothing more of its own, but its state is closed.
 function role.finalized()
-	keep = setmetatable({}, { __gc = function() io.stdout:write "finalizer of the killed ran\n" io.stdout:flush() end })
+	keep = setmetatable({}, { __gc = function() check.emit "finalizer of the killed ran" end })
 	skynet.start(function() end)
 end
 

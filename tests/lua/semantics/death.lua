@@ -234,7 +234,7 @@ function case.X11()
 end
 
 function role.finalized(name)
-	kept = setmetatable({}, { __gc = function() io.stdout:write("finalizer of ", name, "\n") io.stdout:flush() end })
+	kept = setmetatable({}, { __gc = function() check.emit("finalizer of ", name) end })
 	skynet.start(function()
 		skynet.dispatch("lua", function()
 			skynet.exit()

@@ -87,10 +87,12 @@ function case.M4()
 	skynet.mqlimit(3, "refuse")
 	for i = 1, 30 do
 		skynet.fork(function()
-			answers = answers + (skynet.call(to, "lua", "x", i) == i and 1 or 0)
+			local answer = skynet.call(to, "lua", "x", i)
+			answers = answers + (answer == i and 1 or 0)
 		end)
 		skynet.fork(function()
-			errors = errors + (pcall(skynet.rawcall, to, "lua", "\7") and 0 or 1)
+			local ok = pcall(skynet.rawcall, to, "lua", "\7")
+			errors = errors + (ok and 0 or 1)
 		end)
 		skynet.timeout(1, function() timers = timers + 1 end)
 	end
@@ -133,6 +135,7 @@ function case.G1()
 	local list = {}
 	for i = 1, 70 do
 		list[i] = ("x"):rep(MEBI + i)
+		skynet.yield()
 	end
 	check.eq("used", #list, 70)
 end
@@ -151,6 +154,7 @@ function role.limited()
 			end
 		end,
 		small = function()
+			collectgarbage()
 			return #("x"):rep(MEBI)
 		end,
 	}
@@ -169,16 +173,15 @@ end
 
 function role.tight(bytes)
 	skynet.memlimit(tonumber(bytes))
-	skynet.start(function()
-		skynet.dispatch("lua", function(_, _, n)
-			local t = {}
-			for i = 1, n do
-				t[i] = { tostring(i), function() return i end, coroutine.create(print) }
-			end
-			skynet.fork(function() skynet.sleep(0) end)
-			skynet.retpack(t[1][1], skynet.packstring(n))
-		end)
+	skynet.dispatch("lua", function(_, _, n)
+		local t = {}
+		for i = 1, n do
+			t[i] = { tostring(i), function() return i end, coroutine.create(print) }
+		end
+		skynet.fork(function() skynet.sleep(0) end)
+		skynet.retpack(t[1][1], skynet.packstring(n))
 	end)
+	skynet.start(function() end)
 end
 
 function case.G3()

@@ -129,15 +129,15 @@ local function same(a, b)
 	end
 	for k, v in next, a do
 		n = n - 1
-		local found = rest[k] ~= nil and k or nil
-		if found == nil and type(k) == "table" then
+		local found = k
+		if rest[k] == nil and type(k) == "table" then
 			for other in next, rest do
 				if type(other) == "table" and same(k, other) then
 					found = other
 				end
 			end
 		end
-		if found == nil or not same(v, rest[found]) then
+		if rest[found] == nil or not same(v, rest[found]) then
 			return false
 		end
 		rest[found] = nil
