@@ -5,9 +5,9 @@
 
 use super::host::Shared;
 use super::{Error, Values};
+use rustc_hash::FxHashMap;
 use skynet_kernel::{Delay, Handle, Payload, TimerKey};
 use skynet_wire::seri;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Calls {
     /// The service is gone: nothing will ever come.
     closed: bool,
-    waiting: HashMap<i32, Waiting>,
+    waiting: FxHashMap<i32, Waiting>,
 }
 
 struct Waiting {

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     /// Claims that left their handlers, to be failed when the service ends.
     pub(super) deferred: Mutex<Vec<Weak<Claim>>>,
     inbox: Mutex<Inbox>,
+    /// There is something in the inbox, or has just been.
+    work: AtomicBool,
     /// A worker is in the service and will look at the inbox.
     running: AtomicBool,
     /// A message to the own mailbox is on its way.
@@ -46,12 +48,6 @@ struct Inbox {
     spawned: Vec<Task>,
     /// The service is gone.
     closed: bool,
-}
-
-impl Inbox {
-    fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.spawned.is_empty()
-    }
 }
 
 impl Shared {
@@ -70,6 +66,7 @@ impl Shared {
 
     /// Makes a worker look at the inbox.
     fn notify(&self) {
+        self.work.store(true, Ordering::SeqCst);
         if !self.running.load(Ordering::SeqCst) && !self.notified.swap(true, Ordering::SeqCst) {
             // A service that is gone needs no waking.
             let _ = self
@@ -261,6 +258,14 @@ impl<A: Actor> Host<A> {
                     self.handle_request(shared, request);
                 }
             }
+            if !shared.work.swap(false, Ordering::SeqCst) {
+                shared.running.store(false, Ordering::SeqCst);
+                if !shared.work.load(Ordering::SeqCst) {
+                    return;
+                }
+                shared.running.store(true, Ordering::SeqCst);
+                continue;
+            }
             let (ready, spawned) = {
                 let mut inbox = lock(&shared.inbox);
                 (
@@ -268,14 +273,6 @@ impl<A: Actor> Host<A> {
                     std::mem::take(&mut inbox.spawned),
                 )
             };
-            if ready.is_empty() && spawned.is_empty() {
-                shared.running.store(false, Ordering::SeqCst);
-                if lock(&shared.inbox).is_empty() {
-                    return;
-                }
-                shared.running.store(true, Ordering::SeqCst);
-                continue;
-            }
             polls += ready.len() + spawned.len();
             for task in spawned {
                 self.start(shared, task);
@@ -296,7 +293,7 @@ impl<A: Actor> Host<A> {
             }
         }
         shared.running.store(false, Ordering::SeqCst);
-        if !lock(&shared.inbox).is_empty() {
+        if shared.work.load(Ordering::SeqCst) {
             shared.notify();
         }
     }
@@ -309,6 +306,7 @@ impl<A: Actor> Service for Host<A> {
             calls: Mutex::default(),
             deferred: Mutex::default(),
             inbox: Mutex::default(),
+            work: AtomicBool::new(false),
             running: AtomicBool::new(false),
             notified: AtomicBool::new(false),
             ready: AtomicBool::new(false),
