@@ -120,6 +120,9 @@ function command.GC(session, source, timeout)
 end
 
 function command.KILL(_, _, handle)
+	if type(handle) == "string" then -- ":0000000a", as people type it
+		handle = assert(tonumber(handle:match "^:(%x+)$", 16), "not an address")
+	end
 	local killed = { [skynet.address(handle)] = tostring(services[handle]) }
 	forget(handle, true)
 	core.command("KILL", skynet.address(handle))

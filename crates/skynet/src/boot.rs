@@ -4,6 +4,8 @@ use skynet_kernel::{Handle, Limit, Node, Policy};
 use skynet_lua::config::{MailboxPolicy, Settings};
 use std::sync::Arc;
 
+use crate::stdin::Stdin;
+
 /// Why a node cannot start. `Display` is what the command writes to standard error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,6 +65,7 @@ pub fn start_with(
         call_timeout_cs: settings.call_timeout_cs,
     };
     let builder = skynet_lua::install(builder, options);
+    let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
     let node = extend(builder).start()?;
 
     let bootstrap = settings.bootstrap.trim_start_matches(' ');
