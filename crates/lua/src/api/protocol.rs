@@ -2,12 +2,13 @@
 
 use std::ffi::c_int;
 
+use mlua_sys::lua55::lua_CFunction;
 use skynet_kernel::{Handle, kind};
 
 use super::send::protocol;
 use super::{pack, service};
 use crate::code::{embedded, search};
-use crate::service::{Incoming, Svc};
+use crate::service::{Incoming, Svc, dispatch};
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, Outcome, native, results};
 
@@ -89,7 +90,7 @@ pub(crate) fn register_standard(l: Lua, svc: &Svc, skynet: c_int) {
 }
 
 /// Sets the registry reference in `cell` to the function at 1; pushes what it was.
-fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>) -> Outcome {
+fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>, default: lua_CFunction) -> Outcome {
     l.set_top(1);
     if l.kind(1) == Type::Nil {
         return Err(Fault::Argument(1, "function expected".into()));
@@ -98,7 +99,7 @@ fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>) -> Outcome {
     l.push_value(1);
     let new = l.make_ref();
     if before == 0 {
-        l.push_nil();
+        l.push_function(default);
     } else {
         l.push_ref(before);
         l.free_ref(before);
@@ -166,12 +167,12 @@ native! {
 
     dispatch_unknown_request = |l| {
         let svc = service(l)?;
-        swap_handler(l, &svc.refs.unknown_request)
+        swap_handler(l, &svc.refs.unknown_request, dispatch::default_unknown_request)
     };
 
     dispatch_unknown_response = |l| {
         let svc = service(l)?;
-        swap_handler(l, &svc.refs.unknown_response)
+        swap_handler(l, &svc.refs.unknown_response, dispatch::default_unknown_response)
     };
 
     /// `dispatch_message(type, msg, sz, session, source)`, for functions given to `core.callback`

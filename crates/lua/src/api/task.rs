@@ -335,14 +335,14 @@ native! {
                 let callee = l.int(1).unwrap_or(0) as u32;
                 svc.with(|t| {
                     let failed = t.sessions.iter().filter(|p| p.callee == callee && callee != 0);
-                    t.failures.extend(failed.map(|p| p.session));
+                    t.failures.extend(failed.map(|p| (p.session, true)));
                 });
             }
             Type::String => {
                 let name = l.bytes(1).unwrap_or(b"");
                 svc.with(|t| {
                     let failed = t.callee_names.iter().filter(|(_, n)| ***n == *name);
-                    t.failures.extend(failed.map(|(s, _)| *s));
+                    t.failures.extend(failed.map(|(s, _)| (*s, true)));
                 });
             }
             _ => {}

@@ -90,6 +90,9 @@ impl Style {
 /// Runs the coroutine `co` (kept at stack index 1 or in upvalue 1) with the top `args` values.
 fn run(l: Lua, co: Lua, args: c_int, style: Style) -> Outcome {
     let svc = service(l)?;
+    if let Some(why) = cannot_resume(co) {
+        return give_error(l, style, why);
+    }
     if !co.check_stack(args + 4) {
         return give_error(l, style, "too many arguments to resume");
     }
@@ -149,6 +152,16 @@ fn run(l: Lua, co: Lua, args: c_int, style: Style) -> Outcome {
             }
             Err(Fault::Raised)
         }
+    }
+}
+
+/// Why a coroutine that is not suspended can't be resumed.
+fn cannot_resume(co: Lua) -> Option<&'static str> {
+    match co.status() {
+        ffi::LUA_YIELD => None,
+        ffi::LUA_OK if co.has_frame() => Some("cannot resume non-suspended coroutine"),
+        ffi::LUA_OK if co.top() > 0 => None,
+        _ => Some("cannot resume dead coroutine"),
     }
 }
 

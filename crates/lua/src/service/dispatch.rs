@@ -78,8 +78,8 @@ impl Svc {
         loop {
             if let Some(task) = self.with(|t| t.wakeups.pop_front()) {
                 self.resume_woken(task);
-            } else if let Some(session) = self.with(|t| t.failures.pop_front()) {
-                self.resume_failed(session);
+            } else if let Some((session, late)) = self.with(|t| t.failures.pop_front()) {
+                self.resume_failed(session, late);
             } else {
                 return;
             }
@@ -125,13 +125,7 @@ impl Svc {
             Kind::Break | Kind::Abandoned => {}
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
-                self.with(|t| {
-                    t.sessions.insert(Pending {
-                        kind: Kind::Abandoned,
-                        task: NO_TASK,
-                        ..p
-                    });
-                });
+                self.abandon(p);
                 self.resume(p.task, Wake::TimedOut, 0);
             }
             Kind::Call => {
@@ -152,6 +146,17 @@ impl Svc {
             Kind::Function => self.run_function(p.task as c_int, Some(m)),
             Kind::Handler => self.run_answer_handler(p.task as c_int, Some(m)),
         }
+    }
+
+    /// A late answer to this session is dropped quietly.
+    fn abandon(&self, p: Pending) {
+        self.with(|t| {
+            t.sessions.insert(Pending {
+                kind: Kind::Abandoned,
+                task: NO_TASK,
+                ..p
+            })
+        });
     }
 
     /// A timer of ours answers with source 0; true if it was the deadline of a call.
@@ -194,10 +199,10 @@ impl Svc {
                     .sessions
                     .iter()
                     .filter(|p| p.callee == m.source.0 && p.callee != 0)
-                    .map(|p| p.session);
+                    .map(|p| (p.session, false));
                 t.failures.extend(failed);
             } else if t.sessions.contains(m.session) {
-                t.failures.push_back(m.session);
+                t.failures.push_back((m.session, false));
             }
         });
     }
@@ -370,7 +375,7 @@ impl Svc {
         }
     }
 
-    fn resume_failed(&self, session: i32) {
+    fn resume_failed(&self, session: i32, late: bool) {
         let Some(p) = self.with(|t| {
             t.callee_names.remove(&session);
             t.sessions.remove(session)
@@ -380,6 +385,9 @@ impl Svc {
         match p.kind {
             Kind::Call => {
                 self.cancel_deadline(session);
+                if late {
+                    self.abandon(p);
+                }
                 self.resume(p.task, Wake::Failed, 0);
             }
             Kind::Handler => self.run_answer_handler(p.task as c_int, None),
@@ -686,47 +694,71 @@ native! {
             l.raw_get(2);
             l.replace(2);
         }
-        let handler = svc.refs.unknown_request.get();
-        if handler != 0 {
-            l.push_ref(handler);
-            l.push_int(m.session as i64);
-            l.push_int(m.source.0 as i64);
-            l.push_pointer(m.data as *mut c_void);
-            l.push_int(m.len as i64);
-            l.push_value(2);
-            l.call(5, 0);
-            return results(0);
+        match svc.refs.unknown_request.get() {
+            0 => l.push_function(default_unknown_request),
+            handler => {
+                l.push_ref(handler);
+            }
         }
-        l.to_display(2);
+        push_message(l, m);
+        l.push_value(2);
+        l.call(5, 0);
+        results(0)
+    };
+
+    /// `(session, source, msg, sz, prototype)`: what happens to a request of an unknown type
+    default_unknown_request = |l| {
+        let svc = Svc::of(l).ok_or("no service")?;
+        l.to_display(5);
         let name = l.bytes(-1).unwrap_or(b"");
-        svc.cx.log([b"Unknown request (", name, b"): ", m.bytes()].concat());
-        Err(unknown_session(m))
+        svc.cx.log([b"Unknown request (", name, b"): ", message_bytes(l)].concat());
+        Err(unknown_session(l))
+    };
+
+    /// `(session, source, msg, sz)`: what happens to an answer that nobody waits for
+    default_unknown_response = |l| {
+        let svc = Svc::of(l).ok_or("no service")?;
+        svc.cx.log([b"Response message : ", message_bytes(l)].concat());
+        Err(unknown_session(l))
     };
 
     call_unknown_response = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
         // SAFETY: `unknown_response` passes the address of a message on its stack.
         let m = unsafe { *l.userdata(1).cast::<Incoming>() };
-        let handler = svc.refs.unknown_response.get();
-        if handler != 0 {
-            l.push_ref(handler);
-            l.push_int(m.session as i64);
-            l.push_int(m.source.0 as i64);
-            l.push_pointer(m.data as *mut c_void);
-            l.push_int(m.len as i64);
-            l.call(4, 0);
-            return results(0);
+        match svc.refs.unknown_response.get() {
+            0 => l.push_function(default_unknown_response),
+            handler => {
+                l.push_ref(handler);
+            }
         }
-        svc.cx.log([b"Response message : ", m.bytes()].concat());
-        Err(unknown_session(m))
+        push_message(l, m);
+        l.call(4, 0);
+        results(0)
     };
 }
 
-fn unknown_session(m: Incoming) -> Fault {
-    Fault::from(format!(
-        "Unknown session : {} from {:x}",
-        m.session, m.source.0
-    ))
+/// Pushes session, source, pointer and size.
+fn push_message(l: Lua, m: Incoming) {
+    l.push_int(m.session as i64);
+    l.push_int(m.source.0 as i64);
+    l.push_pointer(m.data as *mut c_void);
+    l.push_int(m.len as i64);
+}
+
+/// The payload given by the arguments 3 and 4, if it is that of the message being dispatched; what else is there is not looked at.
+fn message_bytes<'a>(l: Lua) -> &'a [u8] {
+    let data: *const u8 = l.userdata(3).cast_const().cast();
+    let Some(svc) = Svc::of(l) else { return b"" };
+    svc.current
+        .get()
+        .filter(|m| std::ptr::eq(m.data, data))
+        .map_or(b"", |m| m.bytes())
+}
+
+fn unknown_session(l: Lua) -> Fault {
+    let (session, source) = (l.int(1).unwrap_or(0), l.int(2).unwrap_or(0));
+    Fault::Plain(format!("Unknown session : {session} from {source:x}").into())
 }
 
 /// Is this the native `skynet.unpack`?

@@ -110,8 +110,8 @@ pub(crate) struct Tables {
     pub(crate) tokens: usize,
     /// Woken tasks, in order.
     pub(crate) wakeups: VecDeque<TaskId>,
-    /// Sessions that have failed and whose tasks are to be told.
-    pub(crate) failures: VecDeque<i32>,
+    /// Sessions that have failed and whose tasks are to be told; true if an answer may still come.
+    pub(crate) failures: VecDeque<(i32, bool)>,
     pub(crate) forks: VecDeque<Fork>,
     pub(crate) owed: Owed,
     pub(crate) traces: Traces,

@@ -334,6 +334,14 @@ impl Lua {
     pub(crate) fn status(self) -> c_int {
         c!(ffi::lua_status(self.0))
     }
+    /// Is a function active on this thread?
+    pub(crate) fn has_frame(self) -> bool {
+        // SAFETY: `ar` is an out-parameter, plain data.
+        unsafe {
+            let mut ar: ffi::lua_Debug = std::mem::zeroed();
+            ffi::lua_getstack(self.0, 0, &mut ar) != 0
+        }
+    }
     pub(crate) fn is_yieldable(self) -> bool {
         c!(ffi::lua_isyieldable(self.0)) != 0
     }

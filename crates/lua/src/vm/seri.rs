@@ -402,16 +402,18 @@ fn push_table(l: Lua, r: &mut Reader<'_>, array_len: usize, depth: usize) -> Res
     // A table that goes on beyond the collected pairs gets room for as many again; Lua doubles it from there.
     l.new_table(array_len, if complete { pairs } else { 2 * SMALL });
     l.replace(t);
+    // The array first: a pair with one of its indices overrides it.
+    for n in 1..=array_len as c_int {
+        l.push_value(t + n);
+        l.raw_seti(t, n as i64);
+    }
     let first_pair = t + array_len as c_int + 1;
     for p in 0..pairs as c_int {
         l.push_value(first_pair + 2 * p);
         l.push_value(first_pair + 2 * p + 1);
         l.raw_set(t);
     }
-    l.set_top(t + array_len as c_int);
-    for n in (1..=array_len).rev() {
-        l.raw_seti(t, n as i64);
-    }
+    l.set_top(t);
     if complete {
         Ok(())
     } else {
