@@ -334,7 +334,10 @@ native! {
             Type::Number => {
                 let callee = l.int(1).unwrap_or(0) as u32;
                 svc.with(|t| {
-                    let failed = t.sessions.iter().filter(|p| p.callee == callee && callee != 0);
+                    let failed = t
+                        .sessions
+                        .iter()
+                        .filter(|p| p.callee == callee && callee != 0 && p.kind != Kind::Abandoned);
                     t.failures.extend(failed.map(|p| (p.session, true)));
                 });
             }

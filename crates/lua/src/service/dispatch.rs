@@ -406,6 +406,10 @@ impl Svc {
             task.state = State::Running;
             task.lua
         });
+        if lua.status() != ffi::LUA_YIELD && lua.top() <= args {
+            // The application has closed this coroutine by itself.
+            return self.end_closed(id, lua);
+        }
         let before = self.running.replace(id);
         let active = self.interrupts.set_active(lua.0);
         self.interrupts.arm(lua);
@@ -440,6 +444,20 @@ impl Svc {
         if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
             self.main.get().free_ref(anchor);
         }
+    }
+
+    /// A task whose thread is dead already: nobody will answer its request.
+    fn end_closed(&self, id: TaskId, lua: Lua) {
+        let request = self.with(|t| {
+            let task = t.tasks.get_mut(id);
+            task.request.take().zip(task.source)
+        });
+        if let Some((session, source)) = request {
+            self.fail_request(source, session);
+        }
+        lua.set_top(0);
+        self.trace_end(id);
+        self.put_back(id);
     }
 
     /// `skynet.exit` has been called by this task: it is closed last, when the service is already gone.
@@ -487,7 +505,10 @@ impl Svc {
         self.note_error(text);
         lua.close_thread(self.main.get());
         lua.set_top(0);
-        if self.with(|t| t.tasks.get(id).state != State::Idle) {
+        if self.hook_raised.take() {
+            let (_, anchor) = self.with(|t| t.tasks.discard(id));
+            self.main.get().free_ref(anchor);
+        } else if self.with(|t| t.tasks.get(id).state != State::Idle) {
             self.put_back(id);
         }
     }

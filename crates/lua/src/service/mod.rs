@@ -163,6 +163,8 @@ pub(crate) struct Svc {
     pub(crate) init_task: Cell<TaskId>,
     /// `skynet.trace_timeout`.
     pub(crate) trace_timeout: Cell<bool>,
+    /// A hook has raised an error: Lua leaves hooks off in a thread that such an error ends.
+    pub(crate) hook_raised: Cell<bool>,
     /// Something is being profiled.
     pub(crate) profiling: Cell<bool>,
     /// Deadline for calls that name none, in cs; 0 = none.
@@ -258,6 +260,7 @@ impl Service for LuaService {
             current: Cell::new(None),
             init_task: Cell::new(NO_TASK),
             trace_timeout: Cell::new(false),
+            hook_raised: Cell::new(false),
             profiling: Cell::new(false),
             call_timeout: Cell::new(
                 self.options

@@ -173,6 +173,7 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
         svc.log_stack(lua);
     }
     if wanted & BREAK != 0 {
+        svc.hook_raised.set(true);
         // SAFETY: nothing owned is alive; raising in a count hook is what Lua's own ^C handling does.
         unsafe { ffi::luaL_error(l, c"signal 0".as_ptr()) };
     }
