@@ -68,5 +68,7 @@ pub use worker::current;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::{mailbox, parking, scheduler};
+    pub use crate::mailbox::{Body, Mailbox, Pushed, Refusal, Turn};
+    pub use crate::parking::Parking;
+    pub use crate::scheduler::{Runner, Scheduler};
 }

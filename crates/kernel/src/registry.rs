@@ -53,6 +53,7 @@ struct Book<B: Body> {
     last: u32,
     used: usize,
     /// Every table that ever was current. The last one is.
+    #[expect(clippy::vec_box, reason = "readers hold the addresses of tables")]
     tables: Vec<Box<Table<B>>>,
     /// Every mailbox. The boxes give them a fixed address; they live as long as the registry.
     mailboxes: Vec<Box<Mailbox<B>>>,

@@ -227,7 +227,7 @@ impl<T: Sync> Scheduler<T> {
             }
         }
         match hint {
-            Hint::Slot => siblings().find_map(|seat| seat.take_slot()),
+            Hint::Slot => siblings().find_map(|seat| seat.rob_slot()),
             Hint::Queue => None,
         }
     }
@@ -286,12 +286,23 @@ impl<T> Runner<T> {
 }
 
 impl<T> Seat<T> {
+    /// Takes the own slot.
     #[inline]
     fn take_slot(&self) -> Option<NonNull<T>> {
         if self.slot.load(Relaxed).is_null() {
             return None;
         }
         NonNull::new(self.slot.swap(ptr::null_mut(), Acquire))
+    }
+
+    /// Takes the slot of a sibling. It writes only if it succeeds: the owner relies on nobody else
+    /// storing to an empty slot.
+    fn rob_slot(&self) -> Option<NonNull<T>> {
+        let task = NonNull::new(self.slot.load(Relaxed))?;
+        let robbed = self
+            .slot
+            .compare_exchange(task.as_ptr(), ptr::null_mut(), Acquire, Relaxed);
+        robbed.is_ok().then_some(task)
     }
 }
 
