@@ -38,12 +38,12 @@ impl Node {
         }
     }
 
-    /// A standalone node with two workers that starts the Lua service `name`, which is looked for in the folder of
+    /// A standalone node with two workers (or `SKYNET_TEST_THREADS`) that starts the Lua service `name`, which is looked for in the folder of
     /// the test programs and in the node's own folder.
     pub fn program(name: &str) -> Node {
         let lua = lua_dir().display().to_string();
         Node::bare()
-            .key("thread", "2")
+            .key("thread", &threads())
             .key("harbor", "0")
             .key("start", &quote(name))
             .key("luaservice", &quote(&format!("{lua}/?.lua;./?.lua")))
@@ -140,6 +140,10 @@ impl Node {
     pub fn run(self) -> Output {
         self.spawn().wait()
     }
+}
+
+fn threads() -> String {
+    std::env::var("SKYNET_TEST_THREADS").unwrap_or_else(|_| "2".to_string())
 }
 
 /// A Lua string literal.

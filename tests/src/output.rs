@@ -31,7 +31,7 @@ impl Output {
         let failed: Vec<&str> = self
             .stdout
             .lines()
-            .filter(|line| line.starts_with("FAIL "))
+            .filter(|line| line.contains("FAIL "))
             .collect();
         assert!(failed.is_empty(), "{}\n{self}", failed.join("\n"));
         // The log may tear a line of a service in two, so it is looked for everywhere.

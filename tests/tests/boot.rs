@@ -249,7 +249,10 @@ fn term_and_int_stop_in_order() {
 /// A service that never returns cannot hold the process for ever: a second signal ends it at once.
 #[test]
 fn second_signal_stops_at_once() {
-    let mut node = Node::program("boot/stop").key("busy", "1").spawn();
+    let mut node = Node::program("boot/stop")
+        .key("busy", "1")
+        .key("thread", "2")
+        .spawn();
     node.until_output("] spinning");
     node.signal("TERM");
     std::thread::sleep(std::time::Duration::from_millis(200));

@@ -76,12 +76,12 @@ lua_cases! {
         F1[thread = "1"];
         F2[thread = "1"];
         F3[thread = "2"];
-        F4[monitorinterval = "150"] => |out| {
+        F4[thread = "2", monitorinterval = "150"] => |out| {
             // At least two looks fall into the 800 ms that it was busy.
             assert!(out.count("maybe in an endless loop") >= 2, "{out}");
             out.has("semantics/time endless").has("stack traceback").has("time.lua:");
         };
-        F5 => |out| {
+        F5[thread = "2"] => |out| {
             out.has("signal 0");
         };
     }

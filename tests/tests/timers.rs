@@ -16,7 +16,7 @@ lua_cases! {
         never_early;
     }
     "timers/monitor" {
-        endless[monitorinterval = "200"] => |out| {
+        endless[thread = "2", monitorinterval = "200"] => |out| {
             let line = out.stdout.lines().find(|line| line.contains("maybe in an endless loop"));
             let line = line.unwrap_or_else(|| panic!("no warning\n{out}"));
             assert!(line.starts_with("[:00000000] error: A message from [ :00000008 ] to [ :0000000"), "{line}");
@@ -24,7 +24,7 @@ lua_cases! {
             // Beyond the original: the service, the kind of message, and where the code is.
             out.has("timers/monitor busy").has("stack traceback").has("monitor.lua:");
         };
-        signal_while_running => |out| {
+        signal_while_running[thread = "2"] => |out| {
             out.has("recv a signal 0").has("signal 0");
         };
         signal_while_idle => |out| {

@@ -234,7 +234,7 @@ function case.X11()
 end
 
 function role.finalized(name)
-	kept = setmetatable({}, { __gc = function() check.emit("finalizer of ", name) end })
+	kept = setmetatable({}, { __gc = function() check.emit("finalizer of the ", name) end })
 	skynet.start(function()
 		skynet.dispatch("lua", function()
 			skynet.exit()
@@ -243,9 +243,9 @@ function role.finalized(name)
 end
 
 function case.X12()
-	check.spawn("finalized", "the living")
-	skynet.kill(check.spawn("finalized", "the killed"))
-	pcall(skynet.call, check.spawn("finalized", "the exited"), "lua")
+	check.ok("one that lives", check.spawn("finalized", "living"))
+	skynet.kill(check.spawn("finalized", "killed"))
+	pcall(skynet.call, check.spawn("finalized", "exited"), "lua")
 end
 
 function case.X13()
