@@ -27,6 +27,10 @@ function core.redirect(addr, source, kind, session, msg, sz) end
 ---@return integer
 function core.genid() end
 
+---The next session is n + 1. For tests of what happens when session numbers start again.
+---@param n integer 0..0x7fffffff
+function core.setsession(n) end
+
 ---Runs a text command of the runtime.
 ---@param cmd string
 ---@param param string|number|nil
