@@ -20,6 +20,7 @@ use crate::vm::wanted::results_wanted;
 impl Svc {
     /// Sends a command word and values of the `lua` protocol to the launcher, if there is one.
     fn tell_launcher(&self, write: impl FnOnce(&mut Writer<'_>)) {
+        self.reported.set(true);
         let Some(launcher) = self.cx.node().find_name("launcher") else {
             return;
         };
@@ -28,6 +29,24 @@ impl Svc {
         let _ = self
             .cx
             .send(launcher, kind::LUA, 0, Payload::from_slice(&bytes));
+    }
+
+    /// The launcher forgets this service; whoever waits for its start gets nothing, or an error if it was `killed`.
+    fn tell_removed(&self, killed: bool) {
+        let handle = self.handle();
+        self.tell_launcher(|w| {
+            // The word is short: it can't be too long for the format.
+            let _ = w.bytes(b"REMOVE");
+            w.int(handle.0 as i64);
+            w.bool(killed);
+        });
+    }
+
+    /// A service that dies before its start function has ended is not waited for any longer.
+    pub(crate) fn report_death(&self) {
+        if !self.reported.get() {
+            self.tell_removed(true);
+        }
     }
 
     /// Ends a task that waits; its to-be-closed variables run.
@@ -56,13 +75,7 @@ impl Svc {
     fn depart(&self, l: Lua) {
         let running = self.running.get();
         self.with(|t| t.forks.clear());
-        let handle = self.handle();
-        self.tell_launcher(|w| {
-            // The word is short: it can't be too long for the format.
-            let _ = w.bytes(b"REMOVE");
-            w.int(handle.0 as i64);
-            w.bool(false);
-        });
+        self.tell_removed(false);
         self.fail_task_requests();
         let others: Vec<TaskId> = self.with(|t| {
             t.tasks

@@ -101,6 +101,7 @@ impl Svc {
     }
 
     fn refuse_to_start(&self) {
+        self.reported.set(true);
         if let Some(launcher) = self.cx.node().find_name("launcher") {
             let _ = self
                 .cx

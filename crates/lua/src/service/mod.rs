@@ -159,6 +159,8 @@ pub(crate) struct Svc {
     pub(crate) wake: Cell<Wake>,
     /// The message being dispatched.
     pub(crate) current: Cell<Option<Incoming>>,
+    /// The launcher has heard how the start ended.
+    pub(crate) reported: Cell<bool>,
     /// The task of the start function while it runs.
     pub(crate) init_task: Cell<TaskId>,
     /// `skynet.trace_timeout`.
@@ -258,6 +260,7 @@ impl Service for LuaService {
             suspended: Cell::new(NO_THREAD),
             wake: Cell::new(Wake::Nothing),
             current: Cell::new(None),
+            reported: Cell::new(false),
             init_task: Cell::new(NO_TASK),
             trace_timeout: Cell::new(false),
             hook_raised: Cell::new(false),
@@ -321,6 +324,7 @@ impl Drop for LuaService {
         }
         svc.mode.set(Mode::Leaving);
         svc.fail_all_requests();
+        svc.report_death();
         let main = svc.main.get();
         if main != NO_THREAD {
             svc.interrupts.enter();
