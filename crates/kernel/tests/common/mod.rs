@@ -98,8 +98,11 @@ pub fn spawn(
     node.launch(Handle::NONE, &module, "").unwrap()
 }
 
-/// A service that passes on what it gets: (kind, source, session, payload).
-pub fn probe(node: &Arc<Node>) -> (Handle, Receiver<(u8, Handle, i32, Vec<u8>)>) {
+/// What a probe saw of a message: kind, source, session, payload.
+pub type Seen = (u8, Handle, i32, Vec<u8>);
+
+/// A service that passes on what it gets.
+pub fn probe(node: &Arc<Node>) -> (Handle, Receiver<Seen>) {
     let (tx, rx) = channel();
     let handle = spawn(node, move |_, message| {
         let _ = tx.send((
