@@ -1,0 +1,151 @@
+//! The examples do what their first comments say.
+//!
+//! Such a comment has two indented blocks: the commands, of which the first is run here as it is written (with the binary
+//! under test in the place of `cargo run --release --`), and the lines that it prints, which must come in this order.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use skynet_tests::Node;
+
+fn workspace() -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).to_owned()
+}
+
+/// Indented blocks of the comment that a file begins with.
+fn blocks(text: &str, comment: &str) -> Vec<Vec<String>> {
+    let mut blocks: Vec<Vec<String>> = vec![Vec::new()];
+    for line in text.lines().map_while(|line| line.strip_prefix(comment)) {
+        match line.strip_prefix("     ") {
+            Some(code) => blocks.last_mut().unwrap().push(code.to_owned()),
+            None if blocks.last().unwrap().is_empty() => {}
+            None => blocks.push(Vec::new()),
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
+/// The command and what it prints.
+fn promise(file: &str, comment: &str) -> (String, Vec<String>) {
+    let text = std::fs::read_to_string(workspace().join(file)).expect(file);
+    match blocks(&text, comment).as_slice() {
+        [commands, output] => (commands[0].clone(), output.clone()),
+        other => panic!("{file}: not two blocks, but {other:?}"),
+    }
+}
+
+/// Runs the example and compares; `shape` takes away what differs from run to run.
+fn check_shape(file: &str, shape: fn(&str) -> String) {
+    let (command, output) = promise(file, "--");
+    let (before, args) = command
+        .split_once("cargo run --release -- ")
+        .expect("a cargo command");
+    let args: Vec<&str> = args.split(' ').collect();
+    let mut node = Node::bare().args(&args);
+    for variable in before.split_whitespace() {
+        let (key, value) = variable.split_once('=').expect("KEY=VALUE");
+        node = node.env(key, value);
+    }
+    symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
+    let out = node.run();
+    out.exit(0).no_panic();
+    assert!(out.stderr.is_empty(), "{out}");
+    let printed: Vec<String> = out
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .map(shape)
+        .collect();
+    let mut rest = printed.iter();
+    for line in output.iter().map(|line| shape(line)) {
+        assert!(
+            rest.any(|printed| *printed == line),
+            "no {line:?} in its place\n{out}"
+        );
+    }
+}
+
+fn check(file: &str) {
+    check_shape(file, str::to_owned);
+}
+
+#[test]
+fn hello() {
+    check("examples/hello.lua");
+}
+
+#[test]
+fn kv() {
+    check("examples/kv/main.lua");
+}
+
+#[test]
+fn watch() {
+    check("examples/watch/main.lua");
+}
+
+#[test]
+fn protocol() {
+    check("examples/protocol/main.lua");
+}
+
+#[test]
+fn pingpong() {
+    check_shape("examples/pingpong/main.lua", |line| {
+        line.replace(|c: char| c.is_ascii_digit(), "#")
+            .replace("##", "#")
+            .replace("##", "#")
+            .replace("##", "#")
+    });
+}
+
+#[test]
+fn beyond() {
+    check("examples/beyond/main.lua");
+}
+
+#[test]
+fn config() {
+    check("examples/config/node.config");
+}
+
+/// The one in Rust is an example of the crate `skynet`.
+#[test]
+fn native() {
+    let out = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["run", "--quiet", "-p", "skynet", "--example", "native"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{stdout}\n{stderr}");
+    let mut rest = stdout.as_ref();
+    for line in [
+        "an apple costs\t0.5\n",
+        "for 10: 20 of apple at 0.50\n",
+        "for 10: 13 of pear at 0.75\n",
+        "a melon\tfalse\t",
+        "afterwards\tfalse\t",
+    ] {
+        let at = rest.find(line);
+        let at = at.unwrap_or_else(|| panic!("no {line:?} in its place\n{stdout}\n{stderr}"));
+        rest = &rest[at + line.len()..];
+    }
+}
+
+/// Every example is run by a test above.
+#[test]
+fn complete() {
+    let tests = include_str!("examples.rs");
+    for entry in std::fs::read_dir(workspace().join("examples")).expect("examples") {
+        let name = entry.expect("entry").file_name();
+        let name = name.to_str().expect("a name").trim_end_matches(".lua");
+        assert!(
+            tests.contains(&format!("fn {name}()")),
+            "no test runs the example {name}"
+        );
+    }
+}
