@@ -15,7 +15,7 @@ use mlua_sys::lua55::lua_CFunction;
 use crate::code::{embedded, require, search};
 use crate::service::Svc;
 use crate::vm::lua::{Lua, Type};
-use crate::vm::native::{Fault, native, results};
+use crate::vm::native::{Fault, Outcome, native, results};
 
 /// The service of a native function's caller.
 pub(crate) fn service<'a>(l: Lua) -> Result<&'a Svc, Fault> {
@@ -39,7 +39,7 @@ const TYPES: &[(&str, i64)] = &[
     ("PTYPE_TRACE", 12),
 ];
 
-/// What most services use. With `_proto` it just fits a table of 32.
+/// What most services use. It just fits a table of 32.
 const COMMON: &[(&str, lua_CFunction)] = &[
     ("address", system::address),
     ("call", send::call),
@@ -121,14 +121,12 @@ native! {
             l.push_ref(svc.refs.skynet.get());
             return results(1);
         }
-        l.new_table(0, COMMON.len() + 1);
+        l.new_table(0, COMMON.len());
         let skynet = l.top();
         for (name, f) in COMMON {
             l.push_function(*f);
             l.raw_set_str(skynet, name);
         }
-        l.push_ref(svc.refs.protocols.get());
-        l.raw_set_str(skynet, "_proto");
         l.new_table(0, 2);
         l.push_function(index);
         l.raw_set_str(-2, "__index");
@@ -144,6 +142,9 @@ native! {
     /// First access to a key that is not there: the other native functions come in.
     index = |l| {
         l.set_top(2);
+        if l.bytes(2) == Some(b"_proto") {
+            return expose_protocols(l);
+        }
         add_others(l);
         l.push_value(2);
         if l.raw_get(1) == Type::Nil {
@@ -157,10 +158,21 @@ native! {
     /// And those written in Lua.
     lazy_index = |l| {
         l.set_top(2);
+        if l.bytes(2) == Some(b"_proto") {
+            return expose_protocols(l);
+        }
         load_lazy(l)?;
         l.push_value(2);
         l.raw_get(1);
         results(1)
+    };
+
+    /// Everything else is in the table.
+    protocols_index = |l| {
+        if l.bytes(2) == Some(b"_proto") {
+            return expose_protocols(l);
+        }
+        results(0)
     };
 
     /// Who walks over the table sees all of it.
@@ -171,6 +183,8 @@ native! {
             add_others(l);
         }
         load_lazy(l)?;
+        expose_protocols(l)?;
+        l.raw_set_str(1, "_proto");
         l.get_global(c"next");
         l.push_value(1);
         l.push_nil();
@@ -201,9 +215,19 @@ fn add_others(l: Lua) {
     l.set_metatable(1);
 }
 
-/// Copies the functions of `skynet.lazy` into the table at 1, once. *raises*
+/// Pushes `_proto`. From now on the application may change the class tables. *raises*
+fn expose_protocols(l: Lua) -> Outcome {
+    let svc = service(l)?;
+    svc.exposed.set(true);
+    l.push_ref(svc.refs.protocols.get());
+    results(1)
+}
+
+/// Copies the functions of `skynet.lazy` into the table at 1, once; only `_proto` is left to look up. *raises*
 fn load_lazy(l: Lua) -> Result<(), Fault> {
-    l.push_nil();
+    l.new_table(0, 1);
+    l.push_function(protocols_index);
+    l.raw_set_str(-2, "__index");
     l.set_metatable(1);
     let file = embedded::module("skynet.lazy").ok_or("skynet.lazy is not embedded")?;
     search::load_embedded(l, file)?;

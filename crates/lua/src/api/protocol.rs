@@ -50,6 +50,9 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
         0
     };
     svc.with(|t| t.protocols.register(id, reference, address, trace));
+    if id == kind::LUA {
+        svc.lua_name.set(address);
+    }
     l.set_top(name - 2);
     Ok(())
 }
@@ -157,11 +160,20 @@ native! {
             l.raw_get_str(-1, "dispatch");
             return results(1);
         }
-        let (_, class) = protocol(l, svc, 1)?;
+        let (id, _) = protocol(l, svc, 1)?;
+        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
         l.push_ref(class);
         l.raw_get_str(3, "dispatch");
         l.push_value(2);
         l.raw_set_str(3, "dispatch");
+        if id == kind::LUA {
+            l.push_value(2);
+            let new = l.make_ref();
+            let old = svc.lua_handler.replace(new);
+            if old != 0 {
+                l.free_ref(old);
+            }
+        }
         results(1)
     };
 
@@ -222,7 +234,8 @@ native! {
     /// `traceproto(type, flag)`
     traceproto = |l| {
         let svc = service(l)?;
-        let (id, class) = protocol(l, svc, 1)?;
+        let (id, _) = protocol(l, svc, 1)?;
+        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
         let flag = (l.kind(2) == Type::Boolean).then(|| l.bool(2));
         svc.with(|t| t.protocols.set_trace(id, flag));
         l.set_top(2);

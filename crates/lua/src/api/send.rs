@@ -104,8 +104,14 @@ pub(crate) fn push_sent(l: Lua, sent: Result<(), SendError>, session: i32) -> Ou
     }
 }
 
-/// (message type, class table) of the protocol named at `i`.
+/// Stands for the class table of the `lua` protocol as it was registered: native codec, nothing to look up.
+const PLAIN_LUA: c_int = 0;
+
+/// (message type, class table or `PLAIN_LUA`) of the protocol named at `i`.
 pub(crate) fn protocol(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> {
+    if !svc.exposed.get() && l.string_address(i) == svc.lua_name.get() && svc.lua_name.get() != 0 {
+        return Ok((kind::LUA, PLAIN_LUA));
+    }
     let known = match l.kind(i) {
         Type::String => svc.with(|t| t.protocols.by_name(l.string_address(i))),
         Type::Number => l
@@ -146,6 +152,10 @@ enum Packing {
 
 fn pack_arguments(l: Lua, svc: &Svc, class: c_int, first: c_int) -> Result<Packing, Fault> {
     let last = l.top();
+    if class == PLAIN_LUA {
+        let payload = seri::pack(l, first, last)?;
+        return Ok(Packing::Done(payload));
+    }
     l.push_ref(class);
     l.push_ref(svc.refs.pack.get());
     let kind = l.raw_get(-2);
@@ -306,6 +316,10 @@ continuation! {
     call_done = |l: Lua, _, ctx| {
         let svc = service(l)?;
         let m = answer(svc)?;
+        if ctx as u8 == kind::LUA && !svc.exposed.get() {
+            let n = seri::unpack(l, m.bytes())?;
+            return results(n);
+        }
         let class = svc.with(|t| t.protocols.class(ctx as u8)).ok_or("unknown protocol")?;
         l.push_ref(class);
         l.push_ref(svc.refs.unpack.get());
@@ -533,7 +547,8 @@ native! {
     /// `core.unpack_as(type, msg, sz)`
     unpack_as = |l| {
         let svc = service(l)?;
-        let (_, class) = protocol(l, svc, 1)?;
+        let (id, _) = protocol(l, svc, 1)?;
+        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
         l.push_ref(class);
         l.push_ref(svc.refs.unpack.get());
         l.raw_get(-2);

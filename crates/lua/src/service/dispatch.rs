@@ -88,10 +88,10 @@ impl Svc {
 
     /// Step 4.
     fn report(&self, m: Incoming) {
-        let errors = self.with(|t| std::mem::take(&mut t.errors));
-        if errors.is_empty() {
+        if self.with(|t| t.errors.is_empty()) {
             return;
         }
+        let errors = self.with(|t| std::mem::take(&mut t.errors));
         let mut line = format!(
             "lua call [{:x} to :{:x} : {} msgsz = {}] error : \x1b[31m",
             m.source.0,
@@ -209,6 +209,11 @@ impl Svc {
 
     fn on_request(&self, m: Incoming) {
         let main = self.main.get();
+        let handler = self.lua_handler.get();
+        if m.kind == kind::LUA && handler != 0 && !self.exposed.get() {
+            main.push_ref(handler);
+            return self.start_request(m, serve_lua_request, 1);
+        }
         let Some(class) = self.with(|t| t.protocols.class(m.kind)) else {
             return self.unknown_request(m, None);
         };
@@ -218,8 +223,14 @@ impl Svc {
             main.pop(2);
             return self.unknown_request(m, Some(class));
         }
+        self.start_request(m, serve_request, 2);
+    }
+
+    /// Runs `entry` in a new task with the top `args` values of the main thread.
+    fn start_request(&self, m: Incoming, entry: ffi::lua_CFunction, args: c_int) {
+        let main = self.main.get();
         let Some(id) = self.take_task() else {
-            main.pop(2);
+            main.pop(args);
             self.fail_request(m.source, m.session);
             self.cx.log(format!(
                 "lua memory error : [{:x} to :{:x} : {}]",
@@ -236,10 +247,10 @@ impl Svc {
             task.lua
         });
         self.trace_request(id, m);
-        lua.push_function(serve_request);
-        main.move_to(lua, 2);
+        lua.push_function(entry);
+        main.move_to(lua, args);
         self.wake.set(Wake::Answer(m));
-        self.run(id, 2);
+        self.run(id, args);
     }
 
     fn unknown_request(&self, m: Incoming, class: Option<i32>) {
@@ -658,6 +669,19 @@ native! {
         results(1)
     };
 
+    /// As `serve_request`, for the `lua` protocol as it was registered: `serve_lua_request(handler)`.
+    serve_lua_request = |l| {
+        let svc = Svc::of(l).ok_or("no service")?;
+        let Wake::Answer(m) = svc.wake.replace(Wake::Nothing) else {
+            return Err("no message".into());
+        };
+        l.push_value(1);
+        l.push_int(m.session as i64);
+        l.push_int(m.source.0 as i64);
+        let n = seri::unpack(l, m.bytes())?;
+        Ok(Next::Call { args: n + 2, results: 0, ctx: 1, then: request_done })
+    };
+
     /// First function of a request's coroutine: `serve_request(class, handler)`. Unpacks the message and calls the
     /// handler. Here, in the coroutine, because making strings and tables may raise.
     serve_request = |l| {
@@ -673,7 +697,7 @@ native! {
         if l.c_function(-1).is_some_and(is_unpack) {
             l.pop(1);
             let n = seri::unpack(l, m.bytes())?;
-            return Ok(Next::Call { args: n + 2, results: 0, ctx: 0, then: request_done });
+            return Ok(Next::Call { args: n + 2, results: 0, ctx: 2, then: request_done });
         }
         if unpack == Type::Nil {
             return Err("attempt to call a nil value (field 'unpack')".into());
@@ -790,11 +814,11 @@ pub(crate) fn is_unpack(f: ffi::lua_CFunction) -> bool {
 continuation! {
     /// The protocol's own `unpack` has run: class, handler, handler, session, source, values…
     unpacked = |l: Lua, _, _| {
-        Ok(Next::Call { args: l.top() - 3, results: 0, ctx: 0, then: request_done })
+        Ok(Next::Call { args: l.top() - 3, results: 0, ctx: 2, then: request_done })
     };
 
-    /// The handler has returned: class, handler.
-    request_done = |l: Lua, _, _| {
+    /// The handler, at index `ctx`, has returned.
+    request_done = |l: Lua, _, ctx| {
         let svc = Svc::of(l).ok_or("no service")?;
         let forgotten = svc.with(|t| {
             let task = t.tasks.get_mut(svc.running.get());
@@ -805,7 +829,7 @@ continuation! {
             Some((session, source))
         });
         if let Some((session, source)) = forgotten {
-            let place = function_place(l, 2);
+            let place = function_place(l, ctx as c_int);
             svc.cx.log(format!("Maybe forgot response session {session} from {source} : {place}"));
         }
         results(0)

@@ -172,6 +172,13 @@ pub(crate) struct Svc {
     /// Deadline for calls that name none, in cs; 0 = none.
     pub(crate) call_timeout: Cell<i32>,
     pub(crate) cache_mode: Cell<CacheMode>,
+    /// The handler of the `lua` protocol (registry reference, 0 = none), kept beside its class table. It and the native
+    /// codec are taken for granted until the application gets hold of that table (`exposed`).
+    pub(crate) lua_handler: Cell<i32>,
+    /// Address of the interned string "lua".
+    pub(crate) lua_name: Cell<usize>,
+    /// Somebody has seen `skynet._proto` and may change what is in it: look there at every message.
+    pub(crate) exposed: Cell<bool>,
     pub(crate) refs: Refs,
     pub(crate) tables: RefCell<Tables>,
 }
@@ -271,6 +278,9 @@ impl Service for LuaService {
                     .map_or(NO_DEADLINE, |cs| cs.min(i32::MAX as u32) as i32),
             ),
             cache_mode: Cell::new(CacheMode::On),
+            lua_handler: Cell::new(0),
+            lua_name: Cell::new(0),
+            exposed: Cell::new(false),
             refs: Refs::default(),
             tables: RefCell::default(),
         }));
