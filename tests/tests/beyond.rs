@@ -11,7 +11,7 @@ lua_cases! {
         timeoutcall_many => |out| {
             out.has_not("Unknown session");
         };
-        calltimeout[calltimeout = "5"];
+        calltimeout[calltimeout = "50"];
         refuse;
         refuse_only_requests;
         warn => |out| {

@@ -31,7 +31,7 @@ lua_cases! {
         S5;
         S6;
         S7;
-        S8[calltimeout = "5"];
+        S8[calltimeout = "50"];
         S8_off;
         B3 => |out| {
             out.has_times("last words ", 3000);

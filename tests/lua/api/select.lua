@@ -16,6 +16,13 @@ function role.worker()
 		fail = function()
 			error "told to fail"
 		end,
+		hold = function(name)
+			skynet.wait(name)
+			return name
+		end,
+		release = function(name)
+			return (skynet.wakeup(name))
+		end,
 		never = function()
 			skynet.wait {}
 		end,
@@ -32,14 +39,19 @@ end
 
 function case.completion_order()
 	local a = check.spawn "worker"
-	local r = skynet.request { a, "lua", "after", 12, "third", token = 3 }
-	r { a, "lua", "after", 1, "first", token = 1 } { a, "lua", "after", 6, "second", token = 2 }
-	r:add { a, "lua", "after", 18, "fourth", token = 4 }
+	local names = { "first", "second", "third", "fourth" }
+	local r = skynet.request { a, "lua", "hold", "third", token = 3 }
+	r { a, "lua", "hold", "first", token = 1 } { a, "lua", "hold", "second", token = 2 }
+	r:add { a, "lua", "hold", "fourth", token = 4 }
 	local tokens = {}
+	skynet.fork(check.wait, function() return skynet.call(a, "lua", "release", "first") end)
 	for req, resp in r:select() do
 		tokens[#tokens + 1] = req.token
 		check.eq("fields of the request survive", req[1], a)
-		check.eq("answer of " .. req.token, resp, { ({ "first", "second", "third", "fourth" })[req.token], n = 1 })
+		check.eq("answer of " .. req.token, resp, { names[req.token], n = 1 })
+		if #tokens < 4 then
+			check.eq("the next one waits", skynet.call(a, "lua", "release", names[#tokens + 1]), true)
+		end
 	end
 	check.eq("order", tokens, { 1, 2, 3, 4 })
 	check.eq("no timeout", r.timeout, nil)

@@ -110,20 +110,21 @@ function case.the_timer_after_break()
 end
 
 function case.timeout()
-	local order = {}
-	local co = skynet.timeout(2, function()
-		order[#order + 1] = "two"
+	local order = check.at_once(function()
+		local order = {}
+		local function after(ticks, name)
+			return skynet.timeout(ticks, function()
+				order[#order + 1] = name
+			end)
+		end
+		order.first = after(2, "two")
+		after(0, "zero")
+		after(-1, "negative")
+		after(1, "one")
+		return order
 	end)
-	check.eq("returns the coroutine", type(co), "thread")
-	skynet.timeout(0, function()
-		order[#order + 1] = "zero"
-	end)
-	skynet.timeout(-1, function()
-		order[#order + 1] = "negative"
-	end)
-	skynet.timeout(1, function()
-		order[#order + 1] = "one"
-	end)
+	check.eq("returns the coroutine", type(order.first), "thread")
+	order.first = nil
 	check.eq("none runs at once", order, {})
 	check.ok("all run", check.wait(function() return #order == 4 end))
 	check.eq("order", order, { "zero", "negative", "one", "two" })

@@ -77,13 +77,13 @@ function case.timeoutcall_many()
 	check.eq("as they should", { failed, answered }, { 100, 100 })
 end
 
--- Config: calltimeout = 5.
+-- Config: calltimeout = 50.
 function case.calltimeout()
 	local to = check.spawn "server"
 	check.eq("quick ones are answered", skynet.call(to, "lua", "echo", 1), 1)
 	check.fails("call", "call timeout", skynet.call, to, "lua", "never")
 	check.fails("rawcall", "call timeout", skynet.rawcall, to, "lua", skynet.packstring "never")
-	check.eq("a deadline of its own counts more", skynet.timeoutcall(3000, to, "lua", "sleep", 10, "slow"), "slow")
+	check.eq("a deadline of its own counts more", skynet.timeoutcall(3000, to, "lua", "sleep", 80, "slow"), "slow")
 end
 
 -- Makes the service busy, so that what is sent next has to wait in its mailbox.
@@ -219,12 +219,15 @@ function case.timer()
 end
 
 function case.timer_order()
-	local order = {}
-	for _, ms in ipairs { 30, 10, 20, 1, 5 } do
-		skynet.timer(ms, function()
-			order[#order + 1] = ms
-		end)
-	end
+	local order = check.at_once(function()
+		local order = {}
+		for _, ms in ipairs { 30, 10, 20, 1, 5 } do
+			skynet.timer(ms, function()
+				order[#order + 1] = ms
+			end)
+		end
+		return order
+	end, true)
 	check.ok("all fire", check.wait(function() return #order == 5 end))
 	check.eq("in order", order, { 1, 5, 10, 20, 30 })
 end

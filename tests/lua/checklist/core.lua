@@ -246,14 +246,17 @@ function case.close_variables()
 end
 
 function case.timeouts_in_order()
-	local order = {}
-	for _, ticks in ipairs { 100, 4, 3, 2, 1 } do
-		local due = skynet.now() + ticks
-		skynet.timeout(ticks, function()
-			order[#order + 1] = ticks
-			check.ok("not early " .. ticks, skynet.now() >= due)
-		end)
-	end
+	local order = check.at_once(function()
+		local order = {}
+		for _, ticks in ipairs { 100, 4, 3, 2, 1 } do
+			local due = skynet.now() + ticks
+			skynet.timeout(ticks, function()
+				order[#order + 1] = ticks
+				check.ok("not early " .. ticks, skynet.now() >= due)
+			end)
+		end
+		return order
+	end)
 	check.ok("all fire", check.wait(function() return #order == 5 end))
 	check.eq("in order", order, { 1, 2, 3, 4, 100 })
 end

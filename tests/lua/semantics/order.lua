@@ -341,7 +341,7 @@ function case.S7()
 	check.eq("in time", skynet.timeoutcall(3000, to, "lua", "after", 1, "x"), "x")
 end
 
--- Config: calltimeout = 5.
+-- Config: calltimeout = 50.
 function case.S8()
 	local to = check.spawn "echo"
 	check.fails("call", "call timeout", skynet.call, to, "lua", "after", 1000)

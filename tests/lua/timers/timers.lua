@@ -6,19 +6,20 @@ local check = require "check"
 local role, case = {}, {}
 
 function case.order_of_due_times()
-	local order, early = {}, 0
-	local function after(ticks)
-		local due = skynet.now() + ticks
-		skynet.timeout(ticks, function()
-			order[#order + 1] = ticks
-			if skynet.now() < due then
-				early = early + 1
-			end
-		end)
-	end
-	for _, ticks in ipairs { 40, 4, 3, 2, 1 } do
-		after(ticks)
-	end
+	local early = 0
+	local order = check.at_once(function()
+		local order = {}
+		for _, ticks in ipairs { 40, 4, 3, 2, 1 } do
+			local due = skynet.now() + ticks
+			skynet.timeout(ticks, function()
+				order[#order + 1] = ticks
+				if skynet.now() < due then
+					early = early + 1
+				end
+			end)
+		end
+		return order
+	end)
 	check.ok("all fire", check.wait(function() return #order == 5 end))
 	check.eq("in the order of their times", order, { 1, 2, 3, 4, 40 })
 	check.eq("none early", early, 0)
@@ -72,12 +73,15 @@ end
 
 -- The service is busy while many ticks pass; then all of them come, in order.
 function case.after_a_stall()
-	local order = {}
-	for _, ticks in ipairs { 9, 1, 5, 3, 7, 2 } do
-		skynet.timeout(ticks, function()
-			order[#order + 1] = ticks
-		end)
-	end
+	local order = check.at_once(function()
+		local order = {}
+		for _, ticks in ipairs { 9, 1, 5, 3, 7, 2 } do
+			skynet.timeout(ticks, function()
+				order[#order + 1] = ticks
+			end)
+		end
+		return order
+	end)
 	local ends = skynet.hpc() + 300000000
 	while skynet.hpc() < ends do
 	end
