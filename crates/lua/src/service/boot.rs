@@ -145,13 +145,25 @@ native! {
         modules::prepare(l)?;
         search::install(l);
         let outcome = match &plan.loader {
-            Some(loader) => run_custom_loader(l, plan, loader),
-            None => run_script(l, plan),
+            Some(loader) if !comes_from_the_binary(plan) => run_custom_loader(l, plan, loader),
+            _ => run_script(l, plan),
         };
         outcome?;
         svc.apply_memory_limit(l);
         results(0)
     };
+}
+
+/// An application's own loader searches on disk only; it must neither find another core there nor miss what ships.
+fn comes_from_the_binary(plan: &Plan) -> bool {
+    let Some(name) = plan.words.first() else {
+        return false;
+    };
+    let on_disk = || {
+        let mut patterns = plan.services.split(';').filter(|p| !p.is_empty());
+        patterns.any(|pattern| std::path::Path::new(&pattern.replace('?', name)).exists())
+    };
+    embedded::CORE_SERVICES.contains(&name.as_str()) || embedded::has_service(name) && !on_disk()
 }
 
 /// The application's own loader gets the search paths as globals and the whole line as its argument. *raises*
