@@ -135,6 +135,11 @@ impl Clock {
             .div_ceil(1_000_000) as u64
     }
 
+    /// The wheel's time that is not reached before `ms` milliseconds have passed.
+    pub(crate) fn after_ms(&self, ms: u64) -> u64 {
+        self.wheel_time(Instant::now()).saturating_add(ms)
+    }
+
     /// The wheel's time at which `now_cs` will have advanced by `cs`.
     pub(crate) fn after_cs(&self, cs: u64) -> u64 {
         (self.elapsed_ms() / 10 + cs) * 10

@@ -132,7 +132,7 @@ impl Context {
     pub fn timeout(&self, session: i32, delay: Delay) -> Option<TimerKey> {
         let when = match delay {
             Delay::Cs(cs) if cs > 0 => self.node.clock.after_cs(cs as u64),
-            Delay::Ms(ms) if ms > 0 => self.node.clock.elapsed_ms().saturating_add(ms),
+            Delay::Ms(ms) if ms > 0 => self.node.clock.after_ms(ms),
             _ => {
                 let message = Message::new(kind::RESPONSE, Handle::NONE, session, Payload::EMPTY);
                 self.node.push_all(self.handle, std::iter::once(message));

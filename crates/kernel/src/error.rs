@@ -30,7 +30,8 @@ pub enum SendError {
         /// Number of waiting messages that the receiver allows.
         limit: usize,
     },
-    /// The payload is longer than a message can carry.
+    /// The payload is longer than a message can carry. Layers with a limit of their own use this; the
+    /// kernel carries whatever fits into memory.
     #[error("message is too large")]
     TooLarge,
 }

@@ -398,6 +398,8 @@ impl Node {
                 .context
                 .log(format!("error: launch {module} FAILED"));
             self.retire(handle, false);
+            // Somebody else may be about to retire it, and not have come to the mailbox yet.
+            mailbox.retire(handle, false);
             self.finish(*resident, mailbox);
             return None;
         }

@@ -20,7 +20,7 @@
 //! # Fairness
 //! The slot is last in, first out, so two services could keep the rest of the deque waiting for
 //! ever. After 32 turns from the slot its content goes to the tail of the deque. Every 61st turn
-//! looks at the injector first.
+//! looks at the injector first, and so does the one after a long turn.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -279,6 +279,11 @@ impl<T: Sync> Scheduler<T> {
 }
 
 impl<T> Runner<T> {
+    /// The turn took so long that others may have been waiting: look at the injector next.
+    pub fn turn_was_long(&self) {
+        self.turn.set(0u32.wrapping_sub(1));
+    }
+
     /// The worker's number, from 0.
     pub fn index(&self) -> usize {
         self.index

@@ -1,6 +1,7 @@
 //! The worker threads: turns of services.
 //!
-//! A turn handles up to [`BUDGET`] messages of one service. In between, the worker takes over what
+//! A turn handles up to [`BUDGET`] messages of one service, and lasts for about a millisecond at most
+//! unless a single message takes longer. In between, the worker takes over what
 //! has come in meanwhile; only a service that has used up its budget goes to the tail of the run
 //! queue. What is needed for every message is kept to plain loads and stores on cache lines that
 //! nobody else writes.
@@ -24,6 +25,11 @@ use crate::service::{Mailbox, Resident};
 /// Messages of one turn. Large enough that the run queue does not matter, small enough that
 /// neighbours do not wait for long.
 const BUDGET: u32 = 128;
+/// Ticks after which a turn ends whatever its budget: about a millisecond. So a service with slow
+/// handlers gives way after each message.
+const SLICE: u64 = 1 << 21;
+/// Without profiling, the clock is read once for so many messages.
+const LOOK_EVERY: u32 = 16;
 
 /// A worker's own data, reachable from the code that it runs.
 pub(crate) struct Local {
@@ -100,6 +106,7 @@ impl Local {
 
     fn turn(&self, mailbox: &Mailbox) {
         let mut budget = BUDGET;
+        let began = self.ticks.get();
         let mut step = mailbox.begin();
         loop {
             match step {
@@ -107,7 +114,7 @@ impl Local {
                     if overload > 0 {
                         warn_overload(&body, overload);
                     }
-                    if let Err(panic) = self.batch(&mut body, mailbox, &mut budget) {
+                    if let Err(panic) = self.batch(&mut body, mailbox, &mut budget, began) {
                         self.crashed(&body, &*panic);
                     }
                     step = mailbox.end_turn(body, budget > 0);
@@ -127,12 +134,13 @@ impl Local {
         }
     }
 
-    /// Handles the messages of a batch, as far as the budget allows.
+    /// Handles the messages of a batch, as far as the budget allows. The turn began at `began`.
     fn batch(
         &self,
         body: &mut Resident,
         mailbox: &Mailbox,
         budget: &mut u32,
+        began: u64,
     ) -> Result<(), Box<dyn Any + Send>> {
         let desk = self.desk();
         let profile = self.node.profile();
@@ -161,13 +169,19 @@ impl Local {
                     crate::msglog::record(context, &message);
                 }
                 service.handle(context, message);
-                if profile {
+                *budget -= 1;
+                if profile || budget.is_multiple_of(LOOK_EVERY) {
                     let now = clock::ticks();
-                    context.end_message(now.wrapping_sub(ticks));
+                    if profile {
+                        context.end_message(now.wrapping_sub(ticks));
+                    }
                     ticks = now;
                     self.ticks.set(now);
+                    if now.wrapping_sub(began) > SLICE {
+                        self.runner.turn_was_long();
+                        *budget = 0;
+                    }
                 }
-                *budget -= 1;
                 if *budget == 0 || context.flags() & RETIRED != 0 {
                     break;
                 }

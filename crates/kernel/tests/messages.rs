@@ -291,3 +291,41 @@ fn several_nodes_live_in_one_process() {
         ["0", "1", "2"]
     );
 }
+
+/// A service with slow handlers gives way after each of them, to its neighbours and to what comes
+/// from outside.
+#[test]
+fn slow_handlers_do_not_make_a_long_turn() {
+    for profile in [true, false] {
+        let (node, _log) = with(1, |builder| builder.profile(profile));
+        let (tx, rx) = channel();
+        let count = Arc::new(AtomicU64::new(0));
+        let [inside, outside] = [0, 1].map(|_| {
+            let (tx, count) = (tx.clone(), count.clone());
+            spawn(&node, move |_, _| tx.send(count.load(Relaxed)).unwrap())
+        });
+        let slow = spawn(&node, {
+            let count = count.clone();
+            move |cx, _| {
+                if count.fetch_add(1, Relaxed) == 0 {
+                    cx.send(inside, kind::TEXT, 0, Payload::EMPTY).unwrap();
+                    let node = cx.node().clone();
+                    let stranger = std::thread::spawn(move || tell(&node, outside, "hello"));
+                    stranger.join().unwrap();
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        for _ in 0..100 {
+            tell(&node, slow, "x");
+        }
+        node.run();
+        // Without profiling the clock is read for every sixteenth message only.
+        let most = if profile { 2 } else { 40 };
+        for _ in 0..2 {
+            let handled = receive(&rx);
+            assert!(handled <= most, "{handled} slow messages first");
+        }
+        stop(&node);
+    }
+}
