@@ -45,6 +45,11 @@ pub(crate) fn log_values(l: Lua, svc: &Svc, first: c_int) -> Outcome {
     results(0)
 }
 
+/// Seconds rounded to microseconds, as the text command gives them.
+fn microseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
 /// A statistic by name; unknown ones are 0.
 fn push_stat(l: Lua, svc: &Svc, what: &str) {
     match what {
@@ -52,8 +57,8 @@ fn push_stat(l: Lua, svc: &Svc, what: &str) {
         "mqage" => l.push_int(svc.cx.oldest_ms() as i64),
         "message" => l.push_int(svc.cx.messages() as i64),
         "endless" => l.push_int(svc.cx.take_endless() as i64),
-        "cpu" => l.push_float(svc.cx.cpu_seconds()),
-        "time" => l.push_float(svc.cx.turn_seconds()),
+        "cpu" => l.push_float(microseconds(svc.cx.cpu_seconds())),
+        "time" => l.push_float(microseconds(svc.cx.turn_seconds())),
         _ => l.push_int(0),
     }
 }

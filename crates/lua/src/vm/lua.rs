@@ -24,6 +24,13 @@ pub(crate) const REGISTRY: c_int = ffi::LUA_REGISTRYINDEX;
 /// "All results" for calls.
 pub(crate) const MULTRET: c_int = ffi::LUA_MULTRET;
 
+/// A number and its subtype.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Number {
+    Int(i64),
+    Float(f64),
+}
+
 /// The type of a Lua value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Type {
@@ -156,6 +163,26 @@ impl Lua {
         unsafe {
             let p = ffi::lua_tolstring(self.0, i, &mut len);
             Some(std::slice::from_raw_parts(p.cast(), len))
+        }
+    }
+    /// The bytes of a value that the caller knows to be a string. See `bytes`.
+    #[inline]
+    pub(crate) fn known_bytes<'a>(self, i: c_int) -> &'a [u8] {
+        debug_assert_eq!(self.kind(i), Type::String);
+        let mut len = 0;
+        // SAFETY: as in `bytes`.
+        unsafe {
+            let p = ffi::lua_tolstring(self.0, i, &mut len);
+            std::slice::from_raw_parts(p.cast(), len)
+        }
+    }
+    /// A number, by its subtype.
+    #[inline]
+    pub(crate) fn known_number(self, i: c_int) -> Number {
+        if self.is_integer(i) {
+            Number::Int(c!(ffi::lua_tointegerx(self.0, i, std::ptr::null_mut())))
+        } else {
+            Number::Float(c!(ffi::lua_tonumberx(self.0, i, std::ptr::null_mut())))
         }
     }
     /// A string or a number as bytes (a number is converted in place). *raises*

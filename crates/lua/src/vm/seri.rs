@@ -14,7 +14,7 @@ use std::ffi::{c_int, c_void};
 use skynet_kernel::{Payload, block};
 use skynet_wire::seri::{Error, MAX_DEPTH, Reader, Token, Writer};
 
-use super::lua::{Lua, Type};
+use super::lua::{Lua, Number, Type};
 use super::native::Fault;
 
 /// Array elements and pairs that are collected on the stack before their table is made.
@@ -24,6 +24,8 @@ const MAX_UNPACK_DEPTH: usize = 2000;
 /// A buffer that grew beyond this is given back after use.
 const KEEP_BUFFER: usize = 1 << 20;
 
+/// Stack slots that packing one table needs.
+const STACK_OF_A_TABLE: c_int = 8;
 /// Strings from this length on are not copied into the buffer.
 const LONG: usize = 16 << 10;
 
@@ -202,10 +204,12 @@ fn pack_value(l: Lua, i: c_int, depth: usize, to: &mut Packed) -> Result<(), Sto
     match l.kind(i) {
         Type::None | Type::Nil => w.nil(),
         Type::Boolean => w.bool(l.bool(i)),
-        Type::Number if l.is_integer(i) => w.int(l.int(i).unwrap_or(0)),
-        Type::Number => w.float(l.float(i).unwrap_or(0.0)),
+        Type::Number => match l.known_number(i) {
+            Number::Int(n) => w.int(n),
+            Number::Float(n) => w.float(n),
+        },
         Type::String => {
-            let s = l.bytes(i).unwrap_or(b"");
+            let s = l.known_bytes(i);
             if s.len() < LONG {
                 w.bytes(s)?;
             } else {
@@ -227,7 +231,8 @@ fn pack_value(l: Lua, i: c_int, depth: usize, to: &mut Packed) -> Result<(), Sto
 }
 
 fn pack_table(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Stop> {
-    if !l.check_stack(12) {
+    // Room for all levels at the first one.
+    if depth == 1 && !l.check_stack(STACK_OF_A_TABLE * (MAX_DEPTH as c_int + 2)) {
         return Err(Stop::Stack);
     }
     if push_pairs_metamethod(l, t, to)? {
@@ -244,9 +249,7 @@ fn pack_table(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Sto
     while l.next(t) {
         let in_array = len > 0
             && l.kind(-2) == Type::Number
-            && l.is_integer(-2)
-            && l.int(-2)
-                .is_some_and(|k| (k as u64).wrapping_sub(1) < len as u64);
+            && matches!(l.known_number(-2), Number::Int(k) if (k as u64).wrapping_sub(1) < len as u64);
         if !in_array {
             pack_value(l, -2, depth, to)?;
             pack_value(l, -1, depth, to)?;
