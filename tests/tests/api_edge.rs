@@ -295,6 +295,23 @@ mod trace {
     }
 }
 
+mod services {
+    use super::*;
+
+    lua_cases! {
+        "api/services" {
+            late_ones_are_told_apart[thread = "2"];
+            killed_while_it_starts;
+            exits_while_it_starts;
+            dead_singletons_stay;
+            list_of_what_is_pending;
+            service_functions => |out| {
+                out.has("No dispatch function");
+            };
+        }
+    }
+}
+
 mod commands {
     use super::*;
 

@@ -88,6 +88,23 @@ mod robust {
     }
 }
 
+mod places {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/places" {
+            answers => |out| {
+                out.has_not("Maybe forgot");
+            };
+            exits;
+            work_while_closing => |out| {
+                out.has_not("fork while closing").has_not("timeout while closing");
+            };
+            blocking_in_plain_coroutines;
+        }
+    }
+}
+
 mod memory {
     use super::*;
 

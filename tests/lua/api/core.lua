@@ -175,7 +175,9 @@ function case.clocks()
 end
 
 function case.tostring_and_trash()
-	check.eq("copy", core.tostring(core.pack("abc")), core.packstring("abc"))
+	local block, size = core.pack("abc")
+	check.eq("copy", core.tostring(block, size), core.packstring("abc"))
+	core.trash(block, size)
 	check.eq("nil", core.tostring(nil), nil)
 	check.eq("no value", select("#", core.tostring()), 0)
 	core.trash(core.pack(("x"):rep(1000)))
