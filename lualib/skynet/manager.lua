@@ -56,7 +56,7 @@ function skynet.forward_type(map, start)
 	start_with(function(kind, msg, sz, session, source)
 		local as = map[kind]
 		if as then
-			return dispatch(as, msg, sz, session, source)
+			return dispatch(as, msg, sz, session, source, true)
 		end
 		-- In forward mode the runtime frees nothing, so an ordinary message is freed here, whatever happens.
 		local ok, err = pcall(dispatch, kind, msg, sz, session, source)

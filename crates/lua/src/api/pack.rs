@@ -43,11 +43,11 @@ pub(crate) fn payload_argument(l: Lua, i: i32) -> Result<Payload, Fault> {
     }
 }
 
-/// Is this the payload of the message that is being dispatched?
+/// Is this the payload of the message that is being dispatched, and not the handler's own?
 fn is_current(l: Lua, data: *const u8) -> bool {
     Svc::of(l)
         .and_then(|svc| svc.current.get())
-        .is_some_and(|m| std::ptr::eq(m.data, data))
+        .is_some_and(|m| std::ptr::eq(m.data, data) && !m.owned)
 }
 
 fn size_argument(l: Lua, i: i32) -> Result<usize, Fault> {

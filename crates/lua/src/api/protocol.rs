@@ -111,7 +111,7 @@ fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>, default: lua_CFunction) -> 
     results(1)
 }
 
-/// The message given by `(type, pointer or string, size, session, source)`.
+/// The message given by `(type, pointer or string, size, session, source [, owned])`.
 fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
     let (data, len) = match l.kind(first + 1) {
         Type::String => l
@@ -131,6 +131,7 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
         source: Handle(l.int(first + 4).unwrap_or(0) as u32),
         data,
         len,
+        owned: l.bool(first + 5),
     })
 }
 
@@ -187,7 +188,8 @@ native! {
         swap_handler(l, &svc.refs.unknown_response, dispatch::default_unknown_response)
     };
 
-    /// `dispatch_message(type, msg, sz, session, source)`, for functions given to `core.callback`
+    /// `dispatch_message(type, msg, sz, session, source [, owned])`, for functions given to `core.callback`; `owned`: the
+    /// handler gets the block of the message for good, as `forward_type` promises, and not a copy when it sends it on
     dispatch_message = |l| {
         let svc = service(l)?;
         let m = message_arguments(l, 1)?;
@@ -206,6 +208,7 @@ native! {
             source: Handle(l.int(2).unwrap_or(0) as u32),
             data: std::ptr::null(),
             len: 0,
+            owned: false,
         };
         svc.on_error(m);
         let id = svc.running.get();
