@@ -33,6 +33,7 @@ impl Svc {
             source: msg.source,
             data: msg.payload().as_ptr(),
             len: msg.payload().len(),
+            owned: false,
         };
         match self.mode.get() {
             Mode::Deaf | Mode::Leaving => {

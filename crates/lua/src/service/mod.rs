@@ -41,7 +41,7 @@ use signals::Interrupts;
 use tasks::{NO_TASK, TaskId, Tasks};
 use trace::Traces;
 
-/// A message as the dispatcher sees it: plain data; the bytes belong to whoever called the dispatcher.
+/// A message as the dispatcher sees it: plain data; the bytes belong to whoever called the dispatcher, unless `owned`.
 #[derive(Clone, Copy)]
 pub(crate) struct Incoming {
     pub(crate) kind: u8,
@@ -49,6 +49,8 @@ pub(crate) struct Incoming {
     pub(crate) source: Handle,
     pub(crate) data: *const u8,
     pub(crate) len: usize,
+    /// The handler owns the payload: it passes the block itself on, or frees it.
+    pub(crate) owned: bool,
 }
 
 impl Incoming {
