@@ -5,7 +5,14 @@
 //! bindings and by Rust services alike.
 //!
 //! * [`seri`]: the format of `skynet.pack` and `skynet.unpack`.
+//! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
+//! * [`cluster`]: requests and responses between nodes.
+//! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
 
 #![forbid(unsafe_code)]
 
+pub mod cluster;
+mod grow;
+pub mod netaddr;
+pub mod netpack;
 pub mod seri;

@@ -3,10 +3,10 @@
 //! Each case is packed twice: value by value through the `Writer`, as a binding does it, and as a `Value`
 //! tree. What only a Lua state can do is left to the Lua tests, and counted here so that no case is lost.
 
-use std::collections::BTreeSet;
+mod recorded;
 
+use recorded::{assert_bytes, cases, recorded, run_all};
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 use skynet_wire::seri::{self, Error, Key, MAX_DEPTH, Reader, Table, Value, Writer};
 
 /// Cases about Lua itself: its border of tables with holes, its errors in metamethods, its argument checks.
@@ -24,31 +24,16 @@ const NEEDS_LUA: [&str; 9] = [
 
 #[test]
 fn every_recorded_case() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/seri.json");
-    let json: Json = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let cases = json["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 264);
-
-    let mut needs_lua = BTreeSet::new();
-    let mut failed = Vec::new();
-    for case in cases {
-        let name = case["name"].as_str().unwrap();
-        let run = || match case["op"].as_str().unwrap() {
+    run_all(&cases("seri", 264), &NEEDS_LUA, |case| {
+        match case["op"].as_str().unwrap() {
             "pack" if mentions(&case["args"], "table_pairs_error") => false,
             "pack" => pack(case),
             "unpack" => unpack(case),
             "pack_lua" => unpack_bytes(case),
             "unpack_arg" => false,
             op => panic!("unknown op {op}"),
-        };
-        match std::panic::catch_unwind(run) {
-            Ok(true) => {}
-            Ok(false) => assert!(needs_lua.insert(name)),
-            Err(_) => failed.push(name),
         }
-    }
-    assert_eq!(failed, [""; 0], "the panics above tell why");
-    assert_eq!(needs_lua, NEEDS_LUA.into());
+    });
 }
 
 fn pack(case: &Json) -> bool {
@@ -263,35 +248,6 @@ fn mentions(v: &Json, t: &str) -> bool {
     }
 }
 
-/// A byte string of the vectors, if they hold all of it.
-fn recorded(v: &Json) -> Option<Vec<u8>> {
-    if let Some(hex) = v.as_str() {
-        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-        return Some((0..hex.len()).step_by(2).map(byte).collect());
-    }
-    if let Some(pattern) = v.get("repeat") {
-        let n = v["n"].as_u64().unwrap() as usize;
-        return Some(recorded(pattern)?.into_iter().cycle().take(n).collect());
-    }
-    let pieces = v.get("concat")?.as_array().unwrap();
-    pieces
-        .iter()
-        .map(recorded)
-        .collect::<Option<Vec<_>>>()
-        .map(|p| p.concat())
-}
-
-fn assert_bytes(got: &[u8], want: &Json) {
-    if want.is_string() {
-        assert_eq!(hex(got), want.as_str().unwrap());
-        return;
-    }
-    assert_eq!(got.len() as u64, want["len"].as_u64().unwrap());
-    assert_eq!(hex(&got[..64]), want["head"]);
-    assert_eq!(hex(&got[got.len() - 64..]), want["tail"]);
-    assert_eq!(hex(&Sha256::digest(got)), want["sha256"]);
-}
-
 /// Equal to the last bit: a `Key` tells NaNs and zeros apart, where `Value` compares like floats.
 fn assert_same(got: &[Value], want: &[Value]) {
     let same = got.iter().map(Key::from).eq(want.iter().map(Key::from));
@@ -317,8 +273,4 @@ fn normal(e: &Error) -> String {
         }
         None => text,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

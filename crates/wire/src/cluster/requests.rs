@@ -1,0 +1,271 @@
+//! A server's side of one connection: from frames to whole requests.
+//!
+//! What a peer may do wrong here is answered, not punished, as skynet (C) does: parts without a beginning, sizes
+//! that do not add up, two beginnings for one session. Such a request is answered when its last part comes, and
+//! until then only the fact is kept that it is wrong.
+//!
+//! Incomplete requests live until they are complete or the connection ends, and skynet (C) sets them no limit.
+//! Here a limit may be set on what a connection buffers. The names, tags and table entries of the requests
+//! count, too, or a peer could fill the memory with beginnings alone.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use super::{Address, Error, Large, Refusal, Request};
+
+/// What an incomplete request counts beside its bytes: its entry in the table.
+const ENTRY: usize = 128;
+
+/// The incomplete requests of one connection.
+///
+/// ```
+/// use skynet_wire::cluster::{Event, Refusal, Requests};
+///
+/// let mut requests = Requests::default();
+/// // The last part of a request that never began.
+/// let event = requests.accept(b"\x03\x15\0\0\0xyz")?;
+/// assert_eq!(event, Some(Event::Refused { session: 0x15, why: Refusal::InvalidName }));
+/// # Ok::<(), skynet_wire::cluster::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Requests {
+    pending: HashMap<u32, Pending>,
+    /// What `pending` counts for.
+    buffered: usize,
+    limit: usize,
+    /// Waits for the next call, or for the next large request of any kind.
+    trace: Option<Box<[u8]>>,
+}
+
+/// A request that has begun, or a part of one that has not.
+#[derive(Debug)]
+struct Pending {
+    /// `None` if it began with a part: then it is wrong.
+    head: Option<Head>,
+    large: Large,
+    /// Its data was dropped because of the limit.
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Head {
+    address: Address<'static>,
+    push: bool,
+    trace: Option<Box<[u8]>>,
+}
+
+/// What a frame leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request is complete.
+    Request(Complete<'a>),
+    /// A request is not to be carried out. The answer is the text of `why` under this session; there is one
+    /// even if the request is a push.
+    Refused {
+        /// The session of the answer.
+        session: u32,
+        /// What to answer.
+        why: Refusal,
+    },
+}
+
+/// A complete request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complete<'a> {
+    /// Whom it is for.
+    pub address: Address<'a>,
+    /// The session of the answer.
+    pub session: u32,
+    /// Whether it is a push, which gets no answer but a [`Refusal`] (a query is answered in any case).
+    pub push: bool,
+    /// The arguments in the pack format; owned if they came in parts.
+    pub payload: Cow<'a, [u8]>,
+    /// The tag that the call is to be traced under.
+    pub trace: Option<Box<[u8]>>,
+}
+
+impl Default for Requests {
+    /// Without a limit.
+    fn default() -> Self {
+        Self::with_limit(usize::MAX)
+    }
+}
+
+impl Requests {
+    /// Incomplete requests that may take up `limit` bytes together. A request that would take them above it
+    /// is refused.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            pending: HashMap::new(),
+            buffered: 0,
+            limit,
+            trace: None,
+        }
+    }
+
+    /// How many bytes count for the limit now.
+    pub fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// How many requests are incomplete.
+    pub fn incomplete(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Takes a frame, given without its two bytes of length. `None`: there is nothing to do yet.
+    ///
+    /// # Errors
+    /// As [`Request::unpack`]. The frame is without effect, the connection is as good as before.
+    pub fn accept<'a>(&mut self, frame: &'a [u8]) -> Result<Option<Event<'a>>, Error> {
+        Ok(match Request::unpack(frame)? {
+            Request::Small {
+                address,
+                session,
+                payload,
+            } => {
+                // A small request that has the session of an incomplete one is taken for its last part.
+                if !self.pending.is_empty()
+                    && let Some(pending) = self.pending.remove(&session)
+                {
+                    return Ok(Some(self.finish(pending, session, payload)));
+                }
+                let push = session == 0;
+                Some(Event::Request(Complete {
+                    address,
+                    session,
+                    push,
+                    payload: Cow::Borrowed(payload),
+                    trace: if push { None } else { self.trace.take() },
+                }))
+            }
+            Request::Large {
+                address,
+                session,
+                size,
+                push,
+            } => self.begin(address, session, size, push),
+            Request::Part {
+                session,
+                data,
+                last: false,
+            } => {
+                self.part(session, data);
+                None
+            }
+            Request::Part {
+                session,
+                data,
+                last: true,
+            } => Some(match self.pending.remove(&session) {
+                Some(pending) => self.finish(pending, session, data),
+                None => refused(session, Refusal::InvalidName),
+            }),
+            Request::Trace(tag) => {
+                self.trace = Some(tag.into());
+                None
+            }
+        })
+    }
+
+    fn begin(
+        &mut self,
+        address: Address<'_>,
+        session: u32,
+        size: u32,
+        push: bool,
+    ) -> Option<Event<'static>> {
+        if let Some(pending) = self.pending.get_mut(&session) {
+            self.buffered -= pending.large.buffered();
+            pending.large.begin(size);
+            return None;
+        }
+        let trace = self.trace.take();
+        let head = Head {
+            address: address.into_owned(),
+            push,
+            trace,
+        };
+        let mut pending = Pending {
+            head: Some(head),
+            large: Large::default(),
+            over: false,
+        };
+        if pending.cost() > self.limit.saturating_sub(self.buffered) {
+            return Some(refused(session, Refusal::Limit(self.limit)));
+        }
+        self.buffered += pending.cost();
+        pending.over = size as usize > self.limit;
+        if !pending.over {
+            pending.large.begin(size);
+        }
+        self.pending.insert(session, pending);
+        None
+    }
+
+    fn part(&mut self, session: u32, data: &[u8]) {
+        let Some(pending) = self.pending.get_mut(&session) else {
+            let mut pending = Pending {
+                head: None,
+                large: Large::default(),
+                over: false,
+            };
+            // Without room it is forgotten. Then its last part is refused for another reason.
+            if pending.cost() <= self.limit.saturating_sub(self.buffered) {
+                pending.large.add(data);
+                self.buffered += pending.cost();
+                self.pending.insert(session, pending);
+            }
+            return;
+        };
+        if pending.over {
+            return;
+        }
+        self.buffered -= pending.large.buffered();
+        let before = pending.large.buffered();
+        if before + data.len() > self.limit.saturating_sub(self.buffered) {
+            pending.large = Large::default();
+            pending.over = true;
+            return;
+        }
+        pending.large.add(data);
+        self.buffered += pending.large.buffered();
+    }
+
+    /// `pending` is out of the table; `data` completes it.
+    fn finish(&mut self, mut pending: Pending, session: u32, data: &[u8]) -> Event<'static> {
+        self.buffered -= pending.cost() + pending.large.buffered();
+        if pending.over {
+            return refused(session, Refusal::Limit(self.limit));
+        }
+        pending.large.add(data);
+        match (pending.head, pending.large.finish()) {
+            (Some(head), Some(payload)) => Event::Request(Complete {
+                address: head.address,
+                session,
+                push: head.push,
+                payload: Cow::Owned(payload),
+                trace: head.trace,
+            }),
+            _ => refused(session, Refusal::InvalidLarge),
+        }
+    }
+}
+
+impl Pending {
+    /// What it counts beside its data.
+    fn cost(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, |head| {
+            let name = match &head.address {
+                Address::Number(_) => 0,
+                Address::Name(name) => name.len(),
+            };
+            name + head.trace.as_ref().map_or(0, |tag| tag.len())
+        });
+        ENTRY + head
+    }
+}
+
+fn refused(session: u32, why: Refusal) -> Event<'static> {
+    Event::Refused { session, why }
+}
