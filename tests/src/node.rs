@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ pub struct Node {
     args: Vec<String>,
     env: Vec<(String, String)>,
     stdin: bool,
+    limit: Duration,
 }
 
 impl Node {
@@ -35,6 +37,7 @@ impl Node {
             args: Vec::new(),
             env: Vec::new(),
             stdin: false,
+            limit: default_limit(),
         }
     }
 
@@ -105,6 +108,12 @@ impl Node {
         self
     }
 
+    /// Gives it another time limit than the usual one.
+    pub fn limit(mut self, limit: Duration) -> Node {
+        self.limit = limit;
+        self
+    }
+
     /// Starts it.
     pub fn spawn(mut self) -> Running {
         if self.config.is_none() && !self.keys.is_empty() {
@@ -133,13 +142,22 @@ impl Node {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Running::start(command, self.dir)
+        Running::start(command, self.dir, self.limit)
     }
 
     /// Starts it and waits until it has ended.
     pub fn run(self) -> Output {
         self.spawn().wait()
     }
+}
+
+/// How long a node may run. No test takes nearly this long: what does is hung. `SKYNET_TEST_SECONDS` changes it, for
+/// sanitizers and other slow ways to run the binary.
+fn default_limit() -> Duration {
+    let seconds = std::env::var("SKYNET_TEST_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(60, |text| {
+        text.parse().expect("SKYNET_TEST_SECONDS is a number")
+    }))
 }
 
 fn threads() -> String {

@@ -3,25 +3,13 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::Output;
-
-/// How long a node may run. No test takes nearly this long: what does is hung. `SKYNET_TEST_SECONDS` changes it, for
-/// sanitizers and other slow ways to run the binary.
-fn limit() -> Duration {
-    static LIMIT: OnceLock<Duration> = OnceLock::new();
-    *LIMIT.get_or_init(|| {
-        let seconds = std::env::var("SKYNET_TEST_SECONDS").ok();
-        Duration::from_secs(seconds.map_or(60, |text| {
-            text.parse().expect("SKYNET_TEST_SECONDS is a number")
-        }))
-    })
-}
 
 /// How often a condition is looked at while a test waits for it.
 const POLL: Duration = Duration::from_millis(5);
@@ -33,6 +21,7 @@ pub struct Running {
     stdout: Captured,
     stderr: Captured,
     started: Instant,
+    limit: Duration,
 }
 
 /// A stream that a thread of ours reads, so that the node never blocks on a full pipe.
@@ -70,7 +59,7 @@ impl Captured {
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command, dir: TempDir) -> Running {
+    pub(crate) fn start(mut command: Command, dir: TempDir, limit: Duration) -> Running {
         let mut child = command.spawn().expect("the binary starts");
         let stdout = Captured::start(child.stdout.take().expect("stdout"));
         let stderr = Captured::start(child.stderr.take().expect("stderr"));
@@ -80,6 +69,7 @@ impl Running {
             stdout,
             stderr,
             started: Instant::now(),
+            limit,
         }
     }
 
@@ -112,7 +102,7 @@ impl Running {
                 return;
             }
             assert!(
-                self.started.elapsed() < limit(),
+                self.started.elapsed() < self.limit,
                 "waited too long for: {what}\n{}",
                 self.report()
             );
@@ -169,7 +159,7 @@ impl Running {
                 return status;
             }
             assert!(
-                self.started.elapsed() < limit(),
+                self.started.elapsed() < self.limit,
                 "the node hangs\n{}",
                 self.report()
             );
