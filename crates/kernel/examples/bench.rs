@@ -96,6 +96,7 @@ fn main() {
             sources.iter().chain(&sources).copied().collect()
         });
     }
+    crowd(workers);
     latency(workers);
 }
 
@@ -206,6 +207,44 @@ fn run(
         "{name:>16} {ns:8.1}   ({:.1} M/s, {cpu:.2} cores, {parks} parks)",
         1e3 / ns
     );
+}
+
+/// What a service costs that does nothing.
+fn crowd(workers: usize) {
+    const COUNT: usize = 100_000;
+    let node = start(workers, true);
+    node.run();
+    let before = resident_bytes();
+    let begin = Instant::now();
+    for _ in 0..COUNT {
+        node.launch(Handle::NONE, "quiet", "").unwrap();
+    }
+    let launched = begin.elapsed();
+    let bytes = (resident_bytes() - before) as f64 / COUNT as f64;
+    let begin = Instant::now();
+    node.shutdown();
+    node.wait();
+    let (up, down) = (
+        launched.as_nanos() as f64,
+        begin.elapsed().as_nanos() as f64,
+    );
+    let each = |ns: f64| ns / COUNT as f64;
+    let (up, down) = (each(up), each(down));
+    println!(
+        "{:>16} {up:8.1} ns up, {down:.1} ns down, {bytes:.0} bytes each",
+        "100000 services"
+    );
+}
+
+/// Memory of this process.
+fn resident_bytes() -> i64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|n| n.parse::<i64>().ok())
+        .expect("a number");
+    pages * 4096
 }
 
 /// From a thread that is no worker to a parked worker and back.

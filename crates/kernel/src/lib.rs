@@ -37,6 +37,7 @@ pub mod command;
 mod context;
 mod error;
 mod globals;
+mod lifecycle;
 #[cfg(not(loom))]
 mod lock;
 mod mailbox;

@@ -192,6 +192,40 @@ impl Payload {
         }
     }
 
+    /// Copies several pieces, one behind the other, into one block.
+    pub fn concat(parts: &[&[u8]]) -> Payload {
+        let sum = |len: usize, part: &&[u8]| len.checked_add(part.len());
+        let len = parts
+            .iter()
+            .try_fold(0, sum)
+            .expect("the sum fits the address space");
+        if len <= INLINE {
+            let mut inline = [0; INLINE];
+            let mut at = 0;
+            for part in parts {
+                inline[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
+            return Payload {
+                data: Data { inline },
+                tag: Tag::inline(len),
+            };
+        }
+        let p = block::alloc(len);
+        let mut at = 0;
+        for part in parts {
+            // SAFETY: a fresh block of the sum of the lengths, so every piece has its place.
+            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), p.add(at), part.len()) };
+            at += part.len();
+        }
+        Payload {
+            data: Data {
+                heap: Heap { ptr: p, len },
+            },
+            tag: Tag::HEAP,
+        }
+    }
+
     /// Takes over a block. Null, or a length of 0, gives an empty payload; the block is freed in
     /// the latter case.
     ///
@@ -447,6 +481,8 @@ mod tests {
             // SAFETY: the pair comes from into_raw and is given back once.
             let again = unsafe { Payload::from_raw(ptr, n) };
             assert_eq!(again.as_slice(), bytes);
+            let (head, tail) = bytes.split_at(len / 3);
+            assert_eq!(Payload::concat(&[head, &[], tail]).as_slice(), bytes);
             assert_eq!(
                 Message::new(0, Handle(0), 0, again)
                     .into_payload()

@@ -4,17 +4,11 @@
 //! Nothing here is global, so several nodes can live in one process. Threads and contexts hold the
 //! node; it goes on until its last service has gone, whether or not anybody else keeps an `Arc` of
 //! it.
-//!
-//! # Stopping
-//! A node stops when no live service is left, or on request ([`Node::shutdown`]). Services are
-//! retired in the order of their handles and dropped by workers; the log service comes last and
-//! handles what was sent to it before. Then the workers and the timer thread leave.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,9 +16,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::builder::Settings;
 use crate::clock::{self, Clock};
-use crate::context::{Context, RETIRED};
+use crate::context::Context;
 use crate::error::{EnvExists, Error, SendError};
 use crate::globals::Globals;
+use crate::lifecycle::{Census, Gate};
 use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Desk;
@@ -33,7 +28,7 @@ use crate::scheduler::{Runner, Scheduler};
 use crate::service::{Factory, Mailbox, Resident};
 use crate::timer::{self, Timers};
 use crate::wheel::TimerKey;
-use crate::worker::{self, Local, panic_text};
+use crate::worker::{self, Local};
 
 /// Name of the service that gets log lines.
 const LOGGER: &str = "logger";
@@ -43,8 +38,8 @@ const LOGGER: &str = "logger";
 /// It must be stopped by [`shutdown`](Node::shutdown) and [`wait`](Node::wait) (or by the exit of
 /// all its services) before it is dropped for good: its own threads and services keep it alive.
 pub struct Node {
-    this: Weak<Node>,
-    registry: Registry<Resident>,
+    pub(crate) this: Weak<Node>,
+    pub(crate) registry: Registry<Resident>,
     pub(crate) scheduler: Scheduler<Mailbox>,
     pub(crate) timers: Timers,
     pub(crate) clock: Clock,
@@ -56,56 +51,17 @@ pub struct Node {
     pub(crate) tick_stamp: CachePadded<AtomicU32>,
     profile: bool,
     harbor: u8,
-    limit: Option<Limit>,
-    modules: RwLock<HashMap<String, Factory>>,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) modules: RwLock<HashMap<String, Factory>>,
     env: RwLock<HashMap<String, String>>,
     /// The service named `logger`, or 0: log lines should not cost a search by name.
-    logger: AtomicU32,
+    pub(crate) logger: AtomicU32,
     /// The service that is told about exits, or 0.
-    exit_monitor: AtomicU32,
-    census: Mutex<Census>,
+    pub(crate) exit_monitor: AtomicU32,
+    pub(crate) census: Mutex<Census>,
     pub(crate) globals: Globals,
-    gate: Gate,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// How many services there are.
-#[derive(Default)]
-struct Census {
-    /// Those that keep the node running.
-    live: usize,
-    /// All that have not been dropped yet.
-    contexts: usize,
-    stopping: bool,
-}
-
-/// What threads wait for: the start before they begin, and the end in `wait`.
-#[derive(Default)]
-struct Gate {
-    state: Mutex<GateState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct GateState {
-    open: bool,
-    done: bool,
-}
-
-impl Gate {
-    fn set(&self, change: impl FnOnce(&mut GateState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    fn wait(&self, reached: impl Fn(&GateState) -> bool) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(
-            self.changed
-                .wait_while(state, |state| !reached(state))
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-    }
+    pub(crate) gate: Gate,
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What is known about one service; see [`Node::services`].
@@ -169,19 +125,24 @@ impl Node {
             gate: Gate::default(),
             threads: Mutex::default(),
         });
-        let (module, param) = &settings.log_service;
-        let Some(logger) = node.launch(Handle::NONE, module, param.as_deref().unwrap_or("")) else {
-            return Err(Error::LogService(module.clone()));
-        };
-        node.register_name(LOGGER, logger);
-        if let Err(error) = node.spawn(runners) {
-            // Those that were started must leave, and the logger must let go of the node.
-            node.shutdown();
-            node.scheduler.stop();
-            node.wait();
-            return Err(Error::Spawn(error));
+        // Threads first: they wait until `run`, and if one of them cannot be had, no service exists
+        // yet that only a worker could drop.
+        let started = node.spawn(runners).map_err(Error::Spawn).and_then(|()| {
+            let (module, param) = &settings.log_service;
+            node.launch(Handle::NONE, module, param.as_deref().unwrap_or(""))
+                .ok_or_else(|| Error::LogService(module.clone()))
+        });
+        match started {
+            Ok(logger) => {
+                node.register_name(LOGGER, logger);
+                Ok(node)
+            }
+            Err(error) => {
+                node.halt();
+                node.wait();
+                Err(error)
+            }
         }
-        Ok(node)
     }
 
     fn spawn(self: &Arc<Node>, runners: Vec<Runner<Mailbox>>) -> std::io::Result<()> {
@@ -202,36 +163,6 @@ impl Node {
             )?;
         }
         Ok(())
-    }
-
-    /// Lets the workers and the timer begin. Before that services can be launched and messages
-    /// sent, but nothing is dispatched.
-    pub fn run(&self) {
-        self.gate.set(|gate| gate.open = true);
-    }
-
-    /// Blocks until no service is left and all threads of the node have left. Not to be called from
-    /// a service.
-    pub fn wait(&self) {
-        self.gate.wait(|gate| gate.done);
-        let mut threads = lock(&self.threads);
-        for thread in threads.drain(..) {
-            // A worker catches panics of services; should one die of its own, the node has nothing
-            // to add.
-            let _ = thread.join();
-        }
-    }
-
-    /// Stops the node in good order; see the module's description. Returns at once: use
-    /// [`wait`](Node::wait) for the end.
-    pub fn shutdown(&self) {
-        self.begin_stop();
-        self.run();
-    }
-
-    /// The command `ABORT`: the same as [`shutdown`](Node::shutdown).
-    pub fn abort(&self) {
-        self.shutdown();
     }
 
     // ---- messages
@@ -271,7 +202,7 @@ impl Node {
     }
 
     #[inline]
-    fn schedule(&self, local: Option<&Local>, mailbox: &Mailbox) {
+    pub(crate) fn schedule(&self, local: Option<&Local>, mailbox: &Mailbox) {
         let task = NonNull::from(mailbox);
         match local {
             Some(local) => self.scheduler.schedule(&local.runner, task),
@@ -299,10 +230,14 @@ impl Node {
         true
     }
 
-    /// Messages that no limit applies to: answers, and what the runtime depends on.
+    /// Messages that no limit applies to: answers, and what the runtime depends on. An event of a
+    /// socket has a sender that could not react to a refusal: a byte would be missing from a
+    /// stream.
     fn exempt(&self, dest: Handle, kind: u8) -> bool {
-        matches!(kind, kind::RESPONSE | kind::ERROR | kind::SYSTEM)
-            || kind == kind::TEXT && dest.0 == self.logger.load(Relaxed)
+        matches!(
+            kind,
+            kind::RESPONSE | kind::ERROR | kind::SYSTEM | kind::SOCKET
+        ) || kind == kind::TEXT && dest.0 == self.logger.load(Relaxed)
     }
 
     #[cold]
@@ -334,166 +269,6 @@ impl Node {
     /// Makes a module known, or replaces it.
     pub fn add_module(&self, name: &str, factory: Factory) {
         write(&self.modules).insert(name.to_owned(), factory);
-    }
-
-    /// Starts a service. Problems are logged; those that do not concern the new service itself with
-    /// `source`.
-    pub fn launch(&self, source: Handle, module: &str, param: &str) -> Option<Handle> {
-        let factory = read(&self.modules).get(module).cloned();
-        let Some(factory) = factory else {
-            self.log(
-                source,
-                format!("error: launch {module} FAILED: there is no such module").as_bytes(),
-            );
-            return None;
-        };
-        let mut service = match catch_unwind(AssertUnwindSafe(|| factory())) {
-            Ok(service) => service,
-            Err(panic) => {
-                let line = format!("error: launch {module} FAILED: {}", panic_text(&*panic));
-                self.log(source, line.as_bytes());
-                return None;
-            }
-        };
-        let mut context = None;
-        let allocated = self.registry.allocate(|handle, mailbox| {
-            let node = self.this.upgrade().expect("a node that is used is alive");
-            let new = Arc::new(Context::new(
-                node,
-                handle,
-                NonNull::from(mailbox),
-                module,
-                param,
-            ));
-            mailbox.open(handle, new.clone(), self.limit);
-            let mut census = lock(&self.census);
-            census.live += 1;
-            census.contexts += 1;
-            context = Some(new);
-        });
-        let ((handle, mailbox), Some(context)) = (allocated?, context) else {
-            return None;
-        };
-        // SAFETY: mailboxes live as long as the registry.
-        let mailbox = unsafe { mailbox.as_ref() };
-        if let Some(interrupt) = service.interrupts() {
-            context.set_interrupt(interrupt);
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| service.init(&context, param)));
-        let failure = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(format!("panicked: {}", panic_text(&*panic))),
-        };
-        let resident = Box::new(Resident {
-            service,
-            context,
-            batch: Default::default(),
-        });
-        if let Some(reason) = failure {
-            if !reason.is_empty() {
-                resident.context.log(format!("error: {reason}"));
-            }
-            resident
-                .context
-                .log(format!("error: launch {module} FAILED"));
-            self.retire(handle, false);
-            // Somebody else may be about to retire it, and not have come to the mailbox yet.
-            mailbox.retire(handle, false);
-            self.finish(*resident, mailbox);
-            return None;
-        }
-        let killed = resident.context.retired();
-        if !killed {
-            resident.context.log(format!("LAUNCH {module} {param}"));
-        }
-        if mailbox.start(resident) {
-            self.schedule(Local::of(self), mailbox);
-        }
-        (!killed).then_some(handle)
-    }
-
-    /// The command `KILL`: logs it in the name of `by`, tells the exit monitor, and retires the
-    /// service.
-    pub fn kill(&self, by: Handle, target: Handle) {
-        self.log(by, format!("KILL :{:x}", target.0).as_bytes());
-        self.dismiss(target);
-    }
-
-    /// Retires a service after telling the exit monitor.
-    pub(crate) fn dismiss(&self, handle: Handle) {
-        let monitor = Handle(self.exit_monitor.load(Relaxed));
-        if !monitor.is_none() && self.registry.find(handle).is_some() {
-            self.push_all(
-                monitor,
-                std::iter::once(Message::new(kind::CLIENT, handle, 0, Payload::EMPTY)),
-            );
-        }
-        self.retire(handle, false);
-    }
-
-    /// Makes a service unreachable and sees to it that a worker drops it.
-    fn retire(&self, handle: Handle, drain: bool) {
-        let Some(mailbox) = self.registry.remove(handle) else {
-            return;
-        };
-        let _ = self.logger.compare_exchange(handle.0, 0, Relaxed, Relaxed);
-        let _ = self
-            .exit_monitor
-            .compare_exchange(handle.0, 0, Relaxed, Relaxed);
-        let context = mailbox.card(handle);
-        let schedule = mailbox.retire(handle, drain);
-        if let Some(context) = context
-            && !drain
-        {
-            context.set_flag(RETIRED, true);
-        }
-        if schedule == Some(true) {
-            self.schedule(Local::of(self), mailbox);
-        }
-    }
-
-    /// Drops a retired service and answers what it never handled. Only for whoever holds the
-    /// service.
-    pub(crate) fn finish(&self, resident: Resident, mailbox: &Mailbox) {
-        let Resident {
-            service,
-            context,
-            batch,
-        } = resident;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
-            context.log(format!(
-                "error: {} panicked while it was dropped: {}",
-                context.description(),
-                panic_text(&*panic)
-            ));
-        }
-        context.set_flag(RETIRED, true);
-        crate::msglog::finish(&context);
-        for message in batch.into_iter().chain(mailbox.remains()) {
-            self.answer_dropped(context.handle(), &message);
-        }
-        mailbox.progress().waiting.store(0, Relaxed);
-        mailbox.clear();
-        self.registry.recycle(NonNull::from(mailbox));
-        self.left(context.counted());
-    }
-
-    /// Tells the sender of a message that it was never handled. A request fails; for anything else
-    /// the sender learns that the service has gone (session 0): the session of an answer is the
-    /// receiver's, and would be mistaken for one of the sender's own.
-    fn answer_dropped(&self, dead: Handle, message: &Message) {
-        if !message.source.is_none() {
-            let session = if message.is_request() {
-                message.session
-            } else {
-                0
-            };
-            self.push_all(
-                message.source,
-                std::iter::once(Message::new(kind::ERROR, dead, session, Payload::EMPTY)),
-            );
-        }
     }
 
     /// All handles, in ascending order.
@@ -660,66 +435,6 @@ impl Node {
         };
         self.desks.iter().enumerate().map(worker).collect()
     }
-
-    // ---- stopping
-
-    /// A service does not count as live any more, though it stays.
-    pub(crate) fn uncount(&self) {
-        let last = {
-            let mut census = lock(&self.census);
-            census.live -= 1;
-            census.live == 0
-        };
-        if last {
-            self.begin_stop();
-        }
-    }
-
-    /// A service has been dropped.
-    fn left(&self, counted: bool) {
-        let last = {
-            let mut census = lock(&self.census);
-            census.contexts -= 1;
-            census.live -= usize::from(counted);
-            census.live == 0
-        };
-        if last {
-            self.begin_stop();
-        }
-        self.go_on_stopping();
-    }
-
-    fn begin_stop(&self) {
-        if std::mem::replace(&mut lock(&self.census).stopping, true) {
-            return;
-        }
-        let handles = self.registry.close();
-        let logger = self.logger.load(Relaxed);
-        for handle in handles.into_iter().filter(|handle| handle.0 != logger) {
-            self.retire(handle, false);
-        }
-        self.go_on_stopping();
-    }
-
-    /// The next step, when a service has left: the logger goes when it is the only one, the threads
-    /// go when nobody is left.
-    fn go_on_stopping(&self) {
-        let left = {
-            let census = lock(&self.census);
-            if !census.stopping {
-                return;
-            }
-            census.contexts
-        };
-        match left {
-            0 => {
-                self.scheduler.stop();
-                self.gate.set(|gate| (gate.open, gate.done) = (true, true));
-            }
-            1 => self.retire(Handle(self.logger.load(Relaxed)), true),
-            _ => {}
-        }
-    }
 }
 
 impl std::fmt::Debug for Node {
@@ -733,14 +448,14 @@ impl std::fmt::Debug for Node {
 
 // Nothing leaves these locks' content half changed, so a panic while one was held does not matter.
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+pub(crate) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+pub(crate) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,319 @@
+//! How services and the node itself come and go.
+//!
+//! # Services
+//! A launch makes the object, opens a mailbox under a new handle, and runs `init`; only then may a
+//! worker touch it. Retiring makes a service unreachable at once and leaves the rest to a worker,
+//! which drops the object and answers what was never handled: nothing of that happens on the
+//! killer's thread.
+//!
+//! # Stopping
+//! A node stops when no live service is left, or on request ([`Node::shutdown`]). Services are
+//! retired in the order of their handles and dropped by workers; the log service comes last and
+//! handles what was sent to it before. Then the workers and the timer thread leave.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::context::{Context, RETIRED};
+use crate::message::{Handle, Message, Payload, kind};
+use crate::node::{Node, lock, read};
+use crate::service::{Mailbox, Resident};
+use crate::worker::{Local, panic_text};
+
+/// How many services there are.
+#[derive(Default)]
+pub(crate) struct Census {
+    /// Those that keep the node running.
+    live: usize,
+    /// All that have not been dropped yet.
+    contexts: usize,
+    stopping: bool,
+}
+
+/// What threads wait for: the start before they begin, and the end in `wait`.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub(crate) struct GateState {
+    pub(crate) open: bool,
+    done: bool,
+}
+
+impl Gate {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut GateState)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait(&self, reached: impl Fn(&GateState) -> bool) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(
+            self.changed
+                .wait_while(state, |state| !reached(state))
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+impl Node {
+    /// Lets the workers and the timer begin. Before that services can be launched and messages
+    /// sent, but nothing is dispatched.
+    pub fn run(&self) {
+        self.gate.set(|gate| gate.open = true);
+    }
+
+    /// Blocks until no service is left and all threads of the node have left. Not to be called from
+    /// a service.
+    pub fn wait(&self) {
+        self.gate.wait(|gate| gate.done);
+        let mut threads = lock(&self.threads);
+        for thread in threads.drain(..) {
+            // A worker catches panics of services; should one die of its own, the node has nothing
+            // to add.
+            let _ = thread.join();
+        }
+    }
+
+    /// Stops the node in good order; see the module's description. Returns at once: use
+    /// [`wait`](Node::wait) for the end.
+    pub fn shutdown(&self) {
+        self.begin_stop();
+        self.run();
+    }
+
+    /// The command `ABORT`: the same as [`shutdown`](Node::shutdown).
+    pub fn abort(&self) {
+        self.shutdown();
+    }
+
+    // ---- services
+
+    /// Starts a service. Problems are logged; those that do not concern the new service itself with
+    /// `source`.
+    pub fn launch(&self, source: Handle, module: &str, param: &str) -> Option<Handle> {
+        let factory = read(&self.modules).get(module).cloned();
+        let Some(factory) = factory else {
+            self.log(
+                source,
+                format!("error: launch {module} FAILED: there is no such module").as_bytes(),
+            );
+            return None;
+        };
+        let mut service = match catch_unwind(AssertUnwindSafe(|| factory())) {
+            Ok(service) => service,
+            Err(panic) => {
+                let line = format!("error: launch {module} FAILED: {}", panic_text(&*panic));
+                self.log(source, line.as_bytes());
+                return None;
+            }
+        };
+        let mut context = None;
+        let allocated = self.registry.allocate(|handle, mailbox| {
+            let node = self.this.upgrade().expect("a node that is used is alive");
+            let new = Arc::new(Context::new(
+                node,
+                handle,
+                NonNull::from(mailbox),
+                module,
+                param,
+            ));
+            mailbox.open(handle, new.clone(), self.limit);
+            let mut census = lock(&self.census);
+            census.live += 1;
+            census.contexts += 1;
+            context = Some(new);
+        });
+        let ((handle, mailbox), Some(context)) = (allocated?, context) else {
+            return None;
+        };
+        // SAFETY: mailboxes live as long as the registry.
+        let mailbox = unsafe { mailbox.as_ref() };
+        if let Some(interrupt) = service.interrupts() {
+            context.set_interrupt(interrupt);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| service.init(&context, param)));
+        let failure = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => Some(format!("panicked: {}", panic_text(&*panic))),
+        };
+        let resident = Box::new(Resident {
+            service,
+            context,
+            batch: Default::default(),
+        });
+        if let Some(reason) = failure {
+            if !reason.is_empty() {
+                resident.context.log(format!("error: {reason}"));
+            }
+            resident
+                .context
+                .log(format!("error: launch {module} FAILED"));
+            self.retire(handle, false);
+            // Somebody else may be about to retire it, and not have come to the mailbox yet.
+            mailbox.retire(handle, false);
+            self.finish(*resident, mailbox);
+            return None;
+        }
+        let killed = resident.context.retired();
+        if !killed {
+            resident.context.log(format!("LAUNCH {module} {param}"));
+        }
+        if mailbox.start(resident) {
+            self.schedule(Local::of(self), mailbox);
+        }
+        (!killed).then_some(handle)
+    }
+
+    /// The command `KILL`: logs it in the name of `by`, tells the exit monitor, and retires the
+    /// service.
+    pub fn kill(&self, by: Handle, target: Handle) {
+        self.log(by, format!("KILL :{:x}", target.0).as_bytes());
+        self.dismiss(target);
+    }
+
+    /// Retires a service after telling the exit monitor.
+    pub(crate) fn dismiss(&self, handle: Handle) {
+        let monitor = Handle(self.exit_monitor.load(Relaxed));
+        if !monitor.is_none() && self.registry.find(handle).is_some() {
+            self.push_all(
+                monitor,
+                std::iter::once(Message::new(kind::CLIENT, handle, 0, Payload::EMPTY)),
+            );
+        }
+        self.retire(handle, false);
+    }
+
+    /// Makes a service unreachable and sees to it that a worker drops it.
+    fn retire(&self, handle: Handle, drain: bool) {
+        let Some(mailbox) = self.registry.remove(handle) else {
+            return;
+        };
+        let _ = self.logger.compare_exchange(handle.0, 0, Relaxed, Relaxed);
+        let _ = self
+            .exit_monitor
+            .compare_exchange(handle.0, 0, Relaxed, Relaxed);
+        let context = mailbox.card(handle);
+        let schedule = mailbox.retire(handle, drain);
+        if let Some(context) = context
+            && !drain
+        {
+            context.set_flag(RETIRED, true);
+        }
+        if schedule == Some(true) {
+            self.schedule(Local::of(self), mailbox);
+        }
+    }
+
+    /// Drops a retired service and answers what it never handled. Only for whoever holds the
+    /// service.
+    pub(crate) fn finish(&self, resident: Resident, mailbox: &Mailbox) {
+        let Resident {
+            service,
+            context,
+            batch,
+        } = resident;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
+            context.log(format!(
+                "error: {} panicked while it was dropped: {}",
+                context.description(),
+                panic_text(&*panic)
+            ));
+        }
+        context.set_flag(RETIRED, true);
+        crate::msglog::finish(&context);
+        for message in batch.into_iter().chain(mailbox.remains()) {
+            self.answer_dropped(context.handle(), &message);
+        }
+        mailbox.progress().waiting.store(0, Relaxed);
+        mailbox.clear();
+        self.registry.recycle(NonNull::from(mailbox));
+        self.left(context.counted());
+    }
+
+    /// Tells the sender of a message that it was never handled. A request fails; for anything else
+    /// the sender learns that the service has gone (session 0): the session of an answer is the
+    /// receiver's, and would be mistaken for one of the sender's own.
+    fn answer_dropped(&self, dead: Handle, message: &Message) {
+        if !message.source.is_none() {
+            let session = if message.is_request() {
+                message.session
+            } else {
+                0
+            };
+            self.push_all(
+                message.source,
+                std::iter::once(Message::new(kind::ERROR, dead, session, Payload::EMPTY)),
+            );
+        }
+    }
+
+    // ---- stopping
+
+    /// A service does not count as live any more, though it stays.
+    pub(crate) fn uncount(&self) {
+        let last = {
+            let mut census = lock(&self.census);
+            census.live -= 1;
+            census.live == 0
+        };
+        if last {
+            self.begin_stop();
+        }
+    }
+
+    /// A service has been dropped.
+    fn left(&self, counted: bool) {
+        let last = {
+            let mut census = lock(&self.census);
+            census.contexts -= 1;
+            census.live -= usize::from(counted);
+            census.live == 0
+        };
+        if last {
+            self.begin_stop();
+        }
+        self.go_on_stopping();
+    }
+
+    fn begin_stop(&self) {
+        if std::mem::replace(&mut lock(&self.census).stopping, true) {
+            return;
+        }
+        let handles = self.registry.close();
+        let logger = self.logger.load(Relaxed);
+        for handle in handles.into_iter().filter(|handle| handle.0 != logger) {
+            self.retire(handle, false);
+        }
+        self.go_on_stopping();
+    }
+
+    /// The next step, when a service has left: the logger goes when it is the only one, the threads
+    /// go when nobody is left.
+    fn go_on_stopping(&self) {
+        let left = {
+            let census = lock(&self.census);
+            if !census.stopping {
+                return;
+            }
+            census.contexts
+        };
+        match left {
+            0 => self.halt(),
+            1 => self.retire(Handle(self.logger.load(Relaxed)), true),
+            _ => {}
+        }
+    }
+
+    /// Sends the threads away; no service is left.
+    pub(crate) fn halt(&self) {
+        self.scheduler.stop();
+        self.gate.set(|gate| (gate.open, gate.done) = (true, true));
+    }
+}
