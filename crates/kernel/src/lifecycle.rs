@@ -132,8 +132,6 @@ impl Node {
         let ((handle, mailbox), Some(context)) = (allocated?, context) else {
             return None;
         };
-        // SAFETY: mailboxes live as long as the registry.
-        let mailbox = unsafe { mailbox.as_ref() };
         if let Some(interrupt) = service.interrupts() {
             context.set_interrupt(interrupt);
         }

@@ -141,7 +141,7 @@ impl<B: Body> Registry<B> {
     pub(crate) fn allocate(
         &self,
         open: impl FnOnce(Handle, &Mailbox<B>),
-    ) -> Option<(Handle, NonNull<Mailbox<B>>)> {
+    ) -> Option<(Handle, &Mailbox<B>)> {
         let mut book = self.book();
         if book.closed {
             return None;
@@ -170,9 +170,12 @@ impl<B: Body> Registry<B> {
             }
         };
         // SAFETY: a mailbox is never dropped before the registry.
-        open(handle, unsafe { mailbox.as_ref() });
+        let mailbox = unsafe { mailbox.as_ref() };
+        open(handle, mailbox);
         let place = table.place(local);
-        place.mailbox.store(mailbox.as_ptr(), Relaxed);
+        place
+            .mailbox
+            .store((&raw const *mailbox).cast_mut(), Relaxed);
         place.handle.store(handle.0, Release);
         book.last = local;
         book.used += 1;
