@@ -1,6 +1,11 @@
 //! Birth and death of services.
+//!
+//! `random_services` works for `SKYNET_RANDOM_SECONDS` seconds (6 unless set) with the seed `SKYNET_RANDOM_SEED` (another
+//! one each time unless set; its output shows it).
 
-use skynet_tests::lua_cases;
+use std::time::{Duration, SystemTime};
+
+use skynet_tests::{Node, lua_cases};
 
 mod death {
     use super::*;
@@ -52,4 +57,25 @@ mod churn {
             memory_goes_back;
         }
     }
+}
+
+/// Random work under a model of what has to come of it.
+#[test]
+fn random_services() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let seconds = number("SKYNET_RANDOM_SECONDS", 6);
+    let seed = number("SKYNET_RANDOM_SEED", now.as_secs() % 1_000_000);
+    let out = Node::case("lifetime/random", "random_services")
+        .key("seconds", &seconds.to_string())
+        .key("seed", &seed.to_string())
+        // The work logs thousands of errors that are meant to be.
+        .key("logger", "'/dev/null'")
+        .works_for(Duration::from_secs(seconds))
+        .run();
+    out.passed();
 }

@@ -10,7 +10,7 @@ local check = require "check"
 
 local role, case = {}, {}
 
-local DRIVERS, WORKERS, TASKS = 4, 8, 16
+local DRIVERS, WORKERS, TASKS = 4, 8, 48
 
 -- A worker: what it does with a request. Any of these may be cut short by its death.
 function role.worker(limit)
