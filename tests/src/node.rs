@@ -108,9 +108,9 @@ impl Node {
         self
     }
 
-    /// Gives it this much time in addition to the usual limit: it works for that long.
-    pub fn works_for(mut self, time: Duration) -> Node {
-        self.limit += time;
+    /// Gives it another time limit than the usual one.
+    pub fn limit(mut self, limit: Duration) -> Node {
+        self.limit = limit;
         self
     }
 
