@@ -1,0 +1,131 @@
+//! Events of sockets, as they lie in messages.
+//!
+//! The payload of a message is the data, followed by a trailer of four native-endian 32-bit integers:
+//! type, id, `ud` and flags (0 so far). The data comes first, so that a receiver can take the
+//! payload's block over as it is and hand its address on as the address of the data.
+
+use skynet_kernel::{Handle, Node, Payload, kind};
+
+use crate::SocketId;
+
+/// Bytes behind the data.
+pub const TRAILER: usize = 16;
+
+/// What happened. The numbers are those that skynet's services know.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(i32)]
+pub enum EventKind {
+    /// Bytes of a stream. `ud`: how many.
+    Data = 1,
+    /// The socket is ready. Text: the peer's IP address; the local one of a listener, whose port is
+    /// `ud`; `start`, `transfer` or `binding`.
+    Connect = 2,
+    /// The peer has closed, or the socket is closed. Once per socket.
+    Close = 3,
+    /// A connection came in: `ud` is its id, `id` the listener, text `ip:port` of the peer.
+    Accept = 4,
+    /// Something failed: text.
+    Error = 5,
+    /// A datagram of `ud` bytes, followed by the encoded address of its sender (see
+    /// [`crate::address`]).
+    Udp = 6,
+    /// `ud` KiB wait to be sent; 0 when all has been sent after a warning.
+    Warning = 7,
+}
+
+impl EventKind {
+    fn from_number(number: i32) -> Option<EventKind> {
+        use EventKind::*;
+        [Data, Connect, Close, Accept, Error, Udp, Warning]
+            .into_iter()
+            .find(|kind| *kind as i32 == number)
+    }
+}
+
+/// An event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SocketEvent<'a> {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which socket.
+    pub id: SocketId,
+    /// A number that depends on the kind.
+    pub ud: i32,
+    /// Data or text.
+    pub data: &'a [u8],
+}
+
+impl<'a> SocketEvent<'a> {
+    /// Reads the payload of a message of kind SOCKET. `None` if it did not come from this engine.
+    #[inline]
+    pub fn parse(payload: &'a [u8]) -> Option<SocketEvent<'a>> {
+        let (data, trailer) = payload.split_last_chunk::<TRAILER>()?;
+        let [kind, id, ud, _flags] = unpack(trailer);
+        Some(SocketEvent {
+            kind: EventKind::from_number(kind)?,
+            id,
+            ud,
+            data,
+        })
+    }
+}
+
+#[inline]
+fn unpack(trailer: &[u8; TRAILER]) -> [i32; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(trailer.chunks_exact(4)) {
+        *word = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    words
+}
+
+#[inline]
+fn pack(words: [i32; 4]) -> [u8; TRAILER] {
+    let mut trailer = [0; TRAILER];
+    for (bytes, word) in trailer.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_ne_bytes());
+    }
+    trailer
+}
+
+/// Sends an event whose data consists of two pieces. If the receiver has gone, so has the event: its
+/// sockets stay as they are.
+#[inline]
+pub(crate) fn emit(
+    node: &Node,
+    owner: Handle,
+    event: EventKind,
+    id: SocketId,
+    ud: i32,
+    data: [&[u8]; 2],
+) {
+    let trailer = pack([event as i32, id, ud, 0]);
+    let payload = Payload::concat(&[data[0], data[1], &trailer]);
+    let _ = node.send(Handle::NONE, owner, kind::SOCKET, 0, payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_event_is_refused() {
+        for payload in [
+            &[][..],
+            b"short",
+            &pack([0, 1, 0, 0]),
+            &pack([8, 1, 0, 0]),
+            &pack([-1, 1, 0, 0]),
+        ] {
+            assert_eq!(SocketEvent::parse(payload), None);
+        }
+        let mut payload = b"abc".to_vec();
+        payload.extend(pack([1, 7, 3, 0]));
+        let event = SocketEvent::parse(&payload).unwrap();
+        assert_eq!(
+            (event.kind, event.id, event.ud, event.data),
+            (EventKind::Data, 7, 3, &b"abc"[..])
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What a socket does its input and output with.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::ManuallyDrop;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+
+use mio::net::TcpListener;
+use socket2::{SockRef, Socket};
+
+/// Not to be killed by a peer that has gone, whatever the process does about SIGPIPE.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// Elsewhere the option SO_NOSIGPIPE does it, which `socket2` sets.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const NO_SIGNAL: i32 = 0;
+
+pub(crate) enum Io {
+    /// The name is being resolved: no descriptor yet.
+    None,
+    Tcp(Socket),
+    Listener(TcpListener),
+    Udp(UdpSocket),
+    Foreign(Foreign),
+}
+
+impl Io {
+    pub(crate) fn fd(&self) -> Option<RawFd> {
+        match self {
+            Io::None => None,
+            Io::Tcp(socket) => Some(socket.as_raw_fd()),
+            Io::Listener(listener) => Some(listener.as_raw_fd()),
+            Io::Udp(socket) => Some(socket.as_raw_fd()),
+            Io::Foreign(foreign) => Some(foreign.file.as_raw_fd()),
+        }
+    }
+
+    /// Reads from a stream.
+    #[inline]
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Io::Tcp(socket) => (&mut &*socket).read(buffer),
+            Io::Foreign(foreign) => (&mut &*foreign.file).read(buffer),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Writes to a stream.
+    #[inline]
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Io::Tcp(socket) => socket.send_with_flags(bytes, NO_SIGNAL),
+            Io::Foreign(foreign) => (&mut &*foreign.file).write(bytes),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Writes several pieces to a stream.
+    pub(crate) fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Io::Tcp(socket) => socket.send_vectored_with_flags(pieces, NO_SIGNAL),
+            Io::Foreign(foreign) => (&mut &*foreign.file).write_vectored(pieces),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The error that the system keeps for a socket.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let error = match self {
+            Io::None | Io::Foreign(_) => Ok(None),
+            Io::Tcp(socket) => socket.take_error(),
+            Io::Listener(listener) => listener.take_error(),
+            Io::Udp(socket) => socket.take_error(),
+        };
+        error.unwrap_or_else(Some)
+    }
+
+    /// No more reading, or no more writing. What fails here has no consequence.
+    pub(crate) fn shutdown(&self, how: std::net::Shutdown) {
+        if let Io::Tcp(socket) = self {
+            let _ = socket.shutdown(how);
+        }
+    }
+}
+
+/// A descriptor of somebody else. It is made non-blocking while it is used, never closed, and gets
+/// its mode back at the end: it may be the terminal of a shell.
+pub(crate) struct Foreign {
+    file: ManuallyDrop<File>,
+    was_blocking: bool,
+}
+
+impl Foreign {
+    pub(crate) fn adopt(fd: RawFd) -> io::Result<Foreign> {
+        if fd < 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        // SAFETY: the descriptor is not owned: it is never closed through this file. Should somebody
+        // close it meanwhile, the system calls here fail, or act on its successor as they would for
+        // any user of a descriptor's number; memory safety does not depend on it.
+        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+        let options = SockRef::from(&*file);
+        let was_blocking = !options.nonblocking()?;
+        if was_blocking {
+            options.set_nonblocking(true)?;
+        }
+        Ok(Foreign { file, was_blocking })
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        if self.was_blocking {
+            let _ = SockRef::from(&*self.file).set_nonblocking(false);
+        }
+    }
+}

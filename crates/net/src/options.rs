@@ -1,0 +1,61 @@
+//! Settings.
+
+use std::time::Duration;
+
+use socket2::TcpKeepalive;
+
+/// Settings of a [`Net`](crate::Net). The defaults set no limits, and leave the timing of
+/// keep-alive probes to the system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetOptions {
+    /// Number of reactor threads, at least 1. A socket belongs to one of them by its id.
+    pub reactors: usize,
+    /// Number of threads that resolve names, at least 1. They are started when needed.
+    pub resolvers: usize,
+    /// Bytes that may wait for one socket; see [`Net::set_cap`](crate::Net::set_cap).
+    pub max_pending: Option<usize>,
+    /// Bytes that may wait for all sockets of the node. The socket that would pass the limit is
+    /// destroyed, with an ERROR event that says so.
+    pub max_pending_total: Option<usize>,
+    /// Number of sockets. Beyond it none is made, and connections that come in are closed at once.
+    pub max_sockets: Option<usize>,
+    /// When and how often silent TCP peers are probed. Probing itself is always on.
+    pub keepalive: Option<Keepalive>,
+    /// How long TCP data may stay unacknowledged before the connection is given up (Linux:
+    /// `TCP_USER_TIMEOUT`; without effect elsewhere).
+    pub user_timeout: Option<Duration>,
+}
+
+impl Default for NetOptions {
+    fn default() -> Self {
+        NetOptions {
+            reactors: 1,
+            resolvers: 4,
+            max_pending: None,
+            max_pending_total: None,
+            max_sockets: None,
+            keepalive: None,
+            user_timeout: None,
+        }
+    }
+}
+
+/// Timing of keep-alive probes; whole seconds count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub interval: Duration,
+    /// Unanswered probes after which the connection is given up.
+    pub retries: u32,
+}
+
+impl Keepalive {
+    pub(crate) fn params(self) -> TcpKeepalive {
+        TcpKeepalive::new()
+            .with_time(self.idle)
+            .with_interval(self.interval)
+            .with_retries(self.retries)
+    }
+}

@@ -1,0 +1,296 @@
+//! Reactors: the threads that wait for the system.
+//!
+//! A reactor sleeps until a descriptor of one of its sockets becomes ready, a starved listener is due,
+//! or the engine stops. What is ready is read into one buffer per reactor and copied once, into the
+//! message.
+//!
+//! Edges come once, so a socket must be dealt with until the system has nothing more. A socket that
+//! has a lot is left after a few reads, so that others get their turn; the reactor remembers it and
+//! does not sleep before it is done (`Pass::Again`).
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+use skynet_kernel::Node;
+
+use crate::SocketId;
+use crate::engine::Engine;
+use crate::error::text;
+use crate::event::{EventKind, emit};
+use crate::io::Io;
+use crate::slots::Entry;
+use crate::socket::{Socket, State};
+
+/// The token that wakes a reactor to stop; ids have 31 bits.
+pub(crate) const STOP: Token = Token(usize::MAX);
+
+/// Bytes of one read, and of one message at most.
+const READ: usize = 64 * 1024;
+/// Reads of one socket in one go.
+const READS: usize = 4;
+/// Events taken from the system at once.
+const EVENTS: usize = 1024;
+
+/// How one go at a socket ended.
+pub(crate) enum Pass {
+    /// Nothing more until the next edge.
+    Done,
+    /// There may be more.
+    Again,
+    /// To be tried again then.
+    Later(Instant),
+}
+
+/// What the system says about a socket.
+#[derive(Clone, Copy)]
+struct Ready {
+    id: SocketId,
+    input: bool,
+    output: bool,
+    /// The peer will not send any more: after the last bytes comes the end.
+    finished: bool,
+    /// An error is kept for the socket.
+    error: bool,
+    /// Nothing works any more, in either direction.
+    hangup: bool,
+}
+
+pub(crate) struct Reactor {
+    engine: Arc<Engine>,
+    poll: Poll,
+    buffer: Box<[u8]>,
+    again: Vec<Ready>,
+    later: Vec<(Instant, SocketId)>,
+}
+
+impl Reactor {
+    pub(crate) fn new(engine: Arc<Engine>, poll: Poll) -> Reactor {
+        Reactor {
+            engine,
+            poll,
+            buffer: vec![0; READ].into_boxed_slice(),
+            again: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let text = format!("socket-server error: poll: {}", text(&error));
+                    self.engine.log(&text);
+                    return;
+                }
+            }
+            if self.engine.stopped.load(Relaxed) {
+                return;
+            }
+            let Some(node) = self.engine.node.upgrade() else {
+                return;
+            };
+            let again = std::mem::take(&mut self.again);
+            for event in &events {
+                if event.token() == STOP {
+                    continue;
+                }
+                let (read_closed, write_closed) = (event.is_read_closed(), event.is_write_closed());
+                self.handle(
+                    &node,
+                    Ready {
+                        id: event.token().0 as SocketId,
+                        input: event.is_readable(),
+                        output: event.is_writable(),
+                        finished: read_closed,
+                        error: event.is_error(),
+                        hangup: read_closed && write_closed,
+                    },
+                );
+            }
+            for ready in again {
+                self.handle(&node, ready);
+            }
+            self.retry(&node);
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.later.iter().map(|&(at, _)| at).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Listeners that were to be tried again.
+    fn retry(&mut self, node: &Node) {
+        if self.later.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let due: Vec<_> = self
+            .later
+            .extract_if(.., |&mut (at, _)| at <= now)
+            .collect();
+        for (_, id) in due {
+            self.handle(
+                node,
+                Ready {
+                    id,
+                    input: true,
+                    output: false,
+                    finished: false,
+                    error: false,
+                    hangup: false,
+                },
+            );
+        }
+    }
+
+    fn handle(&mut self, node: &Node, mut ready: Ready) {
+        let engine = &*self.engine;
+        let Some(mut socket) = engine.slots.lock(ready.id) else {
+            return;
+        };
+        if socket.state == State::Connecting {
+            if !(ready.output || ready.error || ready.hangup) {
+                return;
+            }
+            engine.finish_connect(socket);
+            let Some(again) = engine.slots.lock(ready.id) else {
+                return;
+            };
+            socket = again;
+            if socket.state == State::Connecting {
+                return;
+            }
+        }
+        if (ready.input || ready.finished) && !socket.reading {
+            socket.missed = true;
+        }
+        let pass = match socket.state {
+            State::Listen if socket.reading => engine.accept(socket),
+            State::Listen => Pass::Done,
+            _ if socket.is_udp() && socket.reading => {
+                engine.receive(node, socket, &mut self.buffer)
+            }
+            _ => stream(engine, node, socket, &mut ready, &mut self.buffer),
+        };
+        match pass {
+            Pass::Done => {}
+            Pass::Again => self.again.push(ready),
+            Pass::Later(at) => self.later.push((at, ready.id)),
+        }
+    }
+}
+
+/// Reads, then writes, then sees to what has gone wrong.
+fn stream(
+    engine: &Engine,
+    node: &Node,
+    mut socket: Entry<'_>,
+    ready: &mut Ready,
+    buffer: &mut [u8],
+) -> Pass {
+    let mut told = false;
+    if socket.reading && (ready.input || ready.finished) {
+        match read(engine, node, &mut socket, ready, buffer) {
+            Input::Empty => {}
+            Input::More => {
+                if ready.output {
+                    ready.output = false;
+                    engine.flush(socket);
+                }
+                return Pass::Again;
+            }
+            Input::End => {
+                socket.reading = false;
+                if socket.state == State::HalfWrite {
+                    engine.destroy_and_tell(socket);
+                    return Pass::Done;
+                }
+                socket.state = State::HalfRead;
+                engine.tell_close(&mut socket);
+            }
+            Input::Failed(error) => {
+                engine.tell(&socket, EventKind::Error, 0, &text(&error));
+                told = true;
+            }
+        }
+    }
+    if ready.error
+        && !told
+        && let Some(error) = socket.io.take_error()
+    {
+        engine.tell(&socket, EventKind::Error, 0, &text(&error));
+    }
+    if ready.hangup {
+        engine.destroy_and_tell(socket);
+    } else if ready.output {
+        engine.flush(socket);
+    }
+    Pass::Done
+}
+
+/// What reading came to.
+enum Input {
+    /// The system has nothing more for now.
+    Empty,
+    /// Others should have their turn.
+    More,
+    /// The peer has finished.
+    End,
+    Failed(io::Error),
+}
+
+fn read(
+    engine: &Engine,
+    node: &Node,
+    socket: &mut Socket,
+    ready: &Ready,
+    buffer: &mut [u8],
+) -> Input {
+    // A short read has emptied a TCP socket, unless the end was announced; a terminal gives one
+    // line at a time.
+    let short_is_empty = !ready.finished && matches!(socket.io, Io::Tcp(_));
+    let mut reads = 0;
+    let outcome = loop {
+        match socket.io.read(buffer) {
+            Ok(0) => break Input::End,
+            Ok(n) => {
+                socket.read += n as u64;
+                let data = [&buffer[..n], &[]];
+                emit(
+                    node,
+                    socket.owner,
+                    EventKind::Data,
+                    socket.id,
+                    n as i32,
+                    data,
+                );
+                reads += 1;
+                if n < buffer.len() && short_is_empty {
+                    break Input::Empty;
+                }
+                if reads == READS {
+                    break Input::More;
+                }
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => break Input::Empty,
+                io::ErrorKind::Interrupted => {}
+                _ => break Input::Failed(error),
+            },
+        }
+    };
+    if reads > 0 {
+        socket.rtime = engine.now_cs();
+    }
+    outcome
+}

@@ -1,0 +1,115 @@
+//! One socket: its state and its counters.
+//!
+//! ```text
+//!   connect ─▶ Connecting ──────────┐              read()==0, or close with output waiting
+//!   listen ──▶ Plisten ─start▶ Listen│           ┌──▶ HalfRead ──▶ (destroyed)
+//!   accepted ▶ Paccept ─start──▶ Connected ───────┤
+//!   bind ────▶ Bind ────────────────┘             └──▶ HalfWrite ─▶ (destroyed)
+//!   udp ─────▶ Connected                              write error
+//! ```
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use skynet_kernel::Handle;
+
+use crate::SocketId;
+use crate::io::Io;
+use crate::queue::Queue;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// The name is being resolved, or the connection is under way.
+    Connecting,
+    /// Listening, and not accepting yet.
+    Plisten,
+    Listen,
+    /// Accepted, and not started yet.
+    Paccept,
+    Connected,
+    /// A foreign descriptor.
+    Bind,
+    /// The peer has finished, or we have (`closing`) and some output is left.
+    HalfRead,
+    /// Writing has failed.
+    HalfWrite,
+}
+
+pub(crate) struct Socket {
+    pub(crate) id: SocketId,
+    /// Who gets the events.
+    pub(crate) owner: Handle,
+    pub(crate) state: State,
+    pub(crate) io: Io,
+    /// The reactor watches it.
+    pub(crate) registered: bool,
+    /// The reactor is told when it becomes writable.
+    pub(crate) watch_output: bool,
+    /// Input is wanted.
+    pub(crate) reading: bool,
+    /// There was input while none was wanted. Edges come once: it has to be asked for again.
+    pub(crate) missed: bool,
+    /// Closed by its owner; destroyed as soon as its output has gone.
+    pub(crate) closing: bool,
+    /// CLOSE has been sent.
+    pub(crate) close_sent: bool,
+    pub(crate) queue: Queue,
+    /// The next WARNING is due at so many bytes; 0 before the first one.
+    pub(crate) warn_at: usize,
+    /// Bytes that may wait. For a listener: of the sockets that it accepts.
+    pub(crate) cap: Option<usize>,
+    /// Bytes read; connections accepted.
+    pub(crate) read: u64,
+    /// Bytes written.
+    pub(crate) written: u64,
+    /// Centiseconds of the node's clock at the last read.
+    pub(crate) rtime: u64,
+    /// … and at the last write.
+    pub(crate) wtime: u64,
+    /// The peer of a connection; the own address of a listener; where datagrams go.
+    pub(crate) address: Option<SocketAddr>,
+    /// A listener that has run out of descriptors: when to try again.
+    pub(crate) starved: Option<Starved>,
+}
+
+/// See [`crate::accept`].
+#[derive(Clone, Copy)]
+pub(crate) struct Starved {
+    pub(crate) delay: Duration,
+    pub(crate) until: Instant,
+}
+
+impl Socket {
+    pub(crate) fn new(id: SocketId, owner: Handle, state: State, cap: Option<usize>) -> Socket {
+        Socket {
+            id,
+            owner,
+            state,
+            io: Io::None,
+            registered: false,
+            watch_output: false,
+            reading: false,
+            missed: false,
+            closing: false,
+            close_sent: false,
+            queue: Queue::default(),
+            warn_at: 0,
+            cap,
+            read: 0,
+            written: 0,
+            rtime: 0,
+            wtime: 0,
+            address: None,
+            starved: None,
+        }
+    }
+
+    /// Has it got this far that bytes can be written?
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Connected | State::Bind | State::HalfRead)
+    }
+
+    pub(crate) fn is_udp(&self) -> bool {
+        matches!(self.io, Io::Udp(_))
+    }
+}

@@ -1,0 +1,477 @@
+//! Connections, through the public surface and over real sockets.
+
+mod common;
+
+use std::net::{Shutdown, TcpStream};
+
+use common::*;
+use skynet_kernel::Payload;
+use skynet_net::*;
+
+use EventKind::*;
+
+#[test]
+fn a_listener_on_port_0_tells_its_address_accepts_and_serves() {
+    let world = World::new();
+    let probe = world.probe();
+    let id = world.net.listen(probe.handle, "", 0, 32).unwrap();
+    let bound = probe.expect(Connect, id);
+    assert_eq!(bound.text(), "0.0.0.0");
+    assert_ne!(bound.ud, 0);
+    world.net.start(probe.handle, id);
+    probe.expect_text(Connect, id, "start");
+
+    let mut peer = TcpStream::connect(("127.0.0.1", bound.ud as u16)).unwrap();
+    let accepted = probe.expect(Accept, id);
+    assert_eq!(accepted.text(), peer.local_addr().unwrap().to_string());
+    write(&mut peer, b"too early");
+    // Not started: what is written to it is dropped, what comes in waits.
+    assert!(world.net.send(accepted.ud, Payload::from("dropped")));
+    world.settle(&probe);
+    world.net.start(probe.handle, accepted.ud);
+    probe.expect_text(Connect, accepted.ud, "start");
+    assert_eq!(probe.expect_data(accepted.ud, 9), b"too early");
+    assert!(world.net.send(accepted.ud, Payload::from("answer")));
+    assert_eq!(read_exactly(&mut peer, 6), b"answer");
+}
+
+#[test]
+fn two_sockets_of_the_engine_talk_in_order() {
+    let world = World::with(NetOptions {
+        reactors: 2,
+        ..NetOptions::default()
+    });
+    let (server, client) = (world.probe(), world.probe());
+    let (listener, address) = world.listener(&server);
+    let id = world
+        .net
+        .connect(client.handle, "127.0.0.1", address.port())
+        .unwrap();
+    client.expect_text(Connect, id, "127.0.0.1");
+    let peer = server.expect(Accept, listener).ud;
+    world.net.start(server.handle, peer);
+    server.expect_text(Connect, peer, "start");
+    world.net.nodelay(id);
+    let bytes = pattern(1_000_000);
+    let mut sent = 0;
+    let mut size = 1;
+    while sent < bytes.len() {
+        let end = bytes.len().min(sent + size);
+        // Both forms, direct and queued, small and large.
+        let data = &bytes[sent..end];
+        assert!(if size % 2 == 0 {
+            world.net.send_slice(id, data)
+        } else {
+            world.net.send(id, Payload::from(data))
+        });
+        (sent, size) = (end, size * 3 % 65_521 + 1);
+    }
+    assert!(server.expect_data(peer, bytes.len()) == bytes);
+    for (kind, list) in [(SocketType::Listen, 1), (SocketType::Tcp, 2)] {
+        let info = world.net.info();
+        assert_eq!(info.iter().filter(|info| info.kind == kind).count(), list);
+    }
+    let info = world.net.info();
+    let ids: Vec<_> = info.iter().map(|info| info.id).collect();
+    assert_eq!(ids, [peer, id, listener]);
+    assert_eq!((info[0].read, info[1].written), (1_000_000, 1_000_000));
+    assert_eq!(info[2].read, 1);
+    assert_eq!(info[1].name.as_deref(), Some(&*address.to_string()));
+    assert_eq!(info[2].name.as_deref(), Some(&*address.to_string()));
+}
+
+#[test]
+fn after_the_peer_has_finished_we_can_still_write_and_close_comes_once() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    write(&mut peer, b"last words");
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(probe.expect_data(id, 10), b"last words");
+    probe.expect(Close, id);
+    assert_eq!(world.net.info()[0].kind, SocketType::Closing);
+    assert!(world.net.send(id, Payload::from("heard")));
+    assert_eq!(read_exactly(&mut peer, 5), b"heard");
+    world.net.start(probe.handle, id);
+    probe.expect_text(Error, id, "socket closed");
+    world.net.close(id);
+    assert_eq!(read_all(&mut peer), b"");
+    world.settle(&probe);
+    assert_eq!(world.net.count(), 0);
+    assert!(!world.net.send(id, Payload::from("gone")));
+}
+
+#[test]
+fn when_we_close_first_close_comes_once_and_the_peer_sees_the_end() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    world.net.close(id);
+    probe.expect(Close, id);
+    assert_eq!(read_all(&mut peer), b"");
+    world.net.close(id);
+    world.net.shutdown(id);
+    world.settle(&probe);
+    assert_eq!(world.net.count(), 0);
+}
+
+/// More than the kernel buffers between two sockets.
+const PLENTY: usize = 20 << 20;
+
+#[test]
+fn close_sends_what_waits_first() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    let bytes = pattern(PLENTY);
+    assert!(world.net.send(id, Payload::from(&bytes[..])));
+    assert!(world.net.pending(id).unwrap() > 0);
+    world.net.close(id);
+    probe.expect(Close, id);
+    assert!(!world.net.send(id, Payload::from("too late")));
+    assert!(world.net.lsend(id, Payload::from("dropped")));
+    // Input that nobody reads any more must not cost the output.
+    write(&mut peer, b"ignored");
+    assert!(read_all(&mut peer) == bytes);
+    eventually("destroyed", || world.net.count() == 0);
+    world.settle(&probe);
+}
+
+#[test]
+fn shutdown_loses_what_waits() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    assert!(world.net.send(id, Payload::from(vec![7; PLENTY])));
+    world.net.shutdown(id);
+    probe.expect(Close, id);
+    assert_eq!(world.net.count(), 0);
+    assert!(read_all(&mut peer).len() < PLENTY);
+}
+
+#[test]
+fn high_priority_overtakes_between_pieces_and_splits_none() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    // The first piece gets stuck half way.
+    let mut expected = vec![b'a'; PLENTY];
+    assert!(world.net.lsend(id, Payload::from(&expected[..])));
+    assert!(world.net.pending(id).unwrap() > 0);
+    for text in ["low 1;", "low 2;"] {
+        assert!(world.net.lsend(id, Payload::from(text)));
+    }
+    for text in ["high 1;", "high 2;"] {
+        assert!(world.net.send_slice(id, text.as_bytes()));
+    }
+    assert!(world.net.lsend_slice(id, b"low 3;"));
+    expected.extend(b"high 1;high 2;low 1;low 2;low 3;");
+    assert!(read_exactly(&mut peer, expected.len()) == expected);
+    eventually("sent", || world.net.pending(id) == Some(0));
+}
+
+#[test]
+fn warnings_double_and_end_with_0() {
+    const MIB: usize = 1 << 20;
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    // Fill the kernel; of what is left of a direct write no warning is given.
+    assert!(world.net.send(id, Payload::from(vec![0; PLENTY])));
+    let filled = PLENTY - world.net.pending(id).unwrap();
+    assert!(filled < PLENTY);
+    world.net.shutdown(id);
+    probe.expect(Close, id);
+    drop(peer);
+
+    let (id, again) = world.connection(&probe);
+    peer = again;
+    // Enough that the kernel is full, and less than 1 MiB waits: then known amounts.
+    let mut total = 0;
+    while world.net.pending(id) == Some(0) {
+        assert!(world.net.send(id, Payload::from(vec![0; 1024])));
+        total += 1024;
+    }
+    probe.expect_nothing();
+    let mut send_until = |pending: usize| {
+        while world.net.pending(id).unwrap() < pending {
+            let missing = pending - world.net.pending(id).unwrap();
+            assert!(
+                world
+                    .net
+                    .send(id, Payload::from(vec![0; missing.min(MIB / 2)]))
+            );
+            total += missing.min(MIB / 2);
+        }
+    };
+    for warned in [1024, 2048, 4096, 8192] {
+        send_until(warned * 1024);
+        assert_eq!(probe.expect(Warning, id).ud, warned as i32);
+    }
+    send_until(9 * MIB);
+    world.settle(&probe);
+    read_exactly(&mut peer, total);
+    assert_eq!(probe.expect(Warning, id).ud, 0);
+    // And once more from the beginning.
+    let mut more = 0;
+    while world.net.pending(id).unwrap() < MIB {
+        assert!(world.net.send(id, Payload::from(vec![0; MIB / 2])));
+        more += MIB / 2;
+    }
+    assert!(probe.expect(Warning, id).ud >= 1024);
+    read_exactly(&mut peer, more);
+    assert_eq!(probe.expect(Warning, id).ud, 0);
+}
+
+#[test]
+fn a_paused_socket_holds_its_peer_back_and_goes_on_where_it_was() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    world.net.pause(id);
+    world.settle(&probe);
+    let bytes = pattern(PLENTY);
+    let expected = bytes.clone();
+    peer.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while let Ok(n) = std::io::Write::write(&mut peer, &bytes[sent..]) {
+        sent += n;
+    }
+    assert!(sent < PLENTY, "the kernel took everything");
+    probe.expect_nothing();
+    assert!(!world.net.info()[0].reading);
+    let writer = std::thread::spawn(move || {
+        peer.set_nonblocking(false).unwrap();
+        write(&mut peer, &bytes[sent..]);
+        peer
+    });
+    world.net.start(probe.handle, id);
+    probe.expect_text(Connect, id, "transfer");
+    assert!(probe.expect_data(id, PLENTY) == expected);
+    drop(writer.join().unwrap());
+    probe.expect(Close, id);
+}
+
+#[test]
+fn start_hands_a_connection_over_to_another_service() {
+    let world = World::new();
+    let (first, second) = (world.probe(), world.probe());
+    let (id, mut peer) = world.connection(&first);
+    write(&mut peer, b"one");
+    assert_eq!(first.expect_data(id, 3), b"one");
+    world.net.start(second.handle, id);
+    second.expect_text(Connect, id, "transfer");
+    write(&mut peer, b"two");
+    assert_eq!(second.expect_data(id, 3), b"two");
+    drop(peer);
+    second.expect(Close, id);
+    world.settle(&first);
+}
+
+#[test]
+fn connecting_fails_with_the_text_of_the_system_or_resolver() {
+    let world = World::new();
+    let probe = world.probe();
+    let (listener, port) = outside();
+    drop(listener);
+    let id = world.net.connect(probe.handle, "127.0.0.1", port).unwrap();
+    probe.expect_text(Error, id, "Connection refused");
+    let id = world.net.connect(probe.handle, "no such host", 80).unwrap();
+    let error = probe.expect(Error, id).text();
+    assert!(
+        !error.is_empty() && !error.contains("failed to lookup") && !error.contains("os error")
+    );
+    assert_eq!(error, resolve("no such host").unwrap_err().to_string());
+    let long = "x".repeat(300);
+    assert!(matches!(
+        world.net.connect(probe.handle, &long, 80),
+        Err(skynet_net::Error::InvalidAddress(_))
+    ));
+    world.log.wait_for("socket-server error: Invalid addr xxx");
+    assert!(!world.net.send(id, Payload::from("nobody")));
+    assert_eq!(world.net.count(), 0);
+}
+
+#[test]
+fn names_are_resolved_and_what_is_sent_meanwhile_waits() {
+    let world = World::new();
+    let probe = world.probe();
+    let (listener, port) = outside();
+    let id = world.net.connect(probe.handle, "localhost", port).unwrap();
+    assert!(world.net.send(id, Payload::from("early ")));
+    assert!(world.net.lsend(id, Payload::from("bird")));
+    let (mut peer, _) = listener.accept().unwrap();
+    assert_eq!(read_exactly(&mut peer, 10), b"early bird");
+    assert_eq!(probe.expect(Connect, id).text(), "127.0.0.1");
+}
+
+#[test]
+fn a_connection_under_way_can_be_closed() {
+    let world = World::new();
+    let probe = world.probe();
+    // An address that is reserved for documentation: nobody answers, or there is no way to it.
+    let id = world.net.connect(probe.handle, "192.0.2.1", 80).unwrap();
+    world.net.close(id);
+    let last = probe.next();
+    assert!(matches!(last.kind, Close | Error), "{last:?}");
+    world.settle(&probe);
+    assert_eq!(world.net.count(), 0);
+}
+
+#[test]
+fn listening_fails_in_the_caller() {
+    let world = World::new();
+    let probe = world.probe();
+    let (listener, port) = outside();
+    let error = world
+        .net
+        .listen(probe.handle, "127.0.0.1", port, 32)
+        .unwrap_err();
+    assert_eq!(error.to_string(), "Address already in use");
+    assert!(
+        world
+            .net
+            .listen(probe.handle, "no such host", 0, 32)
+            .is_err()
+    );
+    drop(listener);
+    assert_eq!(world.net.count(), 0);
+    world.settle(&probe);
+}
+
+#[test]
+fn a_reset_gives_an_error_and_then_the_end() {
+    let world = World::new();
+    let probe = world.probe();
+    for paused in [false, true] {
+        let (id, peer) = world.connection(&probe);
+        if paused {
+            world.net.pause(id);
+        }
+        let peer = socket2::Socket::from(peer);
+        peer.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(peer);
+        probe.expect_text(Error, id, "Connection reset by peer");
+        probe.expect(Close, id);
+        eventually("destroyed", || world.net.count() == 0);
+        world.settle(&probe);
+    }
+}
+
+#[test]
+fn writing_to_a_peer_that_has_gone_succeeds_once() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, peer) = world.connection(&probe);
+    drop(peer);
+    probe.expect(Close, id);
+    assert!(world.net.send(id, Payload::from("into the void")));
+    // The answer to it is a reset, which destroys the socket.
+    probe.expect_text(Error, id, "Broken pipe");
+    eventually("destroyed", || world.net.count() == 0);
+    assert!(!world.net.send(id, Payload::from("nobody")));
+    world.settle(&probe);
+}
+
+#[test]
+fn ids_of_sockets_that_have_gone_do_nothing() {
+    let world = World::new();
+    let probe = world.probe();
+    let (old, peer) = world.connection(&probe);
+    world.net.shutdown(old);
+    probe.expect(Close, old);
+    drop(peer);
+    let (id, mut peer) = world.connection(&probe);
+    for stale in [old, id + 65536, 0, -1, i32::MAX, i32::MIN] {
+        world.net.close(stale);
+        world.net.shutdown(stale);
+        world.net.pause(stale);
+        world.net.nodelay(stale);
+        world.net.set_cap(stale, Some(0));
+        assert!(!world.net.send(stale, Payload::from("x")));
+        assert!(!world.net.lsend(stale, Payload::from("x")));
+        assert!(!world.net.udp_send(stale, &[1, 0, 1, 127, 0, 0, 1], b"x"));
+        assert_eq!(world.net.pending(stale), None);
+    }
+    world.settle(&probe);
+    assert!(world.net.send(id, Payload::from("alive")));
+    assert_eq!(read_exactly(&mut peer, 5), b"alive");
+    // Not for streams either:
+    assert!(!world.net.udp_send(id, &[1, 0, 1, 127, 0, 0, 1], b"x"));
+}
+
+#[test]
+fn writing_to_a_listener_is_logged() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, _) = world.listener(&probe);
+    assert!(world.net.send(id, Payload::from("x")));
+    world
+        .log
+        .wait_for(&format!("socket-server error: write to listen fd {id}."));
+}
+
+#[test]
+fn ipv6_addresses_have_no_brackets() {
+    let world = World::new();
+    let probe = world.probe();
+    let Ok(id) = world.net.listen(probe.handle, "::1", 0, 32) else {
+        eprintln!("no IPv6 here");
+        return;
+    };
+    let bound = probe.expect(Connect, id);
+    assert_eq!(bound.text(), "::1");
+    world.net.start(probe.handle, id);
+    probe.expect_text(Connect, id, "start");
+    let client = world.probe();
+    let outgoing = world
+        .net
+        .connect(client.handle, "::1", bound.ud as u16)
+        .unwrap();
+    client.expect_text(Connect, outgoing, "::1");
+    let accepted = probe.expect(Accept, id);
+    assert!(accepted.text().starts_with("::1:"), "{accepted:?}");
+}
+
+#[test]
+fn a_listener_can_be_paused() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, address) = world.listener(&probe);
+    world.net.pause(id);
+    let peer = TcpStream::connect(address).unwrap();
+    world.settle(&probe);
+    world.net.start(probe.handle, id);
+    let accepted = probe.expect(Accept, id);
+    assert_eq!(accepted.text(), peer.local_addr().unwrap().to_string());
+}
+
+#[test]
+fn an_owner_that_has_gone_loses_its_events_only() {
+    let world = World::new();
+    let (probe, heir) = (world.probe(), world.probe());
+    let (id, mut peer) = world.connection(&probe);
+    world.node.kill(skynet_kernel::Handle::NONE, probe.handle);
+    write(&mut peer, b"lost");
+    eventually("read", || world.net.info()[0].read == 4);
+    world.net.start(heir.handle, id);
+    heir.expect_text(Connect, id, "transfer");
+    write(&mut peer, b"found");
+    assert_eq!(heir.expect_data(id, 5), b"found");
+}
+
+#[test]
+fn stopping_destroys_everything_and_refuses_more() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    world.net.stop();
+    assert_eq!(read_all(&mut peer), b"");
+    assert_eq!(world.net.count(), 0);
+    assert!(!world.net.send(id, Payload::from("x")));
+    assert!(matches!(
+        world.net.connect(probe.handle, "127.0.0.1", 1),
+        Err(skynet_net::Error::Stopped)
+    ));
+    world.net.stop();
+}
