@@ -59,3 +59,8 @@ pub mod stdin;
 pub use skynet_kernel as kernel;
 pub use skynet_lua as lua;
 pub use skynet_wire as wire;
+
+/// Runs the programs of the guide as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust-services.md")]
+struct RustServices;
