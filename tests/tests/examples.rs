@@ -111,6 +111,22 @@ fn config() {
     check("examples/config/node.config");
 }
 
+/// `cargo run` without a package means the command, as the first comments and the README have it.
+#[test]
+fn cargo_run() {
+    let out = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["run", "--quiet", "--", "run", "examples/hello.lua"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        out.status.success() && stdout.contains("hello, world\n"),
+        "{stdout}\n{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
 /// The one in Rust is an example of the crate `skynet`.
 #[test]
 fn native() {
