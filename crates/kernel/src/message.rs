@@ -161,6 +161,9 @@ unsafe impl Send for Payload {}
 unsafe impl Sync for Payload {}
 
 impl Payload {
+    /// Payloads up to this many bytes may lie inside their message; longer ones are blocks of their own.
+    pub const INLINE: usize = INLINE;
+
     /// No bytes.
     pub const EMPTY: Payload = Payload {
         data: Data {

@@ -15,7 +15,9 @@
 //! 3. the timer thread, at its tick, finds a full slot behind a turn that has not changed since the
 //!    last tick.
 //!
-//! In the last two cases the woken worker may rob the slot.
+//! In the last two cases the woken worker may rob the slot. With nobody parked, the timer thread moves what waits behind
+//! a turn that has not changed for several ticks to the injector: the worker may be stuck for good, and its busy
+//! siblings look at the injector, but not at each other.
 //!
 //! # Fairness
 //! The slot is last in, first out, so two services could keep the rest of the deque waiting for
@@ -74,8 +76,12 @@ pub struct Runner<T> {
     sends: Cell<u32>,
 }
 
-/// What the timer thread remembers between two ticks.
-pub struct Watch(Vec<u64>);
+/// Ticks of one turn after which what waits behind it is given to others.
+const STUCK: u32 = 4;
+
+/// What the timer thread remembers between two ticks: of each worker the turns begun, and for how many ticks there has
+/// been no new one.
+pub struct Watch(Vec<(u64, u32)>);
 
 impl<T: Sync> Scheduler<T> {
     /// A scheduler and its workers' parts.
@@ -240,18 +246,42 @@ impl<T: Sync> Scheduler<T> {
     /// Wake-up rule 3; to be called by the timer thread every few milliseconds while a worker is
     /// awake.
     pub fn tick(&self, watch: &mut Watch) {
-        for (seat, seen) in self.seats.iter().zip(&mut watch.0) {
+        for (seat, (seen, ticks)) in self.seats.iter().zip(&mut watch.0) {
             let turns = seat.turns.load(Relaxed);
-            let unchanged = std::mem::replace(seen, turns) == turns;
-            if unchanged && self.parking.any_idle() && !seat.slot.load(Relaxed).is_null() {
-                self.parking.wake_one(Hint::Slot);
+            if std::mem::replace(seen, turns) != turns {
+                *ticks = 0;
+                continue;
             }
+            *ticks = ticks.saturating_add(1);
+            if self.parking.any_idle() {
+                if !seat.slot.load(Relaxed).is_null() {
+                    self.parking.wake_one(Hint::Slot);
+                }
+            } else if *ticks >= STUCK {
+                self.rescue(seat);
+            }
+        }
+    }
+
+    /// Moves what waits behind a long turn to where every worker looks.
+    fn rescue(&self, seat: &Seat<T>) {
+        let mut moved = false;
+        while let Some(task) = settle(|| seat.stealer.steal()) {
+            self.injector.push(Task(task));
+            moved = true;
+        }
+        if let Some(task) = seat.rob_slot() {
+            self.injector.push(Task(task));
+            moved = true;
+        }
+        if moved {
+            self.parking.notify();
         }
     }
 
     /// A fresh memory for [`tick`](Self::tick).
     pub fn watch(&self) -> Watch {
-        Watch(vec![u64::MAX; self.seats.len()])
+        Watch(vec![(u64::MAX, 0); self.seats.len()])
     }
 
     /// Workers leave after their current turn.
