@@ -63,6 +63,7 @@ pub fn start_with(
     }
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,
+        ..Default::default()
     };
     let builder = skynet_lua::install(builder, options);
     let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));

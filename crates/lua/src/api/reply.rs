@@ -116,9 +116,14 @@ native! {
         results(2)
     };
 
-    /// `ignoreret()`: nobody is to be answered
+    /// `ignoreret()`: somebody else answers. If the request was passed on in vain, nobody will.
     ignoreret = |l| {
-        take_request(service(l)?);
+        let svc = service(l)?;
+        if let Some((session, source)) = take_request(svc)
+            && svc.with(|t| t.tasks.get(svc.running.get()).passed_in_vain)
+        {
+            svc.fail_request(source, session);
+        }
         results(0)
     };
 

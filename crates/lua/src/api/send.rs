@@ -471,11 +471,33 @@ pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
     if session > 0 && kind != kind::RESPONSE && kind != kind::ERROR {
         svc.with(|t| t.owed.settle(session, source));
     }
-    push_sent(
-        l,
-        transmit(svc, to, source, kind, session, payload),
-        session,
-    )
+    let sent = transmit(svc, to, source, kind, session, payload);
+    if sent.is_err() && crate::service::is_request(kind, session) {
+        not_passed_on(svc, source, session);
+    }
+    push_sent(l, sent, session)
+}
+
+/// A request was passed on to somebody who does not take it. Its requester must not wait for that, but only one that the
+/// running task got it from is known to be a requester: gates, for example, use both numbers in their own way.
+#[cold]
+fn not_passed_on(svc: &Svc, source: Handle, session: i32) {
+    let running = svc.running.get();
+    if running == NO_TASK {
+        return;
+    }
+    let given_up = svc.with(|t| {
+        let task = t.tasks.get_mut(running);
+        if task.source != Some(source) {
+            return false;
+        }
+        // While the task owes the answer, it may still give one; see `ignoreret`.
+        task.passed_in_vain = task.request == Some(session);
+        !task.passed_in_vain
+    });
+    if given_up {
+        svc.fail_request(source, session);
+    }
 }
 
 native! {

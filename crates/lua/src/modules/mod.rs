@@ -4,6 +4,7 @@ pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
 pub(crate) mod profile;
+pub(crate) mod socket;
 
 use mlua_sys::lua55::lua_CFunction;
 
@@ -18,7 +19,9 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet", api::open),
     ("skynet.core", core::open),
     ("skynet.coroutine", coroutine::open),
+    ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
+    ("skynet.socketdriver", socket::driver::open),
     ("skynet.codecache", codecache::open),
     ("skynet.require", require::open),
 ];

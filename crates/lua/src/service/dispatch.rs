@@ -18,7 +18,7 @@ use skynet_kernel::{Handle, Message, Payload, kind};
 
 use super::sessions::{Kind, Pending};
 use super::tasks::{NO_TASK, State, TaskId};
-use super::{Fork, Incoming, Mode, NO_THREAD, Svc, Wake, is_request};
+use super::{Fork, Incoming, Mode, NO_THREAD, Svc, Taken, Wake, is_request};
 use crate::api;
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
@@ -26,7 +26,7 @@ use crate::vm::seri;
 
 impl Svc {
     /// Handles one message of the mailbox.
-    pub(crate) fn deliver(&self, msg: Message) {
+    pub(crate) fn deliver(&self, mut msg: Message) {
         let m = Incoming {
             kind: msg.kind,
             session: msg.session,
@@ -44,8 +44,17 @@ impl Svc {
             Mode::Dispatcher => {
                 self.dispatch_here(m);
                 self.report(m);
+                self.release_taken(&mut msg);
             }
             Mode::Callback { forward } => self.deliver_to_callback(msg, m, forward),
+        }
+    }
+
+    /// A payload that somebody has taken over is not freed with its message.
+    fn release_taken(&self, msg: &mut Message) {
+        if self.taken.replace(Taken::No) == Taken::Yes {
+            // Whoever took it frees it.
+            let _ = msg.take_payload().into_raw();
         }
     }
 
@@ -66,6 +75,10 @@ impl Svc {
         }
         self.settle();
         while let Some(fork) = self.with(|t| t.forks.pop_front()) {
+            if self.mode.get() == Mode::Leaving {
+                // Forked by a to-be-closed variable while the service was leaving.
+                break;
+            }
             match fork {
                 Fork::Task(task, args) => self.run(task, args),
                 Fork::Function(reference) => self.run_function(reference, None),
@@ -618,13 +631,16 @@ impl Svc {
         main.set_top(base);
         self.current.set(before);
         self.report(m);
+        self.release_taken(&mut msg);
     }
 
     /// `skynet.dispatch_message`, called by a Lua callback: errors are raised there. *raises*
     pub(crate) fn dispatch_from_lua(&self, l: Lua, m: Incoming) -> Outcome {
         self.with(|t| t.owed.settle(m.session, m.source));
         let host = self.main.replace(l);
+        let taken = self.taken.replace(Taken::Forbidden);
         self.dispatch_here(m);
+        self.taken.set(taken);
         self.main.set(host);
         let errors = self.with(|t| std::mem::take(&mut t.errors));
         if errors.is_empty() {

@@ -28,8 +28,9 @@ use rustc_hash::FxHashMap;
 use skynet_kernel::{
     Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, kind,
 };
+use skynet_net::Net;
 
-use crate::LuaOptions;
+use crate::Shared;
 use crate::api::send::NO_DEADLINE;
 use crate::code::cache::{CacheMode, Image};
 use crate::vm::alloc::MemoryAccount;
@@ -81,6 +82,17 @@ pub(crate) enum Wake {
     Failed,
     TimedOut,
     Woken,
+}
+
+/// Whose the payload of the message being dispatched is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// The dispatcher's.
+    No,
+    /// Somebody took it over.
+    Yes,
+    /// A Lua callback's, which passed the message to the dispatcher.
+    Forbidden,
 }
 
 /// What handles messages.
@@ -149,6 +161,7 @@ pub(crate) struct Refs {
 /// One Lua service.
 pub(crate) struct Svc {
     pub(crate) cx: Arc<Context>,
+    shared: Arc<Shared>,
     pub(crate) memory: Arc<MemoryAccount>,
     pub(crate) interrupts: Arc<Interrupts>,
     /// The main thread of the state; null before the first and after the last message.
@@ -163,6 +176,8 @@ pub(crate) struct Svc {
     pub(crate) current: Cell<Option<Incoming>>,
     /// The launcher has heard how the start ended.
     pub(crate) reported: Cell<bool>,
+    /// Whose the payload of that message is.
+    pub(crate) taken: Cell<Taken>,
     /// The task of the start function while it runs.
     pub(crate) init_task: Cell<TaskId>,
     /// `skynet.trace_timeout`.
@@ -214,6 +229,31 @@ impl Svc {
         }
     }
 
+    /// The payload of the message being dispatched, at `data`, belongs to the caller from now on. False if that can't be: it
+    /// is another message, or lies inside the message itself, or belongs to a Lua callback. Then it has to be copied.
+    pub(crate) fn take_payload(&self, data: *const u8) -> bool {
+        let Some(m) = self.current.get().filter(|m| std::ptr::eq(m.data, data)) else {
+            return false;
+        };
+        if m.owned {
+            // Once: the next one that asks gets a copy.
+            self.current.set(Some(Incoming { owned: false, ..m }));
+            self.taken.set(Taken::Forbidden);
+            return true;
+        }
+        let free = self.taken.get() == Taken::No && m.len > Payload::INLINE;
+        if free {
+            self.current.set(None);
+            self.taken.set(Taken::Yes);
+        }
+        free
+    }
+
+    /// The node's socket engine; it starts when it is asked for first.
+    pub(crate) fn net(&self) -> std::io::Result<&Net> {
+        self.shared.net(self.cx.node())
+    }
+
     /// Answers a request with an error; a send (session 0) needs none.
     pub(crate) fn fail_request(&self, source: Handle, session: i32) {
         if session > 0 && source != Handle::NONE {
@@ -229,7 +269,7 @@ pub(crate) fn is_request(kind: u8, session: i32) -> bool {
 
 /// What the kernel owns of a Lua service.
 pub(crate) struct LuaService {
-    options: Arc<LuaOptions>,
+    shared: Arc<Shared>,
     memory: Arc<MemoryAccount>,
     interrupts: Arc<Interrupts>,
     /// Boxed: Lua threads hold its address.
@@ -242,10 +282,10 @@ pub(crate) struct LuaService {
 unsafe impl Send for LuaService {}
 
 impl LuaService {
-    pub(crate) fn new(options: Arc<LuaOptions>) -> LuaService {
+    pub(crate) fn new(shared: Arc<Shared>) -> LuaService {
         let memory = Arc::new(MemoryAccount::new());
         LuaService {
-            options,
+            shared,
             interrupts: Arc::new(Interrupts::new(Arc::clone(&memory))),
             memory,
             svc: None,
@@ -261,6 +301,7 @@ impl Service for LuaService {
         let _ = self.interrupts.cx.set(Arc::downgrade(cx));
         self.svc = Some(Box::new(Svc {
             cx: Arc::clone(cx),
+            shared: Arc::clone(&self.shared),
             memory: Arc::clone(&self.memory),
             interrupts: Arc::clone(&self.interrupts),
             main: Cell::new(NO_THREAD),
@@ -269,13 +310,15 @@ impl Service for LuaService {
             suspended: Cell::new(NO_THREAD),
             wake: Cell::new(Wake::Nothing),
             current: Cell::new(None),
+            taken: Cell::new(Taken::No),
             reported: Cell::new(false),
             init_task: Cell::new(NO_TASK),
             trace_timeout: Cell::new(false),
             hook_raised: Cell::new(false),
             profiling: Cell::new(false),
             call_timeout: Cell::new(
-                self.options
+                self.shared
+                    .options
                     .call_timeout_cs
                     .map_or(NO_DEADLINE, |cs| cs.min(i32::MAX as u32) as i32),
             ),

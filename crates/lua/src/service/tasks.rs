@@ -46,6 +46,8 @@ pub(crate) struct Task {
     pub(crate) own_token: bool,
     /// Woken, and in the wakeup queue.
     pub(crate) woken: bool,
+    /// It has passed its request on to somebody who did not take it.
+    pub(crate) passed_in_vain: bool,
 }
 
 /// All tasks of a service.
@@ -98,6 +100,7 @@ impl Tasks {
             waiting: 0,
             own_token: false,
             woken: false,
+            passed_in_vain: false,
         };
         let id = match self.vacant.pop() {
             Some(id) => {
@@ -132,6 +135,7 @@ impl Tasks {
         task.waiting = 0;
         task.own_token = false;
         task.woken = false;
+        task.passed_in_vain = false;
         self.pool.push(id);
         self.returns += 1;
         if self.returns < EPOCH {
