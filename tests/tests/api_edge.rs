@@ -149,7 +149,9 @@ mod task {
             fork_many;
             killthread_of_a_fork;
             killthread_of_a_waiting_one;
-            killthread_of_a_sleeper;
+            killthread_of_a_sleeper => |out| {
+                out.has_not("Unknown session");
+            };
             killthread_in_a_call => |out| {
                 out.has_not("Unknown session");
             };

@@ -198,6 +198,19 @@ fn broken_config() {
 }
 
 #[test]
+fn config_that_does_not_end() {
+    refused("while true do end").has_error("config:1: ");
+    refused("local function f() return 1 + f() end x = f()").has_error("config");
+    refused("local t = 'x' while true do t = t .. t end").has_error("config");
+}
+
+#[test]
+fn several_nodes_are_refused() {
+    refused("thread = 2 harbor = 1 start = 'main'").has_error("harbor = 1");
+    refused("thread = 2 start = 'main'").has_error("harbor = 1");
+}
+
+#[test]
 fn invalid_tables() {
     refused("_ENV[1] = 'x'").has_error("Invalid config table");
     refused("_ENV[true] = 'x'").has_error("Invalid config table");

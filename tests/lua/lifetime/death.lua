@@ -309,7 +309,7 @@ function case.never_started()
 	for _ = 1, 10 do
 		check.ok("accepts", core.send(to, 20, 0, ("x"):rep(1000)))
 	end
-	skynet.sleep(2)
+	check.fails("a request fails", "call failed", skynet.call, to, "lua")
 	skynet.kill(to)
 	check.ok("can be killed", core.send(to, 20, 0, "x") == nil)
 end

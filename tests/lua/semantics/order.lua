@@ -263,6 +263,8 @@ function case.S3()
 	check.fails("deadline", "call timeout", skynet.timeoutcall, 1, to, "lua", "after", 5, "late 1")
 	for _ in skynet.request { to, "lua", "after", 5, "late 2" }:select(1) do
 	end
+	local sleeping = skynet.timeout(5, check.done)
+	check.eq("a killed timer", skynet.killthread(sleeping), sleeping)
 	local killed = skynet.fork(skynet.call, to, "lua", "after", 5, "late 3")
 	skynet.yield()
 	check.eq("killed", skynet.killthread(killed), killed)
