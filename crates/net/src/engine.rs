@@ -328,7 +328,7 @@ impl Engine {
             entry.state = State::HalfRead;
         } else {
             entry.state = State::Connected;
-            self.tell(&entry, EventKind::Connect, 0, &peer.to_string());
+            self.tell(&entry, EventKind::Connect, 0, &address::ip_text(peer));
         }
         self.flush(entry);
     }
@@ -398,7 +398,7 @@ impl Engine {
         let mut entry = self.allocate(owner, State::Plisten)?;
         entry.io = Io::Listener(mio::net::TcpListener::from_std(listener));
         entry.address = Some(bound);
-        let ip = bound.ip().to_string();
+        let ip = address::ip_text(bound.ip());
         self.tell(&entry, EventKind::Connect, bound.port().into(), &ip);
         Ok(entry.id)
     }

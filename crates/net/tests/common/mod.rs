@@ -238,5 +238,5 @@ pub fn outside() -> (TcpListener, u16) {
 
 /// Bytes that show where they are.
 pub fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|i| (i / 7 ^ i >> 9) as u8).collect()
+    (0..count).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect()
 }

@@ -1,0 +1,221 @@
+//! Caps, and many sockets.
+
+mod common;
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use common::*;
+use skynet_kernel::Payload;
+use skynet_net::*;
+
+use EventKind::*;
+
+/// Sends until the engine has had enough; the id's pending bytes never pass `cap`.
+fn overfill(world: &World, id: SocketId, cap: usize) {
+    for _ in 0..100_000 {
+        if !world.net.send(id, Payload::from(vec![0; 64 * 1024])) {
+            return;
+        }
+        assert!(world.net.pending(id).unwrap() <= cap);
+    }
+    panic!("no limit was reached");
+}
+
+#[test]
+fn a_socket_over_its_cap_is_closed_with_a_reason() {
+    const CAP: usize = 1_000_000;
+    let world = World::new();
+    let probe = world.probe();
+    let (id, _peer) = world.connection(&probe);
+    world.net.set_cap(id, Some(CAP));
+    overfill(&world, id, CAP);
+    probe.expect_text(Error, id, "send queue over its limit (1000000 bytes)");
+    probe.expect(Close, id);
+    assert_eq!(world.net.count(), 0);
+    assert!(!world.net.send(id, Payload::from("x")));
+}
+
+#[test]
+fn accepted_sockets_inherit_the_cap_of_their_listener() {
+    const CAP: usize = 500_000;
+    let world = World::with(NetOptions {
+        max_pending: Some(CAP * 10),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    let (listener, address) = world.listener(&probe);
+    world.net.set_cap(listener, Some(CAP));
+    let _peer = TcpStream::connect(address).unwrap();
+    let id = probe.expect(Accept, listener).ud;
+    world.net.start(probe.handle, id);
+    probe.expect_text(Connect, id, "start");
+    overfill(&world, id, CAP);
+    probe.expect_text(Error, id, "send queue over its limit (500000 bytes)");
+    probe.expect(Close, id);
+}
+
+#[test]
+fn the_whole_node_has_a_cap_and_gets_its_room_back() {
+    const CAP: usize = 900_000;
+    let world = World::with(NetOptions {
+        max_pending_total: Some(CAP),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    for _ in 0..3 {
+        let (first, _one) = world.connection(&probe);
+        let (second, _two) = world.connection(&probe);
+        while world.net.pending(first).unwrap() < CAP / 2 {
+            assert!(world.net.send(first, Payload::from(vec![0; 8192])));
+        }
+        overfill(&world, second, CAP);
+        let text = "send queues of the node over their limit (900000 bytes)";
+        probe.expect_text(Error, second, text);
+        probe.expect(Close, second);
+        world.net.shutdown(first);
+        probe.expect(Close, first);
+    }
+}
+
+#[test]
+fn beyond_the_number_of_sockets_none_is_made() {
+    let world = World::with(NetOptions {
+        max_sockets: Some(2),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    let (listener, address) = world.listener(&probe);
+    let _first = TcpStream::connect(address).unwrap();
+    let id = probe.expect(Accept, listener).ud;
+    let mut second = TcpStream::connect(address).unwrap();
+    assert_eq!(read_all(&mut second), b"");
+    let error = world.net.udp(probe.handle, None, 0).unwrap_err();
+    assert_eq!(error.to_string(), "reach skynet socket number limit");
+    world.net.shutdown(id);
+    probe.expect(Close, id);
+    let _third = TcpStream::connect(address).unwrap();
+    probe.expect(Accept, listener);
+}
+
+#[test]
+fn keep_alive_and_user_timeout_are_set() {
+    let world = World::with(NetOptions {
+        keepalive: Some(Keepalive {
+            idle: Duration::from_secs(77),
+            interval: Duration::from_secs(11),
+            retries: 3,
+        }),
+        user_timeout: Some(Duration::from_millis(12_345)),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    // The settings must not get in the way; their effect takes minutes.
+    assert!(world.net.send(id, Payload::from("alive")));
+    assert_eq!(read_exactly(&mut peer, 5), b"alive");
+    #[cfg(target_os = "linux")]
+    {
+        // Timers of the kernel: 02 is the keep-alive timer, in hundredths of seconds until it fires.
+        let local = peer.peer_addr().unwrap().port();
+        let remote = peer.local_addr().unwrap().port();
+        let line = |table: &str| {
+            let (own, other) = (format!(":{local:04X} "), format!(":{remote:04X} "));
+            let find = |l: &&str| {
+                let fields: Vec<_> = l.split_whitespace().collect();
+                fields.len() > 5
+                    && format!("{} ", fields[1]).ends_with(&own)
+                    && format!("{} ", fields[2]).ends_with(&other)
+            };
+            table.lines().find(find).map(str::to_owned)
+        };
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let line = line(&table).expect("the connection is in the table");
+        let timer = line.split_whitespace().nth(5).unwrap().to_owned();
+        let (kind, left) = timer.split_once(':').unwrap();
+        let left = u64::from_str_radix(left, 16).unwrap();
+        assert_eq!(kind, "02", "{line}");
+        assert!((1..=7700).contains(&left), "{line}");
+    }
+}
+
+#[test]
+fn ten_thousand_connections_come_and_go() {
+    const COUNT: usize = 10_000;
+    // Each needs two descriptors here. Where the hard limit does not allow it, as many as it does.
+    let count = descriptors(2 * COUNT as u64 + 200).min(COUNT);
+    let world = World::new();
+    let (server, client) = (world.probe(), world.probe());
+    let id = world
+        .net
+        .listen(server.handle, "127.0.0.1", 0, 4096)
+        .unwrap();
+    let port = server.expect(Connect, id).ud as u16;
+    world.net.start(server.handle, id);
+    server.expect_text(Connect, id, "start");
+    let mut outgoing = Vec::new();
+    let mut incoming = Vec::new();
+    for _ in 0..count {
+        outgoing.push(world.net.connect(client.handle, "127.0.0.1", port).unwrap());
+    }
+    for _ in 0..count {
+        incoming.push(server.expect(Accept, id).ud);
+        assert_eq!(client.next().kind, Connect);
+    }
+    assert_eq!(world.net.count(), 2 * count + 1);
+    for &id in &incoming {
+        world.net.start(server.handle, id);
+        server.expect_text(Connect, id, "start");
+    }
+    for &id in &outgoing {
+        assert!(world.net.send(id, Payload::from("hello")));
+    }
+    let mut seen: Vec<_> = (0..count)
+        .map(|_| {
+            let event = server.next();
+            assert_eq!((event.kind, &*event.data), (Data, &b"hello"[..]));
+            event.id
+        })
+        .collect();
+    seen.sort_unstable();
+    incoming.sort_unstable();
+    assert_eq!(seen, incoming);
+    for &id in &outgoing {
+        world.net.close(id);
+        client.expect(Close, id);
+    }
+    let mut closed: Vec<_> = (0..count)
+        .map(|_| {
+            let event = server.next();
+            assert_eq!(event.kind, Close);
+            world.net.close(event.id);
+            event.id
+        })
+        .collect();
+    closed.sort_unstable();
+    assert_eq!(closed, incoming);
+    eventually("all gone", || world.net.count() == 1);
+    world.settle(&server);
+    world.settle(&client);
+}
+
+/// Raises the soft limit of descriptors; how many pairs it allows.
+fn descriptors(wanted: u64) -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the structure is valid for the call.
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    assert_eq!(got, 0);
+    if limit.rlim_cur < wanted {
+        limit.rlim_cur = wanted.min(limit.rlim_max);
+        // SAFETY: as above.
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+        assert_eq!(set, 0);
+    }
+    usize::try_from(limit.rlim_cur)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(200)
+        / 2
+}
