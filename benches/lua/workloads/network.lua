@@ -1,0 +1,101 @@
+-- Sockets and clusters over the loopback interface.
+local skynet = require "skynet"
+local measure = require "measure"
+local timed, join, optional = measure.timed, measure.join, measure.optional
+
+local W = {}
+
+local function port() return assert(tonumber(os.getenv "BENCH_PORT"), "BENCH_PORT is a free port") end
+
+local function connect(count)
+	local socket = optional "skynet.socket"
+	local server = skynet.newservice "bench_tcp"
+	skynet.call(server, "lua", port())
+	local ids = {}
+	for i = 1, count do ids[i] = assert(socket.open("127.0.0.1", port())) end
+	return socket, ids
+end
+
+-- 64 connections, one line of 64 bytes outstanding on each.
+function W.tcpecho(name, n)
+	local socket, ids = connect(64)
+	local line = string.rep("y", 63)
+	local each = n // 64
+	timed(name, each * 64, function()
+		join(64, function(i)
+			local id = ids[i]
+			for _ = 1, each do
+				socket.write(id, line .. "\n")
+				assert(socket.readline(id) == line)
+			end
+		end)
+	end)
+end
+
+-- One connection, 64 KiB each way and back.
+function W.tcpbulk(name, n)
+	local socket, ids = connect(1)
+	local id = ids[1]
+	local block = string.rep("z", (1 << 16) - 1) .. "\n"
+	timed(name, n, function()
+		for _ = 1, n do
+			socket.write(id, block)
+			assert(#socket.readline(id) == #block - 1)
+		end
+	end)
+end
+
+-- The other node, as soon as it answers.
+local function other()
+	local cluster = optional "skynet.cluster"
+	cluster.reload { bench = assert(os.getenv "BENCH_NODE", "BENCH_NODE is the other node's address") }
+	for _ = 1, 50 do
+		if pcall(cluster.call, "bench", "@bench_peer", "echo", 0) then return cluster end
+		skynet.sleep(10)
+	end
+	error "the other node does not answer"
+end
+
+-- One outstanding call to another node.
+function W.cluster(name, n)
+	local cluster = other()
+	timed(name, n, function()
+		for i = 1, n do assert(cluster.call("bench", "@bench_peer", "echo", i) == i) end
+	end)
+end
+
+-- 64 outstanding calls to another node.
+function W.cluster64(name, n)
+	local cluster = other()
+	local each = n // 64
+	timed(name, each * 64, function()
+		join(64, function()
+			for i = 1, each do cluster.call("bench", "@bench_peer", "echo", i) end
+		end)
+	end)
+end
+
+-- One-way messages to another node.
+function W.clustersend(name, n)
+	local cluster = other()
+	cluster.call("bench", "@bench_peer", "reset")
+	timed(name, n, function()
+		for i = 1, n do
+			cluster.send("bench", "@bench_peer", "count", i)
+			if i % 2000 == 0 then cluster.call("bench", "@bench_peer", "echo", 0) end
+		end
+		local got = cluster.call("bench", "@bench_peer", "total")
+		assert(got == n, got)
+	end)
+end
+
+-- Calls that carry 1 MiB one way to another node.
+function W.clusterbig(name, n)
+	local cluster = other()
+	local s = string.rep("x", 1 << 20)
+	timed(name, n, function()
+		for _ = 1, n do assert(cluster.call("bench", "@bench_peer", "len", s) == #s) end
+	end)
+end
+
+return W

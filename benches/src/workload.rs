@@ -1,0 +1,116 @@
+//! The workloads: what exists, how large, and in which unit the figures are. What they do is in `lua/workloads/`.
+
+/// How a workload is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One node runs it and ends.
+    Node,
+    /// As `Node`, with a free port in `BENCH_PORT`.
+    Tcp,
+    /// As `Node`, with a second node whose address is in `BENCH_NODE`.
+    Cluster,
+    /// The node stays; its processor time is measured from outside.
+    Idle,
+}
+
+/// A workload.
+pub struct Workload {
+    /// Its name on the command line and in Lua.
+    pub name: &'static str,
+    /// How it is run.
+    pub kind: Kind,
+    /// The number of operations: long enough for a steady figure.
+    pub n: u64,
+    /// The number of operations of a smoke run.
+    pub smoke: u64,
+    /// What an operation is; rates are so many of them a second.
+    pub operation: &'static str,
+    /// What it does, in a few words.
+    pub about: &'static str,
+}
+
+const fn node(
+    name: &'static str,
+    n: u64,
+    smoke: u64,
+    operation: &'static str,
+    about: &'static str,
+) -> Workload {
+    Workload {
+        name,
+        kind: Kind::Node,
+        n,
+        smoke,
+        operation,
+        about,
+    }
+}
+
+const fn of(kind: Kind, workload: Workload) -> Workload {
+    Workload { kind, ..workload }
+}
+
+/// All workloads, in the order of the table.
+#[rustfmt::skip]
+pub const ALL: &[Workload] = &[
+    node("call", 600_000, 500, "calls", "one caller, one callee, one outstanding call"),
+    node("call64", 800_000, 640, "calls", "one caller with 64 outstanding calls"),
+    node("pairs16", 1_200_000, 640, "calls", "16 callers, each with a callee of its own"),
+    node("send", 2_000_000, 2_000, "messages", "one-way messages, one sender, one receiver"),
+    node("fanin", 1_600_000, 2_000, "messages", "8 senders, one receiver"),
+    node("ring", 600_000, 1_024, "hops", "a token that goes round a ring of 512 services"),
+    node("chat", 1_000_000, 2_000, "deliveries", "a room tells its 10,000 members what one of them says"),
+    node("fork", 1_000_000, 2_000, "coroutines", "a coroutine is made, runs and ends"),
+    node("yield", 1_500_000, 1_000, "yields", "once round the own mailbox"),
+    node("timer", 2_000_000, 1_000, "timers", "pending at the same time, due within half a second"),
+    node("tree", 1_000_000, 1_000, "leaves", "a tree of coroutines that sums up its leaves"),
+    node("seri", 200_000, 200, "tables", "pack and unpack a table of a game's usual shape"),
+    node("calltable", 100_000, 200, "calls", "calls that carry that table both ways"),
+    node("bigmsg", 4_000, 10, "calls", "calls that carry 1 MiB"),
+    node("spawn", 5_000, 50, "services", "launch services of a few lines; memory of each"),
+    node("spawnlarge", 2_000, 10, "services", "launch services with 5,000 lines of code; memory of each"),
+    node("memory", 100_000, 1_000, "", "memory of a pending call, sleep, timer and message"),
+    node("latency", 200_000, 1_000, "calls", "time of local calls at half of the possible rate, open loop"),
+    of(Kind::Tcp, node("tcpecho", 200_000, 640, "lines", "64 loopback connections, one line of 64 bytes on each")),
+    of(Kind::Tcp, node("tcpbulk", 4_000, 20, "blocks", "one loopback connection, 64 KiB there and back")),
+    of(Kind::Cluster, node("cluster", 40_000, 50, "calls", "calls to another node, one outstanding")),
+    of(Kind::Cluster, node("cluster64", 200_000, 640, "calls", "calls to another node, 64 outstanding")),
+    of(Kind::Cluster, node("clustersend", 400_000, 500, "messages", "one-way messages to another node")),
+    of(Kind::Cluster, node("clusterbig", 600, 3, "calls", "calls to another node that carry 1 MiB")),
+    of(Kind::Idle, node("idle", 0, 0, "", "processor time and context switches of a node that does nothing")),
+    of(Kind::Idle, node("idle10k", 10_000, 100, "", "the same with 10,000 idle services; memory of each")),
+];
+
+/// The unit of a metric and whether more of it is better, by the ending of its name.
+pub fn unit(metric: &str) -> (&'static str, bool) {
+    match metric.rsplit('_').next() {
+        Some("us") => ("µs", false),
+        Some("ms") => ("ms", false),
+        Some("ns") => ("ns", false),
+        Some("each") => ("KB", false),
+        Some("mb") => ("MB", false),
+        Some("bytes") => ("B", false),
+        Some("switches") => ("", false),
+        _ => ("/s", true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_exist_in_lua() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lua/workloads");
+        let mut lua = String::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            lua += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+        }
+        for (index, workload) in ALL.iter().enumerate() {
+            assert!(ALL[..index].iter().all(|other| other.name != workload.name));
+            let name = workload.name;
+            let defined = [format!("function W.{name}("), format!("W.{name} =")];
+            assert!(defined.iter().any(|text| lua.contains(text)), "{name}");
+        }
+    }
+}
