@@ -177,10 +177,25 @@ impl Engine {
     /// A socket that never came to be, or that can't go on: destroyed, with an ERROR. The owner has
     /// no interest in one that it has closed.
     pub(crate) fn fail(&self, entry: Entry<'_>, text: &str) {
-        if !entry.closing {
-            self.tell(&entry, EventKind::Error, 0, text);
-        }
+        let (id, owner, closing) = (entry.id, entry.owner, entry.closing);
         self.destroy(entry);
+        if !closing {
+            self.tell_error(owner, id, text);
+        }
+    }
+
+    /// An ERROR about a socket that is not there, or to somebody who does not own it.
+    fn tell_error(&self, owner: Handle, id: SocketId, text: &str) {
+        if let Some(node) = self.node.upgrade() {
+            emit(
+                &node,
+                owner,
+                EventKind::Error,
+                id,
+                0,
+                [text.as_bytes(), &[]],
+            );
+        }
     }
 
     /// `close`, or `shutdown` with `now`.
@@ -337,18 +352,10 @@ impl Engine {
 
     pub(crate) fn start(&self, owner: Handle, id: SocketId) {
         let Some(mut socket) = self.slots.lock(id) else {
-            if let Some(node) = self.node.upgrade() {
-                let text = b"invalid socket";
-                emit(&node, owner, EventKind::Error, id, 0, [text, &[]]);
-            }
-            return;
+            return self.tell_error(owner, id, "invalid socket");
         };
         if socket.state == State::HalfRead {
-            if let Some(node) = self.node.upgrade() {
-                let text = b"socket closed";
-                emit(&node, owner, EventKind::Error, id, 0, [text, &[]]);
-            }
-            return;
+            return self.tell_error(owner, id, "socket closed");
         }
         let (state, text) = match socket.state {
             State::Plisten => (State::Listen, "start"),
@@ -361,9 +368,8 @@ impl Engine {
             socket.owner = owner;
             self.tell(&socket, EventKind::Connect, 0, text);
         }
-        if let Err(error) = self.want_input(&mut socket) {
-            let text = format!("enable read failed: {}", error::text(&error));
-            self.tell(&socket, EventKind::Error, 0, &text);
+        if self.want_input(&mut socket).is_err() {
+            self.tell(&socket, EventKind::Error, 0, "enable read failed");
         }
     }
 

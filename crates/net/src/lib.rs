@@ -7,19 +7,82 @@
 //! socket; [`SocketEvent`] reads it.
 //!
 //! # How it works
-//! * A **slot** per socket, 65536 of them, each with its own lock ([`slots`]). Whoever has something
+//! * A **slot** per socket, 65536 of them, each with its own lock (`slots.rs`). Whoever has something
 //!   to do with a socket, worker or reactor, takes that lock; no other lock is on the way of data.
-//! * **Reactors** ([`reactor`]) are threads that sleep in `mio` until something happens. They read,
+//! * **Reactors** (`reactor.rs`) are threads that sleep in `mio` until something happens. They read,
 //!   accept, finish connecting, and write what a worker could not. With nothing going on they never
 //!   wake up.
 //! * **Workers** act directly: `send` makes the system call itself, on the calling thread, and leaves
 //!   to the reactor only what the kernel does not take at once. `start`, `pause`, `close` and so on
 //!   change the state in place. An event that follows is pushed while the lock is held, so the
 //!   order of a socket's events is the order of what happened to it.
-//! * **Names** are resolved by a few threads of their own ([`resolver`]).
+//! * **Names** are resolved by a few threads of their own (`resolver.rs`).
 //!
 //! The polling is edge-triggered. A descriptor is registered once for reading, and once more when
 //! output has to wait for the first time; there is no system call for each change of interest.
+
+//!
+//! # Example
+//! A service that sends back what it gets:
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use std::sync::mpsc::{Sender, channel};
+//! use std::sync::{Arc, OnceLock};
+//!
+//! use skynet_kernel::{Context, Handle, Message, Node, Service, factory};
+//! use skynet_net::{EventKind, Net, NetOptions, SocketEvent};
+//!
+//! struct Echo {
+//!     net: Arc<OnceLock<Arc<Net>>>,
+//!     bound: Sender<u16>,
+//! }
+//!
+//! impl Service for Echo {
+//!     fn handle(&mut self, cx: &Arc<Context>, message: Message) {
+//!         let (Some(net), Some(event)) = (self.net.get(), SocketEvent::parse(message.payload()))
+//!         else {
+//!             return;
+//!         };
+//!         match event.kind {
+//!             EventKind::Connect if event.ud != 0 => {
+//!                 net.start(cx.handle(), event.id);
+//!                 let _ = self.bound.send(event.ud as u16);
+//!             }
+//!             EventKind::Accept => net.start(cx.handle(), event.ud),
+//!             EventKind::Data => {
+//!                 net.send_slice(event.id, event.data);
+//!             }
+//!             EventKind::Close => net.close(event.id),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let net = Arc::new(OnceLock::new());
+//! let (bound, port) = channel();
+//! let service = {
+//!     let net = net.clone();
+//!     factory(move || Echo { net: net.clone(), bound: bound.clone() })
+//! };
+//! let node = Node::builder().threads(2).module("echo", service).start()?;
+//! node.run();
+//! let engine = net.get_or_init(|| Net::new(&node, NetOptions::default()).expect("a reactor"));
+//!
+//! let echo = node.launch(Handle::NONE, "echo", "").expect("it has no reason to fail");
+//! engine.listen(echo, "127.0.0.1", 0, 32)?;
+//! let mut stream = TcpStream::connect(("127.0.0.1", port.recv()?))?;
+//! stream.write_all(b"hello")?;
+//! let mut answer = [0; 5];
+//! stream.read_exact(&mut answer)?;
+//! assert_eq!(&answer, b"hello");
+//!
+//! node.shutdown();
+//! node.wait();
+//! # Ok(())
+//! # }
+//! ```
 
 mod accept;
 pub mod address;

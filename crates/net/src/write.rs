@@ -113,11 +113,8 @@ impl Engine {
             };
             self.warn(&socket, pending);
         }
-        if socket.is_open()
-            && let Err(error) = self.want_output(&mut socket)
-        {
-            let text = format!("enable write failed: {}", text(&error));
-            self.tell(&socket, EventKind::Error, 0, &text);
+        if socket.is_open() && self.want_output(&mut socket).is_err() {
+            self.tell(&socket, EventKind::Error, 0, "enable write failed");
         }
         true
     }
@@ -162,9 +159,8 @@ impl Engine {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if let Err(error) = self.want_output(&mut socket) {
-                    let text = format!("enable write failed: {}", text(&error));
-                    self.tell(&socket, EventKind::Error, 0, &text);
+                if self.want_output(&mut socket).is_err() {
+                    self.tell(&socket, EventKind::Error, 0, "enable write failed");
                 }
             }
             Err(error) => self.write_failed(socket, &error),

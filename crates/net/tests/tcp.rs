@@ -253,6 +253,76 @@ fn a_paused_socket_holds_its_peer_back_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_came_before_the_end_is_read_first_however_late() {
+    let world = World::new();
+    let probe = world.probe();
+    let bytes = pattern(300_000);
+    // Paused, and never started so far.
+    for paused in [true, false] {
+        let (listener, address) = world.listener(&probe);
+        let mut peer = TcpStream::connect(address).unwrap();
+        let id = probe.expect(Accept, listener).ud;
+        world.net.shutdown(listener);
+        probe.expect(Close, listener);
+        if paused {
+            world.net.start(probe.handle, id);
+            probe.expect_text(Connect, id, "start");
+            world.net.pause(id);
+        }
+        let data = bytes.clone();
+        let writer = std::thread::spawn(move || write(&mut peer, &data));
+        if !paused {
+            // All of it is in the kernel, or as much as there is room for, when it is started.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        world.net.start(probe.handle, id);
+        let text = if paused { "transfer" } else { "start" };
+        probe.expect_text(Connect, id, text);
+        assert!(probe.expect_data(id, bytes.len()) == bytes);
+        probe.expect(Close, id);
+        writer.join().unwrap();
+        world.net.close(id);
+        world.settle(&probe);
+        assert_eq!(world.net.count(), 0);
+    }
+}
+
+/// Several threads send on one socket while it is read: nothing is lost, torn or out of order.
+#[test]
+fn many_threads_send_at_once() {
+    const THREADS: usize = 4;
+    const LINES: usize = 5_000;
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    let reader = std::thread::spawn(move || {
+        let mut next = [0; THREADS];
+        for _ in 0..THREADS * LINES {
+            let line = read_exactly(&mut peer, 200);
+            let thread = line[0] as usize;
+            let number = u32::from_ne_bytes(line[1..5].try_into().unwrap()) as usize;
+            assert_eq!(number, next[thread]);
+            assert!(line[5..].iter().all(|&byte| byte == line[0]));
+            next[thread] += 1;
+        }
+    });
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let net = &world.net;
+            scope.spawn(move || {
+                let mut line = [thread as u8; 200];
+                for number in 0..LINES as u32 {
+                    line[1..5].copy_from_slice(&number.to_ne_bytes());
+                    assert!(net.send_slice(id, &line));
+                }
+            });
+        }
+    });
+    reader.join().unwrap();
+    eventually("sent", || world.net.pending(id) == Some(0));
+}
+
+#[test]
 fn start_hands_a_connection_over_to_another_service() {
     let world = World::new();
     let (first, second) = (world.probe(), world.probe());
