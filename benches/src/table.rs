@@ -69,7 +69,7 @@ pub fn table(
             name.clone(),
             own.map_or("–".into(), |own| value(own.median, unit)),
             own.map_or("–".into(), |own| {
-                format!("{} – {}", value(own.min, ""), value(own.max, ""))
+                format!("{} – {}", digits(own.min, unit), digits(own.max, unit))
             }),
         ];
         let mut compare = |other: Option<Summary>| {
@@ -117,11 +117,21 @@ fn ratio(own: &Summary, other: &Summary, more: bool) -> String {
     format!("{noise}{ratio:.2}")
 }
 
-/// Three significant digits, with k and M for rates.
+/// A value with its unit.
 fn value(number: f64, unit: &str) -> String {
+    let text = digits(number, unit);
+    match (unit, text.ends_with(['k', 'M'])) {
+        ("", _) => text,
+        ("/s", true) => text + unit,
+        _ => format!("{text} {unit}"),
+    }
+}
+
+/// Three significant digits or all before the point; with k and M for rates.
+fn digits(number: f64, unit: &str) -> String {
     let (scaled, factor) = match number.abs() {
-        n if n >= 1e6 => (number / 1e6, "M"),
-        n if n >= 1e4 => (number / 1e3, "k"),
+        n if unit == "/s" && n >= 1e6 => (number / 1e6, " M"),
+        n if unit == "/s" && n >= 1e4 => (number / 1e3, " k"),
         _ => (number, ""),
     };
     let digits = match scaled.abs() {
@@ -129,12 +139,7 @@ fn value(number: f64, unit: &str) -> String {
         n if n >= 10.0 => 1,
         _ => 2,
     };
-    let text = format!("{scaled:.digits$}");
-    match (factor, unit) {
-        ("", "") => text,
-        (_, "/s" | "") => format!("{text} {factor}{unit}"),
-        _ => format!("{text} {factor}{unit}"),
-    }
+    format!("{scaled:.digits$}{factor}")
 }
 
 /// Columns of equal width, as a Markdown table: readable on a terminal and in a document.
@@ -178,7 +183,9 @@ mod tests {
         assert_eq!(value(12_345.0, "/s"), "12.3 k/s");
         assert_eq!(value(5_123.0, "/s"), "5123 /s");
         assert_eq!(value(26.04, "KB"), "26.0 KB");
+        assert_eq!(value(74_512.0, "µs"), "74512 µs");
         assert_eq!(value(0.0, "ms"), "0 ms");
+        assert_eq!(digits(2_345_678.0, "/s"), "2.35 M");
     }
 
     #[test]
