@@ -1,4 +1,4 @@
-//! Lines of 64 bytes through an echo service: `echo_bench [connections] [seconds]`.
+//! Lines through an echo service: `echo_bench [connections=64] [seconds=3] [bytes=64]`.
 //!
 //! Everything runs in one process: an echo service that answers each line on the worker that it runs
 //! on, and outside clients (threads with plain sockets, a quarter of the connections each) that send
@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use skynet_kernel::{Context, Handle, Message, Node, Service, factory};
 use skynet_net::{EventKind, Net, NetOptions, SocketEvent};
 
-const LINE: [u8; 64] = [b'x'; 64];
 const CLIENTS: usize = 4;
 
 struct Echo {
@@ -43,17 +42,23 @@ impl Service for Echo {
     }
 }
 
-fn client(address: SocketAddr, connections: usize, stop: &AtomicBool, lines: &AtomicU64) {
+fn client(
+    address: SocketAddr,
+    connections: usize,
+    bytes: usize,
+    stop: &AtomicBool,
+    lines: &AtomicU64,
+) {
     let mut streams: Vec<_> = (0..connections)
         .map(|_| TcpStream::connect(address).expect("connects"))
         .collect();
     for stream in &streams {
         stream.set_nodelay(true).expect("an option of TCP");
     }
-    let mut line = [0; 64];
+    let mut line = vec![b'x'; bytes];
     while !stop.load(Relaxed) {
         for stream in &mut streams {
-            stream.write_all(&LINE).expect("sends");
+            stream.write_all(&line).expect("sends");
         }
         for stream in &mut streams {
             stream.read_exact(&mut line).expect("comes back");
@@ -71,6 +76,7 @@ fn main() {
     };
     let connections: usize = number(64);
     let seconds: usize = number(3);
+    let bytes: usize = number(64);
 
     let (sender, port) = channel();
     let net = Arc::new(OnceLock::new());
@@ -96,13 +102,16 @@ fn main() {
     let (stop, lines) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
-            scope.spawn(|| client(address, connections.div_ceil(CLIENTS), &stop, &lines));
+            scope.spawn(|| client(address, connections.div_ceil(CLIENTS), bytes, &stop, &lines));
         }
         std::thread::sleep(Duration::from_millis(300));
         let (start, before) = (Instant::now(), lines.load(Relaxed));
         std::thread::sleep(Duration::from_secs(seconds as u64));
         let rate = (lines.load(Relaxed) - before) as f64 / start.elapsed().as_secs_f64();
-        println!("{connections} connections: {rate:.0} lines a second");
+        println!(
+            "{connections} connections: {rate:.0} lines of {bytes} bytes a second, {:.1} MiB/s each way",
+            rate * bytes as f64 / (1 << 20) as f64
+        );
         stop.store(true, Relaxed);
     });
     engine.stop();

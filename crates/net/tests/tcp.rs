@@ -429,6 +429,27 @@ fn a_reset_gives_an_error_and_then_the_end() {
 }
 
 #[test]
+fn a_reset_while_output_waits_frees_it() {
+    let world = World::with(NetOptions {
+        max_pending_total: Some(2 * PLENTY),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    // More in total than may wait at once.
+    for _ in 0..5 {
+        let (id, peer) = world.connection(&probe);
+        assert!(world.net.send(id, Payload::from(vec![7; PLENTY])));
+        assert!(world.net.pending(id).unwrap() > 0);
+        let peer = socket2::Socket::from(peer);
+        peer.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(peer);
+        probe.expect(Error, id);
+        probe.expect(Close, id);
+        eventually("destroyed", || world.net.count() == 0);
+    }
+}
+
+#[test]
 fn writing_to_a_peer_that_has_gone_succeeds_once() {
     let world = World::new();
     let probe = world.probe();

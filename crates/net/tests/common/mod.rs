@@ -67,6 +67,11 @@ impl Probe {
             .expect("an event within the limit")
     }
 
+    /// The next event, if one comes soon.
+    pub fn poll(&self) -> Option<Event> {
+        self.events.recv_timeout(Duration::from_millis(20)).ok()
+    }
+
     /// The next event, which is of this kind.
     pub fn expect(&self, kind: EventKind, id: SocketId) -> Event {
         let event = self.next();
