@@ -124,8 +124,12 @@ fn config_keys() {
 fn core_lists() {
     let document = section("ARCHITECTURE.md", "## Which file wins");
     let listed = |start: &str| {
-        let line = document.lines().find(|line| line.starts_with(start));
-        set(quoted(line.unwrap_or_else(|| panic!("no {start:?}"))))
+        let (_, item) = document
+            .split_once(start)
+            .unwrap_or_else(|| panic!("no {start:?}"));
+        // The item may go on in further lines, which are indented.
+        let end = item.find("\n*").or_else(|| item.find("\n\n"));
+        set(quoted(&item[..end.expect("the item's end")]))
     };
     let embedded = read("crates/lua/src/code/embedded.rs");
     let modules = read("crates/lua/src/modules/mod.rs");
@@ -199,6 +203,7 @@ fn links() {
         "docs/config.md",
         "docs/differences.md",
         "docs/operating.md",
+        "docs/performance.md",
         "docs/rust-services.md",
         "docs/semantics.md",
     ] {

@@ -1,7 +1,8 @@
 //! The examples do what their first comments say.
 //!
-//! Such a comment has two indented blocks: the commands, of which the first is run here as it is written (with the binary
-//! under test in the place of `cargo run --release --`), and the lines that it prints, which must come in this order.
+//! Such a comment has indented blocks. The first holds the commands, of which the first is run here as it is written (with the
+//! binary under test in the place of `cargo run --release --`); the second holds the lines that it prints, which must come in
+//! this order. Further blocks are not looked at.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ fn blocks(text: &str, comment: &str) -> Vec<Vec<String>> {
 fn promise(file: &str, comment: &str) -> (String, Vec<String>) {
     let text = std::fs::read_to_string(workspace().join(file)).expect(file);
     match blocks(&text, comment).as_slice() {
-        [commands, output] => (commands[0].clone(), output.clone()),
-        other => panic!("{file}: not two blocks, but {other:?}"),
+        [commands, output, ..] => (commands[0].clone(), output.clone()),
+        other => panic!("{file}: fewer than two blocks: {other:?}"),
     }
 }
 
@@ -89,6 +90,11 @@ fn watch() {
 #[test]
 fn protocol() {
     check("examples/protocol/main.lua");
+}
+
+#[test]
+fn snax() {
+    check("examples/snax/main.lua");
 }
 
 #[test]
