@@ -124,17 +124,18 @@ impl Engine {
     // ---- the end
 
     /// Destroys a socket: closes the descriptor (unless it is foreign), forgets what waits.
-    pub(crate) fn destroy(&self, entry: Entry<'_>) {
-        let mut socket = entry.remove();
+    pub(crate) fn destroy(&self, mut entry: Entry<'_>) {
+        // A foreign descriptor is given back before anybody can hear of it, and adopt it again.
+        if let (Io::Foreign(_), Some(fd), true) = (&entry.io, entry.io.fd(), entry.registered) {
+            let registry = &self.registries[entry.id as usize % self.registries.len()];
+            let _ = registry.deregister(&mut SourceFd(&fd));
+            entry.io = Io::None;
+        }
+        let socket = entry.remove();
         self.pending.fetch_sub(socket.queue.pending(), Relaxed);
-        if socket.missed && !socket.is_udp() {
+        if socket.missed {
             self.discard_input(&socket);
         }
-        if let (Io::Foreign(_), Some(fd), true) = (&socket.io, socket.io.fd(), socket.registered) {
-            let registry = &self.registries[socket.id as usize % self.registries.len()];
-            let _ = registry.deregister(&mut SourceFd(&fd));
-        }
-        socket.io = Io::None;
     }
 
     /// A connection that is closed with input unread is reset, and the peer may lose output that is

@@ -35,10 +35,16 @@ pub enum EventKind {
 
 impl EventKind {
     fn from_number(number: i32) -> Option<EventKind> {
-        use EventKind::*;
-        [Data, Connect, Close, Accept, Error, Udp, Warning]
-            .into_iter()
-            .find(|kind| *kind as i32 == number)
+        Some(match number {
+            1 => EventKind::Data,
+            2 => EventKind::Connect,
+            3 => EventKind::Close,
+            4 => EventKind::Accept,
+            5 => EventKind::Error,
+            6 => EventKind::Udp,
+            7 => EventKind::Warning,
+            _ => return None,
+        })
     }
 }
 
