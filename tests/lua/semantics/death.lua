@@ -49,6 +49,14 @@ function role.server()
 				local to = ...
 				skynet.redirect(to, source, "lua", session, skynet.packstring("wait"))
 				skynet.ignoreret()
+			elseif what == "ignore and pass" then
+				skynet.ignoreret()
+				skynet.redirect(..., source, "lua", session, skynet.packstring("wait"))
+			elseif what == "pass twice" then
+				for _, to in ipairs { ... } do
+					skynet.redirect(to, source, "lua", session, skynet.packstring("echo", 1))
+				end
+				skynet.ignoreret()
 			elseif what == "error" then
 				error "told to"
 			elseif what == "exit" then
@@ -206,6 +214,10 @@ function case.X10()
 	check.eq("it does not fail with the first", ended, nil)
 	skynet.kill(next_one)
 	fails("but with the second", passed)
+	to = check.spawn "server"
+	fails("passed on to nobody", begin(skynet.call, to, "lua", "pass", next_one))
+	fails("given up, then passed on to nobody", begin(skynet.call, to, "lua", "ignore and pass", next_one))
+	check.eq("the second try counts", skynet.call(to, "lua", "pass twice", next_one, to), 1)
 end
 
 function role.leaving()

@@ -17,8 +17,11 @@ boss = tonumber(boss)
 local random = math.random
 local peers, leaves = {}, {}
 local sent, received = {}, {}
-local total = { sends = 0, calls = 0, answered = 0, failed = 0, late = 0, killed = 0, refused = 0, handled = 0, wakeups = 0, timers = 0 }
+local total = { sends = 0, calls = 0, answered = 0, failed = 0, late = 0, killed = 0, refused = 0, handled = 0, wakeups = 0, timers = 0,
+	closed = 0 }
 local open, drivers, tickets = 0, 0, 0
+-- Calls that have not ended: ticket to description.
+local asking = {}
 local kept, sleepers = {}, {}
 local quiet = false
 
@@ -60,11 +63,13 @@ local function tell(to, ...)
 end
 
 -- Calls whose coroutine is killed end as well: `left` runs then.
-local function entered()
+local function entered(mine, to, what)
+	asking[mine] = what .. " to " .. skynet.address(to)
 	open = open + 1
 	total.calls = total.calls + 1
 	local ended = false
 	local left = setmetatable({}, { __close = function()
+		asking[mine] = nil
 		open = open - 1
 		if not ended then
 			total.killed = total.killed + 1
@@ -93,8 +98,8 @@ end
 
 -- cs: deadline or false
 local function ask(to, cs, what, ...)
-	local left <close>, ended = entered()
 	local mine = ticket()
+	local left <close>, ended = entered(mine, to, what)
 	local n = number(to)
 	local ok, got, extra
 	if cs then
@@ -186,8 +191,7 @@ function handle.raise()
 end
 
 function handle.raise_table()
-	local inner = setmetatable({}, { __close = function() total.wakeups = total.wakeups + 1 end })
-	local guard <close> = inner
+	local closed <close> = setmetatable({}, { __close = function() total.closed = total.closed + 1 end })
 	skynet.yield()
 	error(setmetatable({}, { __tostring = function() return "as told, a table" end }))
 end
@@ -196,8 +200,13 @@ function handle.forget() end
 
 function handle.pass(mine, to)
 	local session, source = skynet.context()
-	skynet.ignoreret()
-	skynet.redirect(to, source, "lua", session, skynet.packstring(false, "echo", mine))
+	if random(2) == 1 then
+		skynet.ignoreret()
+		skynet.redirect(to, source, "lua", session, skynet.packstring(false, "echo", mine))
+	else
+		skynet.redirect(to, source, "lua", session, skynet.packstring(false, "echo", mine))
+		skynet.ignoreret()
+	end
 end
 
 function handle.through(mine, to)
@@ -231,7 +240,7 @@ function order.status()
 	settle()
 	collectgarbage()
 	collectgarbage()
-	skynet.retpack { open = open, drivers = drivers, tasks = skynet.task(), queue = skynet.mqlen() }
+	skynet.retpack { open = open, drivers = drivers, tasks = skynet.task(), queue = skynet.mqlen(), asking = asking }
 end
 
 function order.ledger()
@@ -250,6 +259,8 @@ function order.again()
 end
 
 local function leave()
+	-- The calls that are under way end with the service.
+	total.calls = total.calls - open
 	skynet.send(boss, "lua", "bye", id, sent, total)
 	skynet.exit()
 end
@@ -258,10 +269,11 @@ function order.leave()
 	leave()
 end
 
-function handle.leave()
+function handle.leave(mine)
 	if kind == "actor" and not quiet then
 		leave()
 	end
+	skynet.retpack(mine)
 end
 
 skynet.dispatch("lua", function(_, source, n, what, ...)
@@ -326,8 +338,11 @@ function act.call()
 end
 
 function act.call_leaf()
-	local what = random(20) == 1 and "forget" or some_request()
-	ask(one_of(leaves), false, what == "leave" and "echo" or what, one_of(peers))
+	if random(20) == 1 then
+		ask(one_of(leaves), false, "forget")
+	else
+		ask(one_of(leaves), false, some_request())
+	end
 end
 
 function act.call_with_deadline()
@@ -365,12 +380,17 @@ function act.select()
 end
 
 function act.kill_caller()
+	local over
 	local co = skynet.fork(function()
 		ask(one_of(peers), false, "later", 1)
 		skynet.sleep(1)
+		over = true
 	end)
 	skynet.sleep(random(0, 1))
-	skynet.killthread(co)
+	-- The coroutine of one that is over may do something else by now.
+	if not over then
+		skynet.killthread(co)
+	end
 end
 
 function act.wait()
@@ -441,7 +461,6 @@ function act.settle()
 end
 
 function act.kill()
-	skynet.send(boss, "lua", "killing")
 	skynet.kill(one_of(leaves))
 end
 

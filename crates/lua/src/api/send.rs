@@ -472,16 +472,15 @@ pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
         svc.with(|t| t.owed.settle(session, source));
     }
     let sent = transmit(svc, to, source, kind, session, payload);
-    if sent.is_err() && crate::service::is_request(kind, session) {
-        not_passed_on(svc, source, session);
+    if crate::service::is_request(kind, session) {
+        passed_on(svc, source, session, sent.is_ok());
     }
     push_sent(l, sent, session)
 }
 
-/// A request was passed on to somebody who does not take it. Its requester must not wait for that, but only one that the
-/// running task got it from is known to be a requester: gates, for example, use both numbers in their own way.
-#[cold]
-fn not_passed_on(svc: &Svc, source: Handle, session: i32) {
+/// A request was passed on, and taken or not. If not, its requester must not wait; but only one that the running task got it
+/// from is known to be a requester: gates, for example, use both numbers in their own way.
+fn passed_on(svc: &Svc, source: Handle, session: i32, taken: bool) {
     let running = svc.running.get();
     if running == NO_TASK {
         return;
@@ -492,8 +491,9 @@ fn not_passed_on(svc: &Svc, source: Handle, session: i32) {
             return false;
         }
         // While the task owes the answer, it may still give one; see `ignoreret`.
-        task.passed_in_vain = task.request == Some(session);
-        !task.passed_in_vain
+        let owed = task.request == Some(session);
+        task.passed_in_vain = owed && !taken;
+        !owed && !taken
     });
     if given_up {
         svc.fail_request(source, session);

@@ -155,7 +155,7 @@ native! {
         }
         if n == 1 && !results_wanted(l) {
             let reference = l.make_ref();
-            svc.with(|t| t.forks.push_back(Fork::Function(reference)));
+            svc.enqueue(|t| t.forks.push_back(Fork::Function(reference)));
             return results(0);
         }
         let id = svc.new_task(l);
@@ -165,7 +165,7 @@ native! {
             return Err("stack overflow (too many arguments to fork)".into());
         }
         l.move_to(lua, n);
-        svc.with(|t| t.forks.push_back(Fork::Task(id, n - 1)));
+        svc.enqueue(|t| t.forks.push_back(Fork::Task(id, n - 1)));
         push_thread(l, svc, id);
         results(1)
     };
@@ -227,18 +227,20 @@ native! {
             }
         }
         let Some(id) = found else { return results(0) };
+        let waiting = svc.with(|t| t.tasks.get(id).waiting);
         svc.with(|t| {
             t.forks.retain(|f| !matches!(f, Fork::Task(task, _) if *task == id));
             t.wakeups.retain(|w| *w != id);
-            let waiting = t.tasks.get(id).waiting;
             match t.sessions.get_mut(waiting) {
-                Some(p) if p.kind == Kind::Call => p.kind = Kind::Abandoned,
-                Some(_) => {
+                // Nothing comes for it.
+                Some(p) if p.kind == Kind::Wait => {
                     t.sessions.remove(waiting);
                 }
+                Some(p) => p.kind = Kind::Abandoned,
                 None => {}
             }
         });
+        svc.cancel_deadline(waiting);
         push_thread(l, svc, id);
         svc.close_task(l, id);
         results(1)
@@ -346,7 +348,7 @@ native! {
         match l.kind(1) {
             Type::Number => {
                 let callee = l.int(1).unwrap_or(0) as u32;
-                svc.with(|t| {
+                svc.enqueue(|t| {
                     let failed = t
                         .sessions
                         .iter()
@@ -356,7 +358,7 @@ native! {
             }
             Type::String => {
                 let name = l.bytes(1).unwrap_or(b"");
-                svc.with(|t| {
+                svc.enqueue(|t| {
                     let failed = t.callee_names.iter().filter(|(_, n)| ***n == *name);
                     t.failures.extend(failed.map(|(s, _)| (*s, true)));
                 });

@@ -73,6 +73,9 @@ impl Svc {
             kind::TRACE if !self.with(|t| t.protocols.contains(kind::TRACE)) => self.on_trace(m),
             _ => self.on_request(m),
         }
+        if !self.busy.get() {
+            return;
+        }
         self.settle();
         while let Some(fork) = self.with(|t| t.forks.pop_front()) {
             if self.mode.get() == Mode::Leaving {
@@ -102,7 +105,16 @@ impl Svc {
 
     /// Step 4.
     fn report(&self, m: Incoming) {
-        if self.with(|t| t.errors.is_empty()) {
+        if !self.busy.get() {
+            return;
+        }
+        // A Lua callback may have woken or forked tasks that only the next dispatch comes to.
+        let (waiting, failed) = self.with(|t| {
+            let empty = t.wakeups.is_empty() && t.failures.is_empty() && t.forks.is_empty();
+            (!empty, !t.errors.is_empty())
+        });
+        self.busy.set(waiting);
+        if !failed {
             return;
         }
         let errors = self.with(|t| std::mem::take(&mut t.errors));
@@ -120,7 +132,7 @@ impl Svc {
     }
 
     pub(crate) fn note_error(&self, text: Vec<u8>) {
-        self.with(|t| t.errors.push(text));
+        self.enqueue(|t| t.errors.push(text));
     }
 
     // ---- the kinds of messages ----
@@ -136,6 +148,8 @@ impl Svc {
             return self.unknown_response(m);
         };
         match p.kind {
+            // The deadline of a call whose task was killed: the answer may still come.
+            Kind::Abandoned if m.source == Handle::NONE && p.callee != 0 => self.abandon(p),
             Kind::Break | Kind::Abandoned => {}
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
@@ -143,7 +157,9 @@ impl Svc {
                 self.resume(p.task, Wake::TimedOut, 0);
             }
             Kind::Call => {
-                self.cancel_deadline(m.session);
+                if self.cancel_deadline(m.session) {
+                    self.abandon(Pending { callee: 0, ..p });
+                }
                 self.resume(p.task, Wake::Answer(m), 0);
             }
             Kind::Sleep | Kind::Wait => self.resume(p.task, Wake::Nothing, 0),
@@ -178,13 +194,16 @@ impl Svc {
         self.with(|t| t.deadlines.remove(&session).is_some())
     }
 
-    fn cancel_deadline(&self, session: i32) {
+    /// True if the deadline has passed already, so that its message is still to come.
+    pub(crate) fn cancel_deadline(&self, session: i32) -> bool {
         let key = self.with(|t| match t.deadlines.is_empty() {
             true => None,
-            false => t.deadlines.remove(&session).flatten(),
+            false => t.deadlines.remove(&session),
         });
-        if let Some(key) = key {
-            self.cx.node().cancel_timer(key);
+        match key {
+            None => false,
+            Some(None) => true,
+            Some(Some(key)) => !self.cx.node().cancel_timer(key),
         }
     }
 
@@ -206,14 +225,17 @@ impl Svc {
 
     /// Session 0: the source is gone, and with it everything that was asked of it or by it. Else one request has failed.
     pub(crate) fn on_error(&self, m: Incoming) {
-        self.with(|t| {
+        self.enqueue(|t| {
             if m.session == 0 {
                 t.owed.drop_requester(m.source);
                 let failed = t
                     .sessions
                     .iter()
-                    .filter(|p| p.callee == m.source.0 && p.callee != 0)
-                    .map(|p| (p.session, false));
+                    .filter(|p| {
+                        p.callee == m.source.0 && p.callee != 0 && p.kind != Kind::Abandoned
+                    })
+                    // A request that the dead had passed on is answered by somebody else.
+                    .map(|p| (p.session, true));
                 t.failures.extend(failed);
             } else if t.sessions.contains(m.session) {
                 t.failures.push_back((m.session, false));
@@ -409,9 +431,11 @@ impl Svc {
         };
         match p.kind {
             Kind::Call => {
-                self.cancel_deadline(session);
+                let due = self.cancel_deadline(session);
                 if late {
                     self.abandon(p);
+                } else if due {
+                    self.abandon(Pending { callee: 0, ..p });
                 }
                 self.resume(p.task, Wake::Failed, 0);
             }
