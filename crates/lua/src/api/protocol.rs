@@ -50,6 +50,9 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
         0
     };
     svc.with(|t| t.protocols.register(id, reference, address, trace));
+    if trace.is_some() {
+        svc.tracing.set(true);
+    }
     if id == kind::LUA {
         svc.lua_name.set(address);
     }
@@ -240,6 +243,7 @@ native! {
         let (id, _) = protocol(l, svc, 1)?;
         let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
         let flag = (l.kind(2) == Type::Boolean).then(|| l.bool(2));
+        svc.tracing.set(true);
         svc.with(|t| t.protocols.set_trace(id, flag));
         l.set_top(2);
         l.push_ref(class);

@@ -193,7 +193,7 @@ impl Lua {
 
 /// Puts a sleeping task into the wakeup queue; a second time does nothing.
 fn wake(svc: &Svc, id: TaskId) {
-    svc.with(|t| {
+    svc.enqueue(|t| {
         let task = t.tasks.get_mut(id);
         if !task.woken {
             task.woken = true;

@@ -108,8 +108,10 @@ pub(crate) enum Mode {
     Leaving,
 }
 
-/// Tables that are touched for a few instructions at a time.
+/// Tables that are touched for a few instructions at a time. In this order in memory: what every message needs comes first,
+/// so that it shares cache lines.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Tables {
     pub(crate) tasks: Tasks,
     pub(crate) sessions: Sessions,
@@ -167,6 +169,11 @@ pub(crate) struct Svc {
     /// The main thread of the state; null before the first and after the last message.
     pub(crate) main: Cell<Lua>,
     pub(crate) mode: Cell<Mode>,
+    /// Something is in the queues that a message's dispatch empties (wakeups, failures, forks, errors): most messages leave
+    /// them alone, and then they need not be looked at.
+    pub(crate) busy: Cell<bool>,
+    /// A task, a source or a protocol may have a trace tag.
+    pub(crate) tracing: Cell<bool>,
     /// The task that runs.
     pub(crate) running: Cell<TaskId>,
     /// The Lua thread that a native function has just suspended, to tell that from a stray `coroutine.yield`.
@@ -213,6 +220,12 @@ impl Svc {
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Tables) -> R) -> R {
         f(&mut self.tables.borrow_mut())
+    }
+
+    /// Borrows the tables to put something into one of the dispatcher's queues. `f` must not call into Lua.
+    pub(crate) fn enqueue<R>(&self, f: impl FnOnce(&mut Tables) -> R) -> R {
+        self.busy.set(true);
+        self.with(f)
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -306,6 +319,8 @@ impl Service for LuaService {
             interrupts: Arc::clone(&self.interrupts),
             main: Cell::new(NO_THREAD),
             mode: Cell::new(Mode::Deaf),
+            busy: Cell::new(false),
+            tracing: Cell::new(false),
             running: Cell::new(NO_TASK),
             suspended: Cell::new(NO_THREAD),
             wake: Cell::new(Wake::Nothing),

@@ -25,8 +25,6 @@ pub(crate) enum Tag {
 /// The trace state of a service.
 #[derive(Default)]
 pub(crate) struct Traces {
-    /// Anything below may be set: the only thing that untraced messages look at.
-    active: bool,
     tasks: FxHashMap<TaskId, Tag>,
     /// Tags that came ahead of the next request of a source.
     incoming: FxHashMap<Handle, Rc<[u8]>>,
@@ -36,8 +34,8 @@ pub(crate) struct Traces {
 impl Svc {
     /// A TRACE message: the tag of the next request from its source.
     pub(crate) fn on_trace(&self, m: Incoming) {
+        self.tracing.set(true);
         self.with(|t| {
-            t.traces.active = true;
             t.traces.incoming.insert(m.source, Rc::from(m.bytes()));
         });
     }
@@ -53,11 +51,15 @@ impl Svc {
 
     /// Decides on the tag of a request's task.
     pub(crate) fn trace_request(&self, id: TaskId, m: Incoming) {
-        let (active, flag) = self.with(|t| (t.traces.active, t.protocols.trace(m.kind)));
-        if !active && flag.is_none() {
+        if !self.tracing.get() {
             return;
         }
-        let sent = self.with(|t| t.traces.incoming.remove(&m.source));
+        let (flag, sent) = self.with(|t| {
+            (
+                t.protocols.trace(m.kind),
+                t.traces.incoming.remove(&m.source),
+            )
+        });
         let tag = match (flag, sent) {
             (Some(false), _) => Tag::Off,
             (_, Some(tag)) => Tag::On(tag),
@@ -69,21 +71,16 @@ impl Svc {
     }
 
     fn set_tag(&self, id: TaskId, tag: Tag) {
-        self.with(|t| {
-            t.traces.active = true;
-            t.traces.tasks.insert(id, tag);
-        });
+        self.tracing.set(true);
+        self.with(|t| t.traces.tasks.insert(id, tag));
     }
 
     /// The tag of a task.
     pub(crate) fn tag(&self, id: TaskId) -> Option<Tag> {
-        self.with(|t| {
-            if t.traces.active {
-                t.traces.tasks.get(&id).cloned()
-            } else {
-                None
-            }
-        })
+        if !self.tracing.get() {
+            return None;
+        }
+        self.with(|t| t.traces.tasks.get(&id).cloned())
     }
 
     /// Logs one step of a traced task.
@@ -144,12 +141,14 @@ impl Svc {
     }
 
     pub(crate) fn trace_error(&self, id: TaskId) {
-        self.trace_step(id, "error");
-        self.with(|t| t.traces.tasks.remove(&id));
+        if self.tracing.get() {
+            self.trace_step(id, "error");
+            self.with(|t| t.traces.tasks.remove(&id));
+        }
     }
 
     pub(crate) fn trace_end(&self, id: TaskId) {
-        if self.with(|t| t.traces.active) {
+        if self.tracing.get() {
             self.trace_step(id, "end");
             self.with(|t| t.traces.tasks.remove(&id));
         }
