@@ -1,0 +1,2 @@
+-- The old name of skynet.snax.
+return require "skynet.snax"

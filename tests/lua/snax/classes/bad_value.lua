@@ -1,0 +1,1 @@
+response.f = 1

@@ -1,0 +1,2 @@
+function accept.f() end
+function response.f() return 'both' end

@@ -1,0 +1,7 @@
+local inside = { value = "inside" }
+
+function inside.seen()
+	return visible
+end
+
+return inside

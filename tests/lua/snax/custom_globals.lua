@@ -1,0 +1,1 @@
+return { assert = assert, marker = "custom" }
