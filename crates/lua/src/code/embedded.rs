@@ -21,9 +21,10 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.inject",
     "skynet.lazy",
     "skynet.loading",
-    "skynet.loading",
     "skynet.manager",
     "skynet.service",
+    "skynet.socket",
+    "skynet.socketchannel",
 ];
 
 /// Services that are never looked for on disk.

@@ -1,0 +1,2 @@
+-- The old name of skynet.netpack.
+return require "skynet.netpack"

@@ -1,0 +1,2 @@
+-- The old name of skynet.socket.
+return require "skynet.socket"

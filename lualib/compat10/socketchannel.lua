@@ -1,0 +1,2 @@
+-- The old name of skynet.socketchannel.
+return require "skynet.socketchannel"

@@ -1,0 +1,2 @@
+-- The old name of skynet.socketdriver.
+return require "skynet.socketdriver"

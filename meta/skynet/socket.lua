@@ -1,0 +1,192 @@
+---@meta skynet.socket
+
+---TCP and UDP for coroutines. A socket is an integer id and belongs to the service that opened or started it. "Blocks": only the calling coroutine waits; one coroutine at a time may wait for a socket.
+---
+---Addresses: without a port, `addr` is `"host:port"` or `"[host]:port"`; with a port it is the host as it is.
+---@class skynet.socket
+local socket = {}
+
+---Connects. Returns nil and the reason when it fails, such as `Connection refused`. Blocks.
+---@param addr string
+---@param port integer?
+---@return integer? id
+---@return string? why
+function socket.open(addr, port) end
+
+---Listens, and returns the address that it is bound to. Connections are accepted after `start(id, f)`. Raises `Listen error`. Blocks.
+---@param host string
+---@param port integer? 0: any that is free
+---@param backlog integer? default 32
+---@return integer id
+---@return string ip
+---@return integer port
+function socket.listen(host, port, backlog) end
+
+---Without a function: takes an accepted or abandoned socket over and begins to read it. With a function, on a listening socket: f(id, "ip:port") is called for each connection, which has to be started, handed on, or closed by close_fd. Returns nil and the reason when it fails. Blocks.
+---@param id integer
+---@param f fun(id: integer, from: string)?
+---@return integer? id
+---@return string? why
+function socket.start(id, f) end
+
+---Adopts a descriptor of the process; closing the socket leaves it open. Blocks.
+---@param osfd integer
+---@return integer? id
+---@return string? why
+function socket.bind(osfd) end
+
+---The standard input of the process. Blocks.
+---@return integer? id
+---@return string? why
+function socket.stdin() end
+
+---Stops reading, until the next read that has to wait. Blocks for a moment.
+---@param id integer
+function socket.pause(id) end
+
+---Ends the connection at once; queued output is discarded. `close` must follow.
+---@param id integer
+function socket.shutdown(id) end
+
+---Closes an accepted socket that was never started. Raises `Use socket.close instead` for others.
+---@param id integer
+function socket.close_fd(id) end
+
+---Closes; queued output is still sent, unread data is lost. A coroutine that reads gets its false first. Does nothing for an unknown id. Blocks.
+---@param id integer
+function socket.close(id) end
+
+---Reads exactly n bytes, or without n whatever there is. When the connection ends before: false and the bytes that are left. Blocks.
+---@param id integer
+---@param n integer?
+---@return string|false data
+---@return string? rest
+function socket.read(id, n) end
+
+---Reads until the peer closes. If it has: what is left, or false. Blocks.
+---@param id integer
+---@return string|false
+function socket.readall(id) end
+
+---Reads a line and returns it without its separator. When the connection ends before: false and the bytes that are left. Blocks.
+---@param id integer
+---@param sep string? default "\n"
+---@return string|false line
+---@return string? rest
+function socket.readline(id, sep) end
+
+---Waits until there is data to read; false if the connection has ended. Blocks.
+---@param id integer
+---@return boolean
+function socket.block(id) end
+
+---Sends; never waits. False if the id is invalid or the socket is closing. Any service may write to any socket.
+---@param id integer
+---@param data skynet.socketdriver.data
+---@param sz integer?
+---@return boolean
+function socket.write(id, data, sz) end
+
+---Sends with low priority: later writes may overtake it, but never split it.
+---@param id integer
+---@param data skynet.socketdriver.data
+---@param sz integer?
+---@return boolean
+function socket.lwrite(id, data, sz) end
+
+---The big-endian unsigned number in 1 to 4 bytes.
+---@param s string
+---@return integer
+function socket.header(s) end
+
+---True if this service has no such socket.
+---@param id integer
+---@return boolean
+function socket.invalid(id) end
+
+---True if the connection has ended and was not closed here; nil for an unknown id.
+---@param id integer
+---@return boolean?
+function socket.disconnected(id) end
+
+---Forgets a socket without closing it, so that another service can start it. Unread data is lost.
+---@param id integer
+function socket.abandon(id) end
+
+---Limits the bytes that wait to be read: beyond n (unless a read of a number of bytes waits) the socket is closed.
+---@param id integer
+---@param n integer? nil: no limit
+function socket.limit(id, n) end
+
+---f(id, kilobytes) is called when output piles up, at 1 MiB and each doubling, and with 0 when all of it is gone. Without it, lines are logged.
+---@param id integer
+---@param f fun(id: integer, kb: integer)?
+function socket.warning(id, f) end
+
+---f(id) is called once when the connection ends, whoever ends it.
+---@param id integer
+---@param f fun(id: integer)?
+function socket.onclose(id, f) end
+
+---A UDP socket, bound if an address is given; f(data, address) is called for each datagram.
+---@param f fun(data: string, address: string)
+---@param host string?
+---@param port integer?
+---@return integer id
+function socket.udp(f, host, port) end
+
+---A bound UDP socket.
+---@param addr string
+---@param port integer?
+---@param f fun(data: string, address: string)
+---@return integer id
+function socket.udp_listen(addr, port, f) end
+
+---A UDP socket whose `write` goes to this address.
+---@param addr string
+---@param port integer?
+---@param f fun(data: string, address: string)
+---@return integer id
+function socket.udp_dial(addr, port, f) end
+
+---Sets where `write` on a UDP socket goes, and what handles its datagrams if f is given.
+---@param id integer
+---@param addr string
+---@param port integer?
+---@param f fun(data: string, address: string)?
+function socket.udp_connect(id, addr, port, f) end
+
+---Sends a datagram to the address of a received one.
+---@param id integer
+---@param address string
+---@param data skynet.socketdriver.data
+---@param sz integer?
+---@return boolean
+function socket.sendto(id, address, data, sz) end
+
+---What the address of a datagram means.
+---@param address string
+---@return string ip
+---@return integer port
+function socket.udp_address(address) end
+
+---All sockets of the node.
+---@return skynet.socketdriver.info[]
+function socket.netstat() end
+
+---The addresses of a host name; stops the service while it asks. Raises the resolver's text.
+---@param host string
+---@return string[]
+function socket.resolve(host) end
+
+---The bytes of output that wait in the engine; nil if the id is invalid. An addition to skynet (C).
+---@param id integer
+---@return integer?
+function socket.pending(id) end
+
+---Caps the bytes of output that may wait: beyond it the socket is closed with an error. On a listener it holds for the connections that it accepts. 0: no cap. An addition to skynet (C).
+---@param id integer
+---@param bytes integer
+function socket.writelimit(id, bytes) end
+
+return socket

@@ -1,0 +1,471 @@
+//! Sockets, socket channels and gates: what Lua programs see, and what peers outside the node do to them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use skynet_tests::{Node, Running, lua_cases};
+
+lua_cases! {
+    "net/socket" {
+        listen;
+        addresses;
+        open;
+        ipv6;
+        start;
+        accept_slowly;
+        start_twice;
+        not_accepting;
+        readline;
+        read;
+        read_large;
+        readall;
+        block;
+        one_reader;
+        close;
+        close_while_data_comes;
+        close_flushes;
+        shutdown;
+        peer_closes;
+        own_close_is_told;
+        ids_are_not_reused;
+        listener_closed;
+        abandon => |out| {
+            out.has("socket: drop package from ");
+        };
+        hand_over;
+        death;
+        write_kinds;
+        priorities;
+        pending_and_cap;
+        warning => |out| {
+            out.has_not("WARNING:");
+        };
+        warning_by_default => |out| {
+            out.has(" K bytes need to send out (fd = ").has("WARNING: 0 K bytes need to send out");
+        };
+        flow => |out| {
+            out.has(" size : ").in_order(&["Pause socket (", "Resume socket ("]);
+        };
+        pause => |out| {
+            out.in_order(&["Pause socket (", "Resume socket ("]);
+            out.has_not(" size : ");
+        };
+        limit => |out| {
+            out.has_times("socket buffer overflow: fd=", 1).has(" size=2000");
+        };
+        states;
+        header_of_bad_text;
+        netstat;
+        resolve;
+        old_names;
+        buffer;
+        buffer_random;
+    }
+    "net/udp" {
+        echo => |out| {
+            out.has("error: address first.");
+        };
+        dial_and_listen;
+        kinds_of_data;
+        other_callback;
+        bad_addresses;
+        no_callback => |out| {
+            out.has("socket: drop udp package from ");
+        };
+    }
+    "net/channel" {
+        order;
+        refused;
+        parts;
+        order_error;
+        peer_closes_with_waiters;
+        peer_closes_when_idle => |out| {
+            out.has_times("socket closed by peer : 127.0.0.1 ", 1);
+        };
+        closing;
+        sessions => |out| {
+            out.has("socket: unknown session : 99");
+        };
+        session_errors;
+        connect_once => |out| {
+            out.has("Connect failed Connection refused 127.0.0.1 ");
+        };
+        connect_for_ever => |out| {
+            out.has("socket: connect to 127.0.0.1 ");
+        };
+        close_while_connecting;
+        auth;
+        auth_fails => |out| {
+            out.has_times("socket: auth failed", 1).has("wrong password").has("Connect failed no more backup host");
+        };
+        backup => |out| {
+            out.has("socket: connect to backup host 127.0.0.1 ").has("not here");
+        };
+        changehost;
+        padding;
+        own_reading;
+        overload => |out| {
+            out.has("K bytes need to send out (fd = ");
+        };
+        collected;
+        killed_requester;
+        chaos;
+    }
+    "net/gate" {
+        commands;
+        maxclient;
+        not_opened;
+        handler_waits => |out| {
+            out.has("told to fail");
+        };
+        close_client => |out| {
+            out.has("Drop message from fd (").has(") : after");
+        };
+        embed;
+        incomplete_handler;
+        watchdog;
+        other_watchdog;
+        agents;
+        crowd;
+    }
+}
+
+/// Names that other groups have too.
+mod gate {
+    use super::*;
+
+    lua_cases! {
+        "net/gate" {
+            echo => |out| {
+                out.has("Listen on 127.0.0.1 0");
+            };
+            warning;
+        }
+    }
+}
+
+mod udp {
+    use super::*;
+
+    lua_cases! {
+        "net/udp" {
+            ipv6;
+        }
+    }
+}
+
+#[test]
+fn stdin() {
+    let mut node = Node::case("net/socket", "stdin").stdin().spawn();
+    node.until_output("ready for lines");
+    node.write("first line\nsecond ");
+    node.write("line\nno line end");
+    node.close_stdin();
+    node.wait().passed();
+}
+
+// Peers outside.
+
+/// A gate whose events are printed, and its port.
+fn outside() -> (Running, u16) {
+    let mut node = Node::case("net/gate", "outside").spawn();
+    node.until_output("PORT ");
+    node.until("the port's line", |node| {
+        node.stdout()
+            .split("PORT ")
+            .nth(1)
+            .is_some_and(|rest| rest.contains('\n'))
+    });
+    let text = node.stdout();
+    let rest = text.split("PORT ").nth(1).expect("a port");
+    let port = rest.lines().next().expect("a line").trim();
+    let port = port.parse().expect("a number");
+    (node, port)
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("timeout");
+    stream
+}
+
+fn frame(data: &[u8]) -> Vec<u8> {
+    let mut bytes = u16::try_from(data.len())
+        .expect("a short frame")
+        .to_be_bytes()
+        .to_vec();
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+/// Ends the gate through a connection of its own.
+fn stop(node: Running, port: u16) {
+    let mut last = connect(port);
+    last.write_all(&frame(b"stop")).expect("write");
+    node.wait().passed();
+    drop(last);
+}
+
+/// Waits until the other side has closed the connection, in whatever way.
+fn expect_end(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+}
+
+/// Closes so that the other side sees a reset: unread data is waiting when the descriptor goes.
+fn reset(stream: TcpStream) {
+    drop(stream);
+}
+
+#[test]
+fn peer_dies_in_the_middle_of_a_frame() {
+    let (mut node, port) = outside();
+    for bytes in [&b"\x00"[..], b"\x00\x05", b"\x00\x05he", b"\xff\xff0123"] {
+        let mut peer = connect(port);
+        peer.write_all(bytes).expect("write");
+        peer.shutdown(Shutdown::Write).expect("shutdown");
+        expect_end(&mut peer);
+    }
+    node.until("four ends", |node| {
+        node.stdout().matches("EVENT close").count() == 4
+    });
+    // What was left of them is not taken for the beginning of another one's frame.
+    let mut good = connect(port);
+    good.write_all(&frame(b"whole")).expect("write");
+    node.until_output("EVENT data 5 whole");
+    drop(good);
+    stop(node, port);
+}
+
+#[test]
+fn frames_in_pieces_of_one_byte() {
+    let (mut node, port) = outside();
+    let mut peer = connect(port);
+    peer.set_nodelay(true).expect("nodelay");
+    for byte in frame(b"slowly").into_iter().chain(frame(b"again")) {
+        peer.write_all(&[byte]).expect("write");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    node.until_output("EVENT data 6 slowly");
+    node.until_output("EVENT data 5 again");
+    drop(peer);
+    stop(node, port);
+}
+
+#[test]
+fn the_largest_frames() {
+    let (mut node, port) = outside();
+    let mut peer = connect(port);
+    let large = vec![b'x'; 65535];
+    for _ in 0..20 {
+        peer.write_all(&frame(&large)).expect("write");
+    }
+    peer.write_all(&frame(&large[..65534])).expect("write");
+    node.until("all frames", |node| {
+        node.stdout().matches("EVENT data 65535 xxx").count() == 20
+    });
+    node.until_output("EVENT data 65534 xxx");
+    drop(peer);
+    stop(node, port);
+}
+
+/// A peer that has closed its sending half still receives.
+#[test]
+fn half_open() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        local socket = require "skynet.socket"
+        skynet.start(function()
+            local listener, _, port = socket.listen("127.0.0.1", 0)
+            socket.start(listener, function(id)
+                socket.start(id)
+                local all = socket.readall(id)
+                skynet.sleep(10)
+                socket.write(id, "got " .. #all)
+                socket.write(id, (" x"):rep(1000000))
+                socket.close(id)
+                socket.close(listener)
+                print("LEFT " .. #socket.netstat())
+                skynet.abort()
+            end)
+            print("PORT " .. port .. ".")
+            io.stdout:flush()
+        end)
+    "#;
+    let (node, mut peer) = serve(main);
+    peer.write_all(b"12345").expect("write");
+    peer.shutdown(Shutdown::Write).expect("shutdown");
+    // The node ends right after, so its sockets' remaining output may be lost: the first bytes have to arrive.
+    let mut got = [0; 5];
+    peer.read_exact(&mut got).expect("read");
+    assert_eq!(&got, b"got 5");
+    expect_end(&mut peer);
+    node.wait().exit(0).has("LEFT ");
+}
+
+/// A node whose main service prints `PORT <n>.`, and a connection to that port.
+fn serve(main: &str) -> (Running, TcpStream) {
+    let mut node = Node::source(main).spawn();
+    node.until("the port", |node| {
+        node.stdout()
+            .split("PORT ")
+            .nth(1)
+            .is_some_and(|rest| rest.contains('.'))
+    });
+    let text = node.stdout();
+    let rest = text.split("PORT ").nth(1).expect("a port");
+    let port = rest.split('.').next().expect("a number").trim();
+    let peer = connect(port.parse().expect("a number"));
+    (node, peer)
+}
+
+/// A peer that goes away with a reset while the node writes to it.
+#[test]
+fn reset_during_a_write() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        local socket = require "skynet.socket"
+        skynet.start(function()
+            local listener, _, port = socket.listen("127.0.0.1", 0)
+            socket.start(listener, function(id)
+                local closed = 0
+                socket.start(id)
+                socket.onclose(id, function() closed = closed + 1 end)
+                local writes = 0
+                while socket.write(id, ("w"):rep(65536)) and writes < 100000 do
+                    writes = writes + 1
+                    skynet.sleep(0)
+                    if socket.pending(id) and socket.pending(id) > 1000000 then
+                        skynet.sleep(1)
+                    end
+                end
+                print("READ " .. tostring(socket.read(id)))
+                print("ENDED " .. tostring(socket.disconnected(id)))
+                socket.close(id)
+                socket.close(listener)
+                for _ = 1, 1000 do
+                    if #socket.netstat() == 0 and closed > 0 then break end
+                    skynet.sleep(1)
+                end
+                print("CLOSED " .. closed)
+                print("LEFT " .. #socket.netstat())
+                skynet.abort()
+            end)
+            print("PORT " .. port .. ".")
+            io.stdout:flush()
+        end)
+    "#;
+    let (node, mut peer) = serve(main);
+    let mut some = [0; 100];
+    peer.read_exact(&mut some).expect("read");
+    reset(peer);
+    node.wait()
+        .exit(0)
+        .has("READ false")
+        .has("ENDED true")
+        .has("CLOSED 1")
+        .has("LEFT 0")
+        .no_panic();
+}
+
+/// A peer that does not read: what waits for it stays under the cap, and the others are served meanwhile.
+#[test]
+fn slow_reader() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        local socket = require "skynet.socket"
+        skynet.start(function()
+            local listener, _, port = socket.listen("127.0.0.1", 0)
+            socket.writelimit(listener, 2 * 1024 * 1024)
+            socket.start(listener, function(id)
+                socket.start(id)
+                local most = 0
+                for _ = 1, 10000 do
+                    if not socket.write(id, ("w"):rep(65536)) then
+                        break
+                    end
+                    most = math.max(most, socket.pending(id) or 0)
+                    skynet.yield()
+                end
+                print("MOST " .. (most <= 2 * 1024 * 1024 + 65536 and "ok" or most))
+                print("READ " .. tostring(socket.read(id)))
+                socket.close(id)
+                socket.close(listener)
+                for _ = 1, 1000 do
+                    if #socket.netstat() == 0 then break end
+                    skynet.sleep(1)
+                end
+                print("LEFT " .. #socket.netstat())
+                skynet.abort()
+            end)
+            print("PORT " .. port .. ".")
+            io.stdout:flush()
+        end)
+    "#;
+    let (node, peer) = serve(main);
+    let out = node.wait();
+    out.exit(0)
+        .has("MOST ok")
+        .has("READ false")
+        .has("LEFT 0")
+        .no_panic();
+    drop(peer);
+}
+
+/// A channel to a peer that answers, then nothing, then goes away: each request has one end.
+#[test]
+fn channel_to_a_dying_peer() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        local socketchannel = require "skynet.socketchannel"
+        local port = tonumber(skynet.getenv "peer")
+        skynet.start(function()
+            local c = socketchannel.channel { host = "127.0.0.1", port = port }
+            local function line(sock) return true, sock:readline() end
+            print("FIRST " .. c:request("one\n", line))
+            local ends = 0
+            for i = 1, 10 do
+                skynet.fork(function()
+                    local ok, err = pcall(c.request, c, "more\n", line)
+                    assert(not ok and err == socketchannel.error, tostring(err))
+                    ends = ends + 1
+                end)
+            end
+            while ends < 10 do skynet.sleep(1) end
+            skynet.sleep(5)
+            print("ENDS " .. ends)
+            print("AGAIN " .. c:request("two\n", line))
+            c:close()
+            print("LEFT " .. #require("skynet.socket").netstat() .. " " .. skynet.task())
+            skynet.abort()
+        end)
+    "#;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let port = listener.local_addr().expect("address").port();
+    let node = Node::source(main).key("peer", &port.to_string()).spawn();
+    let (mut peer, _) = listener.accept().expect("accept");
+    let mut request = [0; 4];
+    peer.read_exact(&mut request).expect("read");
+    peer.write_all(b"first\n").expect("write");
+    // All ten are sent, half an answer goes back, then the connection is gone.
+    let mut more = [0; 50];
+    peer.read_exact(&mut more).expect("read");
+    peer.write_all(b"half an ans").expect("write");
+    drop(peer);
+    let (mut peer, _) = listener.accept().expect("accept");
+    peer.read_exact(&mut request).expect("read");
+    peer.write_all(b"second\n").expect("write");
+    node.wait()
+        .exit(0)
+        .has("FIRST first")
+        .has("ENDS 10")
+        .has("AGAIN second")
+        .has("LEFT 0 0")
+        .no_panic();
+}
