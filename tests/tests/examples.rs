@@ -2,13 +2,16 @@
 //!
 //! Such a comment has indented blocks. The first holds the commands, of which the first is run here as it is written (with the
 //! binary under test in the place of `cargo run --release --`); the second holds the lines that it prints, which must come in
-//! this order. Further blocks are not looked at.
+//! this order, unless several services print them. Further blocks are not looked at.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use skynet_tests::Node;
+use skynet_tests::{Node, Output};
 
 fn workspace() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).to_owned()
@@ -37,9 +40,8 @@ fn promise(file: &str, comment: &str) -> (String, Vec<String>) {
     }
 }
 
-/// Runs the example and compares; `shape` takes away what differs from run to run.
-fn check_shape(file: &str, shape: fn(&str) -> String) {
-    let (command, output) = promise(file, "--");
+/// Runs the command of an example in a folder of its own, and returns what it printed besides the log.
+fn run(command: &str) -> (Vec<String>, Output) {
     let (before, args) = command
         .split_once("cargo run --release -- ")
         .expect("a cargo command");
@@ -53,12 +55,15 @@ fn check_shape(file: &str, shape: fn(&str) -> String) {
     let out = node.run();
     out.exit(0).no_panic();
     assert!(out.stderr.is_empty(), "{out}");
-    let printed: Vec<String> = out
-        .stdout
-        .lines()
-        .filter(|line| !line.starts_with('['))
-        .map(shape)
-        .collect();
+    let printed = out.stdout.lines().filter(|line| !line.starts_with('['));
+    (printed.map(str::to_owned).collect(), out)
+}
+
+/// Runs the example and compares; `shape` takes away what differs from run to run.
+fn check_shape(file: &str, shape: fn(&str) -> String) {
+    let (command, output) = promise(file, "--");
+    let (printed, out) = run(&command);
+    let printed: Vec<String> = printed.iter().map(|line| shape(line)).collect();
     let mut rest = printed.iter();
     for line in output.iter().map(|line| shape(line)) {
         assert!(
@@ -66,6 +71,15 @@ fn check_shape(file: &str, shape: fn(&str) -> String) {
             "no {line:?} in its place\n{out}"
         );
     }
+}
+
+/// The same lines in any order: several services print them.
+fn check_any_order(file: &str) {
+    let (command, mut output) = promise(file, "--");
+    let (mut printed, out) = run(&command);
+    output.sort();
+    printed.sort();
+    assert_eq!(printed, output, "{out}");
 }
 
 fn check(file: &str) {
@@ -95,6 +109,47 @@ fn protocol() {
 #[test]
 fn snax() {
     check("examples/snax/main.lua");
+}
+
+#[test]
+fn echo() {
+    check_any_order("examples/echo/main.lua");
+}
+
+#[test]
+fn gate() {
+    check_any_order("examples/gate/main.lua");
+}
+
+/// A server, which runs until it is stopped: what a client sees.
+#[test]
+fn redis() {
+    let node = Node::bare().args(&["run", "examples/redis", "127.0.0.1:0"]);
+    symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
+    let mut node = node.spawn();
+    let ready = "ready for connections on 127.0.0.1:";
+    node.until("the port", |node| {
+        let log = node.stdout();
+        log.split_once(ready)
+            .is_some_and(|(_, port)| port.contains('\n'))
+    });
+    let log = node.stdout();
+    let (_, rest) = log.split_once(ready).expect("the port");
+    let port: u16 = rest.lines().next().unwrap().parse().expect("a number");
+    let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connection");
+    client
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    client
+        .write_all(
+            b"*3\r\n$3\r\nset\r\n$6\r\ncolour\r\n$3\r\nred\r\n*2\r\n$3\r\nget\r\n$6\r\ncolour\r\n",
+        )
+        .unwrap();
+    let mut answer = [0; 14];
+    client.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"+OK\r\n$3\r\nred\r\n");
+    node.signal("TERM");
+    node.wait().exit(0).no_panic();
 }
 
 #[test]
