@@ -27,5 +27,6 @@ lua_cases! {
         arguments;
         nasty_pairs;
         random_bytes;
+        under_a_memory_limit;
     }
 }

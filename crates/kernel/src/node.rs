@@ -30,6 +30,10 @@ use crate::timer::{self, Timers};
 use crate::wheel::TimerKey;
 use crate::worker::{self, Local};
 
+/// Stack of a worker. What a service's language needs on the machine stack is laid out for that of
+/// a main thread (8 MB); debug builds need more. Only what is touched takes memory.
+const STACK: usize = 16 << 20;
+
 /// Name of the service that gets log lines.
 const LOGGER: &str = "logger";
 
@@ -149,10 +153,13 @@ impl Node {
         let mut threads = lock(&self.threads);
         let mut start = |name: String, body: Box<dyn FnOnce(Arc<Node>) + Send>| {
             let node = self.clone();
-            let thread = thread::Builder::new().name(name).spawn(move || {
-                node.gate.wait(|gate| gate.open);
-                body(node);
-            });
+            let thread = thread::Builder::new()
+                .name(name)
+                .stack_size(STACK)
+                .spawn(move || {
+                    node.gate.wait(|gate| gate.open);
+                    body(node);
+                });
             thread.map(|thread| threads.push(thread))
         };
         start("timer".into(), Box::new(|node| timer::run(&node)))?;

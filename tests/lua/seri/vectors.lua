@@ -351,4 +351,106 @@ function case.random_bytes()
 	check.ok("both happened", ok > 0 and failed > 0, ok .. " " .. failed)
 end
 
+-- A service under a memory limit that packs and unpacks whatever it is told to, and goes on after every failure.
+function role.limited(bytes)
+	skynet.memlimit(tonumber(bytes))
+	local method = {}
+
+	function method.unpack(bytes)
+		local block, size = skynet.pack(bytes)
+		local copy = skynet.unpack(block, size)
+		skynet.trash(block, size)
+		return pcall(skynet.unpack, copy)
+	end
+
+	-- Values of all types, nested, with shared and cyclic tables and what cannot be packed now and then.
+	function method.values(seed)
+		math.randomseed(seed)
+		local random = math.random
+		local tables = {}
+		local function value(depth)
+			local r = random(depth > 6 and 8 or 13)
+			if r == 1 then
+				return random(-10, 10)
+			elseif r == 2 then
+				return random(0)
+			elseif r == 3 then
+				return ({ 0.1, -0.0, 1 / 0, 2.0 ^ 53, -1.5 })[random(5)]
+			elseif r == 4 then
+				return random(2) == 1
+			elseif r == 5 then
+				return ("s"):rep(random(0, 40))
+			elseif r == 6 then
+				return ("long"):rep(random(0, 20000))
+			elseif r == 7 then
+				return random(50) == 1 and print or "x"
+			elseif r == 8 then
+				return random(50) == 1 and tables[random(#tables + 1)] or 1
+			end
+			local t = {}
+			tables[#tables + 1] = t
+			for i = 1, random(0, 6) do
+				t[i] = value(depth + 1)
+			end
+			for _ = 1, random(0, 4) do
+				t[tostring(value(7)):sub(1, 60)] = value(depth + 1)
+			end
+			return t
+		end
+		local list = table.pack(pcall(function()
+			local t = {}
+			for i = 1, random(1, 5) do
+				t[i] = value(0)
+			end
+			return t
+		end))
+		if not list[1] then
+			return "memory"
+		end
+		local ok, text = pcall(skynet.packstring, table.unpack(list[2]))
+		if not ok then
+			return "unpackable"
+		end
+		local unpacked, equal = pcall(function()
+			return skynet.packstring(skynet.unpack(text)) and check.same(list[2], { skynet.unpack(text) })
+		end)
+		return not unpacked and "memory" or equal and "same" or "different"
+	end
+
+	check.serve(method)
+end
+
+function case.under_a_memory_limit()
+	local to = check.spawn("limited", 4 << 20)
+	math.randomseed(7)
+	local ends = {}
+	for n = 1, 200 do
+		local ok, result = pcall(skynet.call, to, "lua", "values", n)
+		result = ok and result or "failed"
+		ends[result] = (ends[result] or 0) + 1
+	end
+	check.eq("what is unpacked is what was packed", ends.different, nil)
+	check.ok("all ends happen", ends.same and ends.unpackable, check.show(ends))
+	-- Headers that promise more than there is, and tables in tables.
+	local heads = { "\x06", "\x0e", "\xfe\xfa\xff\xff\xff\x7f", "\xf6", "\x0a\xff", "\x14\xff\xff", "\x24\xff\xff\xff\x7f", "\x00", "\x12", "\x22", "\x42" }
+	local read, refused = 0, 0
+	for _ = 1, 1500 do
+		local list = {}
+		for i = 1, math.random(60) do
+			list[i] = math.random(3) == 1 and heads[math.random(#heads)] or string.char(math.random(0, 255))
+		end
+		local ok, unpacked = pcall(skynet.call, to, "lua", "unpack", table.concat(list))
+		if ok and unpacked then
+			read = read + 1
+		else
+			refused = refused + 1
+		end
+	end
+	check.ok("some could be read, some not", read > 0 and refused > 0, read .. " " .. refused)
+	check.returns("too deep", { false }, function()
+		return (skynet.call(to, "lua", "unpack", ("\x0e"):rep(100000)))
+	end)
+	check.returns("it goes on", { true, 1, "x" }, skynet.call, to, "lua", "unpack", skynet.packstring(1, "x"))
+end
+
 return check.main(role, case, ...)

@@ -20,7 +20,7 @@ use super::native::Fault;
 /// Array elements and pairs that are collected on the stack before their table is made.
 const SMALL: usize = 16;
 /// Nesting that `unpack` follows. Packing never goes beyond 33; the bound keeps hostile bytes off the machine stack.
-const MAX_UNPACK_DEPTH: usize = 2000;
+const MAX_UNPACK_DEPTH: usize = 1000;
 /// A buffer that grew beyond this is given back after use.
 const KEEP_BUFFER: usize = 1 << 20;
 
