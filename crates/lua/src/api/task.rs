@@ -10,7 +10,7 @@ use super::service;
 use super::time::push_thread;
 use crate::code::require;
 use crate::service::dispatch::add_traceback;
-use crate::service::sessions::{Kind, Pending};
+use crate::service::sessions::{Kind, Late, Pending};
 use crate::service::tasks::{NO_TASK, State, TaskId};
 use crate::service::{Fork, Mode, Svc};
 use crate::vm::lua::{Lua, REGISTRY, Type};
@@ -353,14 +353,14 @@ native! {
                         .sessions
                         .iter()
                         .filter(|p| p.callee == callee && callee != 0 && p.kind != Kind::Abandoned);
-                    t.failures.extend(failed.map(|p| (p.session, true)));
+                    t.failures.extend(failed.map(|p| (p.session, Late::Expected)));
                 });
             }
             Type::String => {
                 let name = l.bytes(1).unwrap_or(b"");
                 svc.enqueue(|t| {
                     let failed = t.callee_names.iter().filter(|(_, n)| ***n == *name);
-                    t.failures.extend(failed.map(|(s, _)| (*s, true)));
+                    t.failures.extend(failed.map(|(s, _)| (*s, Late::Expected)));
                 });
             }
             _ => {}

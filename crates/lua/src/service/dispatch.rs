@@ -16,7 +16,7 @@ use std::ffi::{c_int, c_void};
 use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Handle, Message, Payload, kind};
 
-use super::sessions::{Kind, Pending};
+use super::sessions::{Kind, Late, Pending};
 use super::tasks::{NO_TASK, State, TaskId};
 use super::{Fork, Incoming, Mode, NO_THREAD, Svc, Taken, Wake, is_request};
 use crate::api;
@@ -235,10 +235,10 @@ impl Svc {
                         p.callee == m.source.0 && p.callee != 0 && p.kind != Kind::Abandoned
                     })
                     // A request that the dead had passed on is answered by somebody else.
-                    .map(|p| (p.session, true));
+                    .map(|p| (p.session, Late::Unlikely));
                 t.failures.extend(failed);
             } else if t.sessions.contains(m.session) {
-                t.failures.push_back((m.session, false));
+                t.failures.push_back((m.session, Late::No));
             }
         });
     }
@@ -306,6 +306,9 @@ impl Svc {
     }
 
     fn unknown_response(&self, m: Incoming) {
+        if self.with(|t| t.ended.take(m.session)) {
+            return;
+        }
         let main = self.main.get();
         main.push_function(call_unknown_response);
         main.push_pointer((&raw const m).cast_mut().cast());
@@ -422,7 +425,7 @@ impl Svc {
         }
     }
 
-    fn resume_failed(&self, session: i32, late: bool) {
+    fn resume_failed(&self, session: i32, late: Late) {
         let Some(p) = self.with(|t| {
             t.callee_names.remove(&session);
             t.sessions.remove(session)
@@ -432,10 +435,11 @@ impl Svc {
         match p.kind {
             Kind::Call => {
                 let due = self.cancel_deadline(session);
-                if late {
-                    self.abandon(p);
-                } else if due {
-                    self.abandon(Pending { callee: 0, ..p });
+                match late {
+                    Late::Expected => self.abandon(p),
+                    _ if due => self.abandon(Pending { callee: 0, ..p }),
+                    Late::Unlikely => self.with(|t| t.ended.add(session)),
+                    Late::No => {}
                 }
                 self.resume(p.task, Wake::Failed, 0);
             }

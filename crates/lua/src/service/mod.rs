@@ -37,7 +37,7 @@ use crate::vm::alloc::MemoryAccount;
 use crate::vm::lua::Lua;
 use owed::Owed;
 use protocols::Protocols;
-use sessions::Sessions;
+use sessions::{Ended, Late, Sessions};
 use signals::Interrupts;
 use tasks::{NO_TASK, TaskId, Tasks};
 use trace::Traces;
@@ -126,8 +126,9 @@ pub(crate) struct Tables {
     pub(crate) tokens: usize,
     /// Woken tasks, in order.
     pub(crate) wakeups: VecDeque<TaskId>,
-    /// Sessions that have failed and whose tasks are to be told; true if an answer may still come.
-    pub(crate) failures: VecDeque<(i32, bool)>,
+    /// Sessions that have failed and whose tasks are to be told.
+    pub(crate) failures: VecDeque<(i32, Late)>,
+    pub(crate) ended: Ended,
     pub(crate) forks: VecDeque<Fork>,
     pub(crate) owed: Owed,
     pub(crate) traces: Traces,

@@ -5,6 +5,8 @@
 //! side table, and the ring doubles once it is half full. A session that lives for hours thus costs one entry and never a
 //! larger ring; numbers wrap at 0x7fffffff and a live one is never handed out again (`contains`).
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
 
 /// What a session is waited for.
@@ -26,6 +28,40 @@ pub(crate) enum Kind {
     Abandoned,
     /// A Lua function gets the answer (`request`/select); `task` holds its registry reference.
     Handler,
+}
+
+/// Whether an answer may come to a call that has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Late {
+    /// No: the error was the answer.
+    No,
+    /// Yes: the callee lives. The session stays reserved until then.
+    Expected,
+    /// Only if the callee, which is dead, had passed the request on. See `Ended`.
+    Unlikely,
+}
+
+/// Sessions of which an answer is unlikely, and nothing to complain about if it comes. The last few only: they would pile up in a
+/// service whose callees keep dying.
+#[derive(Default)]
+pub(crate) struct Ended(VecDeque<i32>);
+
+/// Sessions that `Ended` remembers.
+const MAX_ENDED: usize = 1024;
+
+impl Ended {
+    pub(crate) fn add(&mut self, session: i32) {
+        if self.0.len() == MAX_ENDED {
+            self.0.pop_front();
+        }
+        self.0.push_back(session);
+    }
+
+    /// True, once, if the session is remembered.
+    pub(crate) fn take(&mut self, session: i32) -> bool {
+        let at = self.0.iter().position(|&s| s == session);
+        at.is_some_and(|at| self.0.remove(at).is_some())
+    }
 }
 
 /// One pending session.
@@ -202,6 +238,17 @@ mod tests {
             assert!(s.remove(n).is_none());
         }
         assert!(s.ring.len() <= 1024);
+    }
+
+    #[test]
+    fn only_the_last_ended_sessions_are_remembered() {
+        let mut e = Ended::default();
+        for n in 1..=MAX_ENDED as i32 + 1 {
+            e.add(n);
+        }
+        assert!(!e.take(1));
+        assert!(e.take(2));
+        assert!(!e.take(2));
     }
 
     #[test]
