@@ -13,7 +13,7 @@ pub enum StartError {
     /// The master/slave mode of several nodes.
     #[error(
         "harbor = {0}: the master/slave mode of several nodes is not available in this version; \
-         set harbor = 0, and connect nodes with cluster"
+         set harbor = 0"
     )]
     Harbor(u8),
     /// The kernel refused, for instance since the log service could not be launched.

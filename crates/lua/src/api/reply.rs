@@ -76,10 +76,11 @@ native! {
     /// `ret([msg [, sz]])`
     ret = |l| {
         let svc = service(l)?;
+        // If the arguments are bad, the request fails with its handler: it is taken last.
+        let payload = payload_argument(l, 1)?;
         let Some((session, source)) = take_request(svc) else {
             return Err("No session".into());
         };
-        let payload = payload_argument(l, 1)?;
         let sent = session > 0 && answer(svc, source, session, payload);
         l.push_bool(sent);
         results(1)

@@ -181,7 +181,7 @@ pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
     if svc.running.get() == NO_TASK || l.status() != 0 && !l.is_yieldable() {
         return Err("attempt to yield from outside a coroutine".into());
     }
-    if !l.is_yieldable() {
+    if !l.is_yieldable() || svc.barred.get() {
         return Err("attempt to yield across a C-call boundary".into());
     }
     Ok(())

@@ -7,7 +7,7 @@ use skynet_kernel::{Delay, Payload, kind};
 use skynet_wire::seri::Writer;
 
 use super::service;
-use super::time::push_thread;
+use super::time::{forget_token, push_thread};
 use crate::code::require;
 use crate::service::dispatch::add_traceback;
 use crate::service::sessions::{Kind, Late, Pending};
@@ -53,17 +53,19 @@ impl Svc {
     fn close_task(&self, l: Lua, id: TaskId) {
         let (lua, request) = self.with(|t| {
             let task = t.tasks.get_mut(id);
+            // It can't be killed again by what it closes.
+            task.state = State::Running;
             task.waiting = 0;
             (task.lua, task.request.take().zip(task.source))
         });
         if let Some((session, source)) = request {
             self.fail_request(source, session);
         }
-        lua.close_thread(l);
-        lua.set_top(0);
-        if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
-            l.free_ref(anchor);
+        if let Some(text) = self.close_thread(l, lua) {
+            self.note_error(text);
         }
+        self.trace_forget(id);
+        self.put_back(l, id);
     }
 
     /// Gives back a task that has not begun.
@@ -87,14 +89,19 @@ impl Svc {
                 .collect()
         });
         for id in others {
-            let still_there = self.with(|t| {
-                t.tasks
-                    .try_get(id)
-                    .is_some_and(|task| matches!(task.state, State::Waiting | State::Ready))
+            let lua = self.with(|t| {
+                let task = t.tasks.get_mut(id);
+                let still_there = matches!(task.state, State::Waiting | State::Ready);
+                if still_there {
+                    // It can't be closed again by what it closes.
+                    task.state = State::Running;
+                }
+                still_there.then_some(task.lua)
             });
-            if still_there {
-                let lua = self.with(|t| t.tasks.get(id).lua);
-                lua.close_thread(l);
+            if let Some(lua) = lua {
+                if let Some(text) = self.close_thread(l, lua) {
+                    self.note_error(text);
+                }
                 self.with(|t| t.tasks.discard(id));
             }
         }
@@ -112,7 +119,7 @@ impl Svc {
 
 fn leave(l: Lua, svc: &Svc) -> Outcome {
     svc.depart(l);
-    if svc.running.get() == NO_TASK || !l.is_yieldable() {
+    if svc.running.get() == NO_TASK || !l.is_yieldable() || svc.barred.get() {
         return Err("attempt to yield from outside a coroutine".into());
     }
     l.set_top(0);
@@ -228,6 +235,7 @@ native! {
         }
         let Some(id) = found else { return results(0) };
         let waiting = svc.with(|t| t.tasks.get(id).waiting);
+        forget_token(l, svc, id);
         svc.with(|t| {
             t.forks.retain(|f| !matches!(f, Fork::Task(task, _) if *task == id));
             t.wakeups.retain(|w| *w != id);
@@ -268,7 +276,13 @@ native! {
                 // The list must not be owned here while Lua may raise.
                 svc.with(|t| t.listing = sessions);
                 for n in 0..count {
-                    let (session, task) = svc.with(|t| t.listing[n]);
+                    // A finalizer may have listed or killed tasks meanwhile.
+                    let listed = svc.with(|t| {
+                        let (session, task) = *t.listing.get(n)?;
+                        let p = t.sessions.get(session)?;
+                        task.is_none_or(|id| p.task == id).then_some((session, task))
+                    });
+                    let Some((session, task)) = listed else { continue };
                     match task {
                         Some(id) => {
                             push_task_title(l, svc, session, id);
@@ -436,29 +450,37 @@ fn give_tasks_to_functions(l: Lua, svc: &Svc) {
         t.listing.len()
     });
     for n in 0..count {
-        let (session, reference) = svc.with(|t| t.listing[n]);
-        let reference = reference.unwrap_or(0);
+        let Some((session, Some(reference))) = svc.with(|t| t.listing.get(n).copied()) else {
+            return;
+        };
         let id = svc.new_task(l);
-        let lua = svc.with(|t| t.tasks.get(id).lua);
-        l.push_ref(reference as c_int);
-        l.move_to(lua, 1);
-        l.free_ref(reference as c_int);
-        svc.with(|t| match t.sessions.get_mut(session) {
-            Some(p) => {
+        // Making the task may have run a finalizer that did the same.
+        let given = svc.with(|t| {
+            let lua = t.tasks.get(id).lua;
+            let is_it = |f: &&mut Fork| **f == Fork::Function(reference as i32);
+            if session == 0 {
+                *t.forks.iter_mut().find(is_it)? = Fork::Task(id, 0);
+            } else {
+                let p = t.sessions.get_mut(session)?;
+                if p.kind != Kind::Function || p.task != reference {
+                    return None;
+                }
                 p.kind = Kind::Timer;
                 p.task = id;
                 let task = t.tasks.get_mut(id);
                 task.state = State::Waiting;
                 task.waiting = session;
             }
-            None => {
-                for fork in &mut t.forks {
-                    if *fork == Fork::Function(reference as i32) {
-                        *fork = Fork::Task(id, 0);
-                    }
-                }
-            }
+            Some(lua)
         });
+        match given {
+            Some(lua) => {
+                l.push_ref(reference as c_int);
+                l.move_to(lua, 1);
+                l.free_ref(reference as c_int);
+            }
+            None => svc.end_unstarted(l, id),
+        }
     }
 }
 

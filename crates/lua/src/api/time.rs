@@ -181,6 +181,29 @@ fn sleeper_in_table(l: Lua, svc: &Svc) -> Option<i32> {
     })
 }
 
+/// The task is killed while it may be sleeping: nobody finds it by its token any more.
+pub(crate) fn forget_token(l: Lua, svc: &Svc, id: TaskId) {
+    let waiting = svc.with(|t| {
+        let task = t.tasks.get(id);
+        (t.tokens > 0 && task.waiting != 0 && !task.own_token).then_some(task.waiting)
+    });
+    let Some(waiting) = waiting else { return };
+    l.push_ref(svc.refs.tokens.get());
+    let tokens = l.top();
+    l.push_nil();
+    while l.next(tokens) {
+        if l.int(-1) == Some(waiting as i64) {
+            l.pop(1);
+            l.push_nil();
+            l.raw_set(tokens);
+            svc.with(|t| t.tokens -= 1);
+            break;
+        }
+        l.pop(1);
+    }
+    l.set_top(tokens - 1);
+}
+
 impl Lua {
     /// Makes the top value the only one.
     fn replace_bottom(self) {

@@ -155,7 +155,7 @@ fn strip_first_line(source: &[u8]) -> &[u8] {
 fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Arc<Image>, LoadError> {
     let name = c_text(chunk_name);
     let mut out: Vec<u8> = Vec::new();
-    // SAFETY: a fresh state, used by this thread only and closed below. `luaL_newstate` leaves the extra space zeroed.
+    // SAFETY: a fresh state, used by this thread only and closed below. Nothing that runs in it asks for its service.
     let l = unsafe {
         let l = ffi::luaL_newstate();
         if l.is_null() {
@@ -212,8 +212,12 @@ unsafe extern "C-unwind" fn append(
 }
 
 impl Svc {
-    /// Pushes the function of an image; false with an error text pushed instead. The service keeps the image alive.
+    /// Pushes the function of an image; false with an error text pushed instead. The service keeps a shared image alive.
     pub(crate) fn load_image(&self, l: Lua, image: Arc<Image>, name: &CStr) -> bool {
+        if Arc::strong_count(&image) == 1 {
+            // Not in the cache: nobody shares it. What copies it need not keep it, however often the file is read.
+            return l.load(image.bytes(), name, c"b") == ffi::LUA_OK;
+        }
         let bytes: *const [u8] = image.bytes();
         self.with(|t| {
             if !t.code.iter().any(|i| Arc::ptr_eq(i, &image)) {

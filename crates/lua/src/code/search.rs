@@ -147,7 +147,7 @@ native! {
         results(1)
     };
 
-    /// `loadfile([file [, mode [, env]]])` through the code cache. Standard input and binary modes are not cached.
+    /// `loadfile([file [, mode [, env]]])` through the code cache, whatever the mode.
     loadfile = |l| {
         let env: c_int = if l.kind(3) == Type::None { 0 } else { 3 };
         let Some(file) = l.bytes(1) else {

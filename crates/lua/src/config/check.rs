@@ -224,7 +224,7 @@ impl Report<'_> {
         self.error(
             "harbor",
             format!("the master/slave mode of several nodes is not available in this version{how}"),
-            "set harbor = 0, and connect nodes with cluster",
+            "set harbor = 0",
         );
         let missing: Vec<&str> = ["master", "address"]
             .into_iter()

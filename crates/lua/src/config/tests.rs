@@ -531,7 +531,7 @@ mod findings {
     #[test]
     fn harbor_mode_is_not_available() {
         let mode = "the master/slave mode of several nodes is not available in this version";
-        let remedy = "(set harbor = 0, and connect nodes with cluster)";
+        let remedy = "(set harbor = 0)";
         let sound = "master = 'x' address = 'y'";
         assert_eq!(
             find(&format!("{sound} harbor = 2")),

@@ -99,9 +99,12 @@ fn run(l: Lua, co: Lua, args: c_int, style: Style) -> Outcome {
     l.move_to(co, args);
     let before = svc.interrupts.set_active(co.0);
     svc.suspended.set(NO_THREAD);
+    let barred = svc.barred.get();
+    svc.barred.set(barred || !l.is_yieldable());
     svc.profile_resume(co);
     let (status, values) = co.resume(l, args);
     svc.profile_suspend(co);
+    svc.barred.set(barred);
     svc.interrupts.set_active(before);
     match status {
         ffi::LUA_OK | ffi::LUA_YIELD => {

@@ -3,11 +3,13 @@
 //! The state is made on the worker that handles the message, not by whoever launches the service. With no `lualoader` file the
 //! search and the start of the script are done here; an application's own loader is run in its place if the config names one.
 
+use std::ffi::{CStr, c_char, c_int, c_void};
+
 use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Message, Payload, kind};
 
-use super::Svc;
 use super::dispatch::add_traceback;
+use super::{Mode, Svc};
 use crate::code::{embedded, require, search};
 use crate::modules;
 use crate::vm::alloc::lua_alloc;
@@ -77,6 +79,8 @@ impl Svc {
             Lua::new(l)
         };
         self.main.set(l);
+        // SAFETY: the service outlives its state.
+        unsafe { ffi::lua_setwarnf(l.0, Some(warn), std::ptr::from_ref(self).cast_mut().cast()) };
         l.gc(ffi::LUA_GCSTOP);
         l.push_function(add_traceback);
         l.push_function(start);
@@ -102,6 +106,8 @@ impl Svc {
 
     fn refuse_to_start(&self) {
         self.reported.set(true);
+        // The script may have called `start` before it failed.
+        self.mode.set(Mode::Leaving);
         if let Some(launcher) = self.cx.node().find_name("launcher") {
             let _ = self
                 .cx
@@ -123,6 +129,19 @@ impl Svc {
             l.set_field(REGISTRY, c"memlimit");
         }
         l.pop(1);
+    }
+}
+
+/// Errors of finalizers reach nobody but this function; they are logged. Lua code's own `warn` stays silent, as it is by default.
+unsafe extern "C-unwind" fn warn(service: *mut c_void, piece: *const c_char, more: c_int) {
+    // SAFETY: `boot` passes the service, which outlives its state; Lua passes a C string.
+    let (svc, piece) = unsafe { (&*service.cast::<Svc>(), CStr::from_ptr(piece)) };
+    let whole = svc.with(|t| {
+        t.warning.extend(piece.to_bytes());
+        (more == 0).then(|| std::mem::take(&mut t.warning))
+    });
+    if let Some(text) = whole.filter(|t| t.starts_with(b"error in __")) {
+        svc.cx.log([b"lua ", &text[..]].concat());
     }
 }
 

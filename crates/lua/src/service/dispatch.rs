@@ -46,7 +46,7 @@ impl Svc {
                 self.report(m);
                 self.release_taken(&mut msg);
             }
-            Mode::Callback { forward } => self.deliver_to_callback(msg, m, forward),
+            Mode::Callback { forward } => self.deliver_to_callback(&mut msg, m, forward),
         }
     }
 
@@ -154,15 +154,15 @@ impl Svc {
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
                 self.abandon(p);
-                self.resume(p.task, Wake::TimedOut, 0);
+                self.resume(p.task, m.session, Wake::TimedOut, 0);
             }
             Kind::Call => {
                 if self.cancel_deadline(m.session) {
                     self.abandon(Pending { callee: 0, ..p });
                 }
-                self.resume(p.task, Wake::Answer(m), 0);
+                self.resume(p.task, m.session, Wake::Answer(m), 0);
             }
-            Kind::Sleep | Kind::Wait => self.resume(p.task, Wake::Nothing, 0),
+            Kind::Sleep | Kind::Wait => self.resume(p.task, m.session, Wake::Nothing, 0),
             Kind::Timer => {
                 self.with(|t| {
                     if !t.timer_origins.is_empty() {
@@ -171,7 +171,7 @@ impl Svc {
                 });
                 let lua = self.with(|t| t.tasks.get(p.task).lua);
                 push_timer_arguments(lua, m);
-                self.resume(p.task, Wake::Nothing, TIMER_ARGUMENTS);
+                self.resume(p.task, m.session, Wake::Nothing, TIMER_ARGUMENTS);
             }
             Kind::Function => self.run_function(p.task as c_int, Some(m)),
             Kind::Handler => self.run_answer_handler(p.task as c_int, Some(m)),
@@ -335,6 +335,10 @@ impl Svc {
 
     /// `f(ok, msg, sz)` of `core.on_answer`.
     fn run_answer_handler(&self, reference: c_int, m: Option<Incoming>) {
+        if reference == 0 {
+            // An error kept `on_answer` from being called.
+            return;
+        }
         let main = self.main.get();
         main.push_ref(reference);
         main.free_ref(reference);
@@ -395,18 +399,30 @@ impl Svc {
         }
     }
 
-    /// Resumes a task that was waiting.
-    fn resume(&self, id: TaskId, wake: Wake, args: c_int) {
+    /// Resumes a task that waits for `session`. If it no longer does (an error, such as a lack of memory, met the suspension on
+    /// its way out), what the task does now must not be disturbed.
+    fn resume(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
+        let waits = self.with(|t| {
+            let task = t.tasks.get_mut(id);
+            let waits = task.waiting == session && task.state == State::Waiting;
+            if waits {
+                task.waiting = 0;
+            }
+            waits
+        });
+        if !waits {
+            return;
+        }
         self.wake.set(wake);
-        self.with(|t| t.tasks.get_mut(id).waiting = 0);
         self.trace_resume(id);
         self.run(id, args);
     }
 
     fn resume_woken(&self, id: TaskId) {
-        let alive = self.with(|t| {
+        let (alive, session) = self.with(|t| {
             let task = t.tasks.get_mut(id);
             let woken = std::mem::take(&mut task.woken) && task.state == State::Waiting;
+            let session = task.waiting;
             if woken && task.waiting != 0 {
                 match t.sessions.get_mut(task.waiting) {
                     // Its timer is still to come.
@@ -418,10 +434,10 @@ impl Svc {
                     _ => {}
                 }
             }
-            woken
+            (woken, session)
         });
         if alive {
-            self.resume(id, Wake::Woken, 0);
+            self.resume(id, session, Wake::Woken, 0);
         }
     }
 
@@ -441,7 +457,7 @@ impl Svc {
                     Late::Unlikely => self.with(|t| t.ended.add(session)),
                     Late::No => {}
                 }
-                self.resume(p.task, Wake::Failed, 0);
+                self.resume(p.task, session, Wake::Failed, 0);
             }
             Kind::Handler => self.run_answer_handler(p.task as c_int, None),
             Kind::Break | Kind::Abandoned => {}
@@ -464,6 +480,7 @@ impl Svc {
             return self.end_closed(id, lua);
         }
         let before = self.running.replace(id);
+        let barred = self.barred.replace(false);
         let active = self.interrupts.set_active(lua.0);
         self.interrupts.arm(lua);
         self.suspended.set(NO_THREAD);
@@ -472,11 +489,14 @@ impl Svc {
         self.profile_suspend(lua);
         self.interrupts.set_active(active);
         self.running.set(before);
+        self.barred.set(barred);
+        // What was to be told lives no longer than the message.
+        self.wake.set(Wake::Nothing);
         match status {
             ffi::LUA_OK => {
                 lua.set_top(0);
                 self.trace_end(id);
-                self.put_back(id);
+                self.put_back(self.main.get(), id);
             }
             ffi::LUA_YIELD => {
                 if self.mode.get() == Mode::Leaving {
@@ -493,10 +513,22 @@ impl Svc {
         }
     }
 
-    fn put_back(&self, id: TaskId) {
-        if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
-            self.main.get().free_ref(anchor);
+    /// Puts a finished task back into the pool.
+    pub(crate) fn put_back(&self, l: Lua, id: TaskId) {
+        if self.init_task.get() == id {
+            self.init_task.set(NO_TASK);
         }
+        if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
+            l.free_ref(anchor);
+        }
+    }
+
+    /// Closes a stopped thread from `l`, and empties it. If it ends with an error, that error's text.
+    pub(crate) fn close_thread(&self, l: Lua, lua: Lua) -> Option<Vec<u8>> {
+        let failed = lua.close_thread(l) != ffi::LUA_OK;
+        let text = failed.then(|| object_text_of(l, lua));
+        lua.set_top(0);
+        text
     }
 
     /// A task whose thread is dead already: nobody will answer its request.
@@ -510,12 +542,14 @@ impl Svc {
         }
         lua.set_top(0);
         self.trace_end(id);
-        self.put_back(id);
+        self.put_back(self.main.get(), id);
     }
 
     /// `skynet.exit` has been called by this task: it is closed last, when the service is already gone.
     fn leave(&self, id: TaskId, lua: Lua) {
-        lua.close_thread(self.main.get());
+        if let Some(text) = self.close_thread(self.main.get(), lua) {
+            self.note_error(text);
+        }
         self.with(|t| t.tasks.discard(id));
     }
 
@@ -555,28 +589,25 @@ impl Svc {
             self.fail_request(source, session);
         }
         self.trace_error(id);
+        // A to-be-closed variable may fail too, with an error of its own.
+        let another = self
+            .close_thread(self.main.get(), lua)
+            .filter(|t| !text.starts_with(t));
         self.note_error(text);
-        lua.close_thread(self.main.get());
-        lua.set_top(0);
+        if let Some(another) = another {
+            self.note_error(another);
+        }
         if self.hook_raised.take() {
             let (_, anchor) = self.with(|t| t.tasks.discard(id));
             self.main.get().free_ref(anchor);
         } else if self.with(|t| t.tasks.get(id).state != State::Idle) {
-            self.put_back(id);
+            self.put_back(self.main.get(), id);
         }
     }
 
     /// The error object on top of a failed thread, as text with the thread's traceback.
     pub(crate) fn error_text(&self, lua: Lua) -> Vec<u8> {
-        let main = self.main.get();
-        main.push_function(object_text);
-        lua.move_to(main, 1);
-        let mut text = match main.pcall(1, 1, 0) {
-            ffi::LUA_OK => main.bytes(-1).unwrap_or(b"").to_vec(),
-            ffi::LUA_ERRMEM => b"not enough memory".to_vec(),
-            _ => b"error in __tostring metamethod of the error object".to_vec(),
-        };
-        main.pop(1);
+        let mut text = object_text_of(self.main.get(), lua);
         self.describe(lua, &mut text);
         text
     }
@@ -596,7 +627,7 @@ impl Svc {
     // ---- Lua callbacks ----
 
     /// The message goes to the function given to `core.callback`.
-    fn deliver_to_callback(&self, mut msg: Message, mut m: Incoming, forward: bool) {
+    fn deliver_to_callback(&self, msg: &mut Message, mut m: Incoming, forward: bool) {
         if is_request(m.kind, m.session) {
             self.with(|t| t.owed.remember(m.session, m.source));
         }
@@ -659,7 +690,7 @@ impl Svc {
         main.set_top(base);
         self.current.set(before);
         self.report(m);
-        self.release_taken(&mut msg);
+        self.release_taken(msg);
     }
 
     /// `skynet.dispatch_message`, called by a Lua callback: errors are raised there. *raises*
@@ -681,7 +712,7 @@ impl Svc {
         ))
     }
 
-    /// Ends a message for which nobody will answer any more.
+    /// Sends an answer.
     pub(crate) fn send_response(
         &self,
         to: Handle,
@@ -690,6 +721,20 @@ impl Svc {
     ) -> Result<(), skynet_kernel::SendError> {
         self.cx.send(to, kind::RESPONSE, session, payload)
     }
+}
+
+/// The error object on top of `lua`, as text made on the stack of `l`. It stays there for to-be-closed variables.
+fn object_text_of(l: Lua, lua: Lua) -> Vec<u8> {
+    l.push_function(object_text);
+    lua.push_value(-1);
+    lua.move_to(l, 1);
+    let text = match l.pcall(1, 1, 0) {
+        ffi::LUA_OK => l.bytes(-1).unwrap_or(b"").to_vec(),
+        ffi::LUA_ERRMEM => b"not enough memory".to_vec(),
+        _ => b"error in __tostring metamethod of the error object".to_vec(),
+    };
+    l.pop(1);
+    text
 }
 
 /// Values that the function of a `timeout` gets.

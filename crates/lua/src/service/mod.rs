@@ -132,6 +132,8 @@ pub(crate) struct Tables {
     pub(crate) forks: VecDeque<Fork>,
     pub(crate) owed: Owed,
     pub(crate) traces: Traces,
+    /// Pieces of a warning of Lua.
+    pub(crate) warning: Vec<u8>,
     /// What `skynet.task` is listing.
     pub(crate) listing: Vec<(i32, Option<TaskId>)>,
     /// Errors of the message being dispatched.
@@ -177,6 +179,8 @@ pub(crate) struct Svc {
     pub(crate) tracing: Cell<bool>,
     /// The task that runs.
     pub(crate) running: Cell<TaskId>,
+    /// A `resume` that can't yield itself, under a C function such as `table.sort`, is on the way to the running coroutine.
+    pub(crate) barred: Cell<bool>,
     /// The Lua thread that a native function has just suspended, to tell that from a stray `coroutine.yield`.
     pub(crate) suspended: Cell<Lua>,
     pub(crate) wake: Cell<Wake>,
@@ -194,7 +198,7 @@ pub(crate) struct Svc {
     pub(crate) hook_raised: Cell<bool>,
     /// Something is being profiled.
     pub(crate) profiling: Cell<bool>,
-    /// Deadline for calls that name none, in cs; 0 = none.
+    /// Deadline for calls that name none, in cs, or `NO_DEADLINE`.
     pub(crate) call_timeout: Cell<i32>,
     pub(crate) cache_mode: Cell<CacheMode>,
     /// The handler of the `lua` protocol (registry reference, 0 = none), kept beside its class table. It and the native
@@ -323,6 +327,7 @@ impl Service for LuaService {
             busy: Cell::new(false),
             tracing: Cell::new(false),
             running: Cell::new(NO_TASK),
+            barred: Cell::new(false),
             suspended: Cell::new(NO_THREAD),
             wake: Cell::new(Wake::Nothing),
             current: Cell::new(None),
@@ -360,7 +365,7 @@ impl Service for LuaService {
             svc.interrupts.enter();
             self.entered = true;
         }
-        if svc.main.get() == NO_THREAD {
+        if svc.main.get() == NO_THREAD && svc.mode.get() != Mode::Leaving {
             svc.boot(msg);
         } else {
             svc.deliver(msg);

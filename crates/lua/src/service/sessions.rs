@@ -101,7 +101,8 @@ impl Sessions {
     fn slot(&self, session: i32) -> Option<usize> {
         let mask = self.ring.len().wrapping_sub(1);
         let i = session as usize & mask;
-        (self.ring.get(i)?.session == session).then_some(i)
+        // An empty slot has session 0, which nobody waits for.
+        (session != 0 && self.ring.get(i)?.session == session).then_some(i)
     }
 
     pub(crate) fn contains(&self, session: i32) -> bool {
@@ -223,6 +224,14 @@ mod tests {
         assert_eq!(s.ring.len(), FIRST_SIZE);
         assert_eq!(s.remove(3).map(|p| p.session), Some(3));
         assert_eq!(s.len(), 0);
+    }
+
+    #[test]
+    fn there_is_no_session_0() {
+        let mut s = Sessions::default();
+        s.insert(pending(1));
+        assert!(!s.contains(0));
+        assert!(s.get(0).is_none() && s.get_mut(0).is_none());
     }
 
     #[test]

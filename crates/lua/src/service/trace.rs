@@ -154,6 +154,13 @@ impl Svc {
         }
     }
 
+    /// The task is killed: the next one that runs in its place has no tag.
+    pub(crate) fn trace_forget(&self, id: TaskId) {
+        if self.tracing.get() {
+            self.with(|t| t.traces.tasks.remove(&id));
+        }
+    }
+
     /// `skynet.trace([info])`.
     pub(crate) fn start_trace(&self, info: &[u8]) {
         let id = self.running.get();

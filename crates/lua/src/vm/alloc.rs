@@ -82,7 +82,7 @@ pub(crate) unsafe extern "C" fn lua_alloc(
     old_size: usize,
     new_size: usize,
 ) -> *mut c_void {
-    // SAFETY: `ud` is the account that `State::new` gave to `lua_newstate`, which outlives the state.
+    // SAFETY: `ud` is the account that `Svc::boot` gave to `lua_newstate`, which outlives the state.
     let account = unsafe { &*ud.cast::<MemoryAccount>() };
     // For a new block Lua passes the kind of object as the old size.
     let held = if old.is_null() { 0 } else { old_size };
