@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
-use skynet_tests::{Node, Running, lua_cases};
+use skynet_tests::{Node, Output, Running, lua_cases};
 
 lua_cases! {
     "net/socket" {
@@ -202,11 +202,12 @@ fn frame(data: &[u8]) -> Vec<u8> {
 }
 
 /// Ends the gate through a connection of its own.
-fn stop(node: Running, port: u16) {
+fn stop(node: Running, port: u16) -> Output {
     let mut last = connect(port);
     last.write_all(&frame(b"stop")).expect("write");
-    node.wait().passed();
-    drop(last);
+    let out = node.wait();
+    out.passed();
+    out
 }
 
 /// Waits until the other side has closed the connection, in whatever way.
@@ -218,8 +219,10 @@ fn expect_end(stream: &mut TcpStream) {
     }
 }
 
-/// Closes so that the other side sees a reset: unread data is waiting when the descriptor goes.
+/// Closes so that the other side sees a reset: unread data waits when the descriptor goes.
 fn reset(stream: TcpStream) {
+    let waiting = stream.peek(&mut [0]).expect("something to leave unread");
+    assert_eq!(waiting, 1);
     drop(stream);
 }
 
@@ -241,6 +244,24 @@ fn peer_dies_in_the_middle_of_a_frame() {
     node.until_output("EVENT data 5 whole");
     drop(good);
     stop(node, port);
+}
+
+/// A reset is an error first, then an end; a frame that came before is not lost.
+#[test]
+fn a_client_resets() {
+    let (mut node, port) = outside();
+    let mut peer = connect(port);
+    peer.write_all(&frame(b"hello")).expect("write");
+    node.until_output("EVENT data 5 hello");
+    reset(peer);
+    node.until_output("EVENT close");
+    stop(node, port)
+        .in_order(&[
+            "EVENT data 5",
+            "EVENT error Connection reset by peer",
+            "EVENT close",
+        ])
+        .has_times("EVENT close", 1);
 }
 
 #[test]
@@ -370,6 +391,7 @@ fn reset_during_a_write() {
         .has("READ false")
         .has("ENDED true")
         .has("CLOSED 1")
+        .has_times("socket: error on ", 1)
         .has("LEFT 0")
         .no_panic();
 }

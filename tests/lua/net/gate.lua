@@ -502,6 +502,7 @@ end
 function case.outside()
 	local gate, port = open_gate()
 	check.emit("PORT ", tostring(port))
+	local socket = tools()
 	local at = 0
 	while true do
 		check.wait(function() return dog[at + 1] end)
@@ -514,6 +515,7 @@ function case.outside()
 			check.emit "EVENT open"
 		elseif e[1] == "data" then
 			check.emit("EVENT data ", tostring(#e[3]), " ", e[3]:sub(1, 20))
+			send(e[2], "seen")
 			if e[3] == "stop" then
 				break
 			end
@@ -522,7 +524,6 @@ function case.outside()
 			skynet.call(gate, "lua", "kick", e[2])
 		end
 	end
-	local socket = tools()
 	local left = check.wait(function() return #socket.netstat() <= 2 end) -- the listener and who said stop
 	check.ok("nothing else is left", left, check.show(socket.netstat()))
 end
