@@ -105,6 +105,32 @@ mod places {
     }
 }
 
+mod lost {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/lost" {
+            listing_what_has_not_begun;
+            blocking_below_a_c_function;
+            bad_answer;
+            errors_of_the_dying => |out| {
+                out.has("error in __gc").has("from a finalizer").has("from a last finalizer");
+                out.has_times("from close", 3);
+            };
+            close_gets_the_error;
+            closing_kills_itself;
+            trace_of_the_killed;
+            token_of_the_killed;
+            small_messages_to_a_callback => |out| {
+                out.has("small end of it true").has("small xxxxxxxxxxxxxxxx true").has_not(" false");
+            };
+            start_before_a_failing_chunk => |out| {
+                out.has("after start").has_not("started all the same");
+            };
+        }
+    }
+}
+
 mod memory {
     use super::*;
 

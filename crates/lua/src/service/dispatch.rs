@@ -723,10 +723,13 @@ impl Svc {
     }
 }
 
-/// The error object on top of `lua`, as text made on the stack of `l`. It stays there for to-be-closed variables.
+/// The error object on top of `lua`, as text made on the stack of `l`. To-be-closed variables get it too, so it
+/// stays there if there is room for a copy.
 fn object_text_of(l: Lua, lua: Lua) -> Vec<u8> {
     l.push_function(object_text);
-    lua.push_value(-1);
+    if lua.check_stack(1) {
+        lua.push_value(-1);
+    }
     lua.move_to(l, 1);
     let text = match l.pcall(1, 1, 0) {
         ffi::LUA_OK => l.bytes(-1).unwrap_or(b"").to_vec(),
