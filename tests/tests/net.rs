@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
-use skynet_tests::{Node, Output, Running, lua_cases};
+use skynet_tests::{Node, Output, Running, lua_cases, vectors};
 
 lua_cases! {
     "net/socket" {
@@ -73,6 +73,9 @@ lua_cases! {
         no_callback => |out| {
             out.has("socket: drop udp package from ");
         };
+    }
+    "net/netpack" {
+        rest;
     }
     "net/channel" {
         order;
@@ -153,6 +156,17 @@ mod udp {
             ipv6;
         }
     }
+}
+
+#[test]
+fn recorded_frames() {
+    let lua = vectors::cases_as_lua("netpack.json");
+    let count = lua.lines().count() - 2;
+    assert!(count > 60, "{count} cases");
+    Node::case("net/netpack", "all")
+        .file("vectors_netpack.lua", lua)
+        .run()
+        .passed();
 }
 
 #[test]
