@@ -248,7 +248,9 @@ native! {
                 None => {}
             }
         });
-        svc.cancel_deadline(waiting);
+        if svc.cancel_deadline(waiting) {
+            svc.with(|t| t.ended.add(waiting));
+        }
         push_thread(l, svc, id);
         svc.close_task(l, id);
         results(1)

@@ -451,6 +451,10 @@ impl Svc {
         match p.kind {
             Kind::Call => {
                 let due = self.cancel_deadline(session);
+                if due && late != Late::No {
+                    // Two messages may come: one finds the abandoned session.
+                    self.with(|t| t.ended.add(session));
+                }
                 match late {
                     Late::Expected => self.abandon(p),
                     _ if due => self.abandon(Pending { callee: 0, ..p }),
