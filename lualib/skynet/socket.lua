@@ -266,8 +266,13 @@ local function stream(id)
 	return establish(s)
 end
 
-function socket.open(addr, port)
-	return stream(driver.connect(addr, port))
+-- begun(id) is called at once: closing that id gives the attempt up.
+function socket.open(addr, port, begun)
+	local id = driver.connect(addr, port)
+	if begun then
+		begun(id)
+	end
+	return stream(id)
 end
 
 function socket.bind(osfd)

@@ -245,7 +245,10 @@ end
 
 -- A link to this place, or nil and why not.
 local function dial(self, host, port)
-	local id, err = socket.open(host, port)
+	local id, err = socket.open(host, port, function(attempt)
+		self.dialling = attempt
+	end)
+	self.dialling = nil
 	if not id then
 		return nil, err
 	end
@@ -463,6 +466,9 @@ end
 local function disconnect(self)
 	local link = self.trial or self.link
 	self.link = nil
+	if self.dialling then
+		socket.close(self.dialling)
+	end
 	if link then
 		break_link(link)
 	end

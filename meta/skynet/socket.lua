@@ -9,9 +9,10 @@ local socket = {}
 ---Connects. Returns nil and the reason when it fails, such as `Connection refused`. Blocks.
 ---@param addr string
 ---@param port integer?
+---@param begun fun(id: integer)? called at once; closing that id gives the attempt up. An addition to skynet (C).
 ---@return integer? id
 ---@return string? why
-function socket.open(addr, port) end
+function socket.open(addr, port, begun) end
 
 ---Listens, and returns the address that it is bound to. Connections are accepted after `start(id, f)`. Raises `Listen error`. Blocks.
 ---@param host string

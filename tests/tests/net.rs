@@ -11,6 +11,7 @@ lua_cases! {
         listen;
         addresses;
         open;
+        open_given_up;
         ipv6;
         start;
         accept_slowly;
@@ -98,6 +99,7 @@ lua_cases! {
             out.has("socket: connect to 127.0.0.1 ");
         };
         close_while_connecting;
+        black_hole;
         auth;
         auth_fails => |out| {
             out.has_times("socket: auth failed", 1).has("wrong password").has("Connect failed no more backup host");

@@ -43,6 +43,28 @@ function pair.dead_port()
 	return port
 end
 
+-- A port whose listener is full and never accepts: a connection to it neither succeeds nor fails. Also a function that
+-- ends it.
+function pair.black_hole()
+	local listener, _, port = socket.listen("127.0.0.1", 0, 0)
+	local ids, attempts = { listener }, 0
+	repeat -- until one does not get through
+		attempts = attempts + 1
+		local got
+		skynet.fork(function()
+			got = socket.open("127.0.0.1", port, function(id)
+				ids[#ids + 1] = id
+			end)
+		end)
+		skynet.sleep(20)
+	until not got or attempts > 100
+	return port, function()
+		for _, id in ipairs(ids) do
+			socket.close(id)
+		end
+	end
+end
+
 -- Runs f in a coroutine of its own; the result says when it has ended, and has its results.
 function pair.background(f, ...)
 	local job = { done = false }

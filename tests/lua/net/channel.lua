@@ -320,6 +320,34 @@ function case.close_while_connecting()
 	check.ok("it ends", not job.ok and job[1] == socketchannel.error, tostring(job[1]))
 end
 
+-- Somebody who neither accepts nor refuses.
+function case.black_hole()
+	local port, finish = pair.black_hole()
+	local c = channel(port)
+	local jobs = {}
+	for i = 1, 3 do
+		jobs[i] = pair.background(c.request, c, "x\n", read_line)
+	end
+	skynet.sleep(10)
+	check.eq("they wait", { jobs[1].done, jobs[2].done, jobs[3].done }, { false, false, false })
+	local good, state = line_server(echo)
+	c:changehost("127.0.0.1", good)
+	for i, job in ipairs(jobs) do
+		pair.finished(job)
+		check.ok("served by another host " .. i, job.ok or job[1] == socketchannel.error, tostring(job[1]))
+	end
+	c:close()
+	c = channel(port)
+	local job = pair.background(c.connect, c)
+	skynet.sleep(10)
+	c:close()
+	check.ok("close ends it", pair.finished(job))
+	check.ok("with an error", not job.ok and job[1] == socketchannel.error, tostring(job[1]))
+	finish()
+	socket.close(state.listener)
+	check.ok("nothing is left", check.wait(function() return #socket.netstat() == 0 end), check.show(socket.netstat()))
+end
+
 function case.auth()
 	local port, state = line_server(echo)
 	local calls, c = 0, nil

@@ -58,6 +58,23 @@ function case.open()
 	close(id, named, listener)
 end
 
+-- An attempt that would last for minutes can be given up.
+function case.open_given_up()
+	local port, finish = pair.black_hole()
+	local attempt
+	local job = pair.background(socket.open, "127.0.0.1", port, function(id)
+		attempt = id
+	end)
+	skynet.sleep(10)
+	check.eq("it neither succeeds nor fails", { job.done, socket.disconnected(attempt) }, { false, false })
+	check.eq("nothing can be sent yet", socket.pending(attempt), 0)
+	socket.close(attempt)
+	check.ok("closed, it ends", pair.finished(job))
+	check.eq("without a socket", { job.ok, job[1], job[2], socket.invalid(attempt) }, { true, nil, "socket closed", true })
+	finish()
+	check.ok("nothing is left", check.wait(function() return #socket.netstat() == 0 end), check.show(socket.netstat()))
+end
+
 function case.ipv6()
 	local ok, listener, ip, port = pcall(socket.listen, "::1", 0)
 	if not ok then
