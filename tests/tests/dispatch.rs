@@ -124,6 +124,10 @@ mod lost {
             small_messages_to_a_callback => |out| {
                 out.has("small end of it true").has("small xxxxxxxxxxxxxxxx true").has_not(" false");
             };
+            late_answer_to_select => |out| {
+                out.has_not("Unknown session");
+            };
+            tracecall_in_a_traced_task;
             start_before_a_failing_chunk => |out| {
                 out.has("after start").has_not("started all the same");
             };

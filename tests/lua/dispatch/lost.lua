@@ -151,6 +151,51 @@ function case.token_of_the_killed()
 	check.eq("it is let go of", next(tokens), nil)
 end
 
+function role.passes_on()
+	skynet.start(function()
+		skynet.dispatch("lua", function(session, source, to)
+			skynet.redirect(to, source, "lua", session, skynet.packstring "echo")
+			skynet.ignoreret()
+			local until_then = skynet.hpc() + 50000000
+			repeat until skynet.hpc() > until_then
+			skynet.exit()
+		end)
+	end)
+end
+
+-- The first one dies with a send of ours in its mailbox, so its requests fail; the second one answers all the same.
+function case.late_answer_to_select()
+	local first, second = check.launch "passes_on", check.spawn "server"
+	skynet.fork(function()
+		skynet.sleep(2)
+		skynet.send(first, "lua")
+	end)
+	for _, answer in skynet.request { first, "lua", second }:select() do
+		check.eq("it has failed", answer, false)
+	end
+	skynet.sleep(10)
+end
+
+-- The answer tells which tag came with the request.
+function role.traced()
+	check.serve {
+		tag = function()
+			skynet.retpack(skynet.tracetag())
+		end,
+	}
+end
+
+function case.tracecall_in_a_traced_task()
+	local to = check.spawn "traced"
+	local function ask()
+		return skynet.unpack(skynet.tracecall("FORCED", to, "lua", skynet.packstring "tag"))
+	end
+	check.eq("in a task without one", ask(), "FORCED")
+	skynet.trace()
+	check.eq("in a task with its own", ask(), "FORCED")
+	check.eq("an ordinary call", skynet.call(to, "lua", "tag"), skynet.tracetag())
+end
+
 function role.starts_and_fails()
 	skynet.start(function()
 		skynet.error "started all the same"

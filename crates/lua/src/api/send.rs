@@ -187,10 +187,26 @@ pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Which trace tag goes ahead of a request.
+#[derive(Clone, Copy)]
+enum Tracing {
+    /// The running task's, if it has one.
+    Own,
+    /// Another one was sent already.
+    Forced,
+}
+
 /// Sends a request (address at 1) and notes that the running task waits for its answer.
-fn request(l: Lua, svc: &Svc, kind: u8, payload: Payload, deadline: i32) -> Result<i32, Fault> {
+fn request(
+    l: Lua,
+    svc: &Svc,
+    kind: u8,
+    payload: Payload,
+    deadline: i32,
+    tracing: Tracing,
+) -> Result<i32, Fault> {
     let to = target(l, svc, 1)?;
-    if let Target::Handle(to) = to {
+    if let (Target::Handle(to), Tracing::Own) = (to, tracing) {
         svc.trace_call(l, to);
     }
     let session = svc.new_session();
@@ -285,7 +301,7 @@ fn start_call(l: Lua, deadline: i32) -> Outcome {
 }
 
 fn send_call(l: Lua, svc: &Svc, ctx: Ctx, payload: Payload) -> Outcome {
-    request(l, svc, ctx.kind, payload, ctx.deadline)?;
+    request(l, svc, ctx.kind, payload, ctx.deadline, Tracing::Own)?;
     l.set_top(0);
     svc.suspended.set(l);
     Ok(Next::Yield {
@@ -411,7 +427,7 @@ native! {
         check_yieldable(l, svc)?;
         let (kind, _) = protocol(l, svc, 2)?;
         let payload = payload_argument(l, 3)?;
-        request(l, svc, kind, payload, NO_DEADLINE).map_err(|e| match e {
+        request(l, svc, kind, payload, NO_DEADLINE, Tracing::Own).map_err(|e| match e {
             Fault::Text(t) if t.starts_with("call to invalid address") => {
                 Fault::from("call to invalid address")
             }
@@ -437,7 +453,7 @@ native! {
         // address, type, msg, sz, tag
         let to = target(l, svc, 1)?;
         let _ = transmit(svc, to, svc.handle(), kind::TRACE, 0, Payload::from_slice(tag));
-        request(l, svc, kind, payload, NO_DEADLINE)?;
+        request(l, svc, kind, payload, NO_DEADLINE, Tracing::Forced)?;
         l.replace(1);
         l.set_top(1);
         svc.suspended.set(l);

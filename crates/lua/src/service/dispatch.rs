@@ -463,7 +463,14 @@ impl Svc {
                 }
                 self.resume(p.task, session, Wake::Failed, 0);
             }
-            Kind::Handler => self.run_answer_handler(p.task as c_int, None),
+            Kind::Handler => {
+                match late {
+                    Late::Expected => self.abandon(p),
+                    Late::Unlikely => self.with(|t| t.ended.add(session)),
+                    Late::No => {}
+                }
+                self.run_answer_handler(p.task as c_int, None);
+            }
             Kind::Break | Kind::Abandoned => {}
             // Not calls: an error for them makes no sense; they go on waiting.
             Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function => {
