@@ -54,7 +54,6 @@ macro_rules! c {
     }};
 }
 
-#[allow(dead_code)]
 impl Lua {
     /// # Safety
     /// `l` is a live thread of a Lua state that the calling thread is running (or that no thread is running), and the
@@ -211,14 +210,8 @@ impl Lua {
     pub(crate) fn c_function(self, i: c_int) -> Option<lua_CFunction> {
         c!(ffi::lua_tocfunction(self.0, i))
     }
-    pub(crate) fn pointer(self, i: c_int) -> usize {
-        c!(ffi::lua_topointer(self.0, i)) as usize
-    }
     pub(crate) fn raw_len(self, i: c_int) -> usize {
         c!(ffi::lua_rawlen(self.0, i))
-    }
-    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
-        c!(ffi::lua_rawequal(self.0, a, b)) != 0
     }
 
     // ---- pushing ----
@@ -410,12 +403,6 @@ impl Lua {
                 mode.as_ptr(),
             )
         }
-    }
-    /// Bytes in use by the state.
-    pub(crate) fn gc_bytes(self) -> usize {
-        let kb = c!(ffi::lua_gc(self.0, ffi::LUA_GCCOUNT)) as usize;
-        let b = c!(ffi::lua_gc(self.0, ffi::LUA_GCCOUNTB)) as usize;
-        kb * 1024 + b
     }
     pub(crate) fn gc(self, what: c_int) {
         c!(ffi::lua_gc(self.0, what));
