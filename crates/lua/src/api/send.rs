@@ -481,7 +481,11 @@ pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
             }
         },
     };
-    let source = Handle(source as u32);
+    // 0 is the sender itself, as everywhere in the core.
+    let source = match source as u32 {
+        0 => svc.handle(),
+        source => Handle(source),
+    };
     let to = target(l, svc, 1)?;
     let payload = payload_argument(l, 5)?;
     if session > 0 && kind != kind::RESPONSE && kind != kind::ERROR {
