@@ -11,6 +11,10 @@ function role.server()
 			skynet.sleep(3)
 			skynet.retpack(...)
 		end,
+		late = function()
+			skynet.sleep(15)
+			skynet.retpack()
+		end,
 		bad_answer = function()
 			skynet.ret {}
 		end,
@@ -154,7 +158,7 @@ end
 function role.passes_on()
 	skynet.start(function()
 		skynet.dispatch("lua", function(session, source, to)
-			skynet.redirect(to, source, "lua", session, skynet.packstring "echo")
+			skynet.redirect(to, source, "lua", session, skynet.packstring "late")
 			skynet.ignoreret()
 			local until_then = skynet.hpc() + 50000000
 			repeat until skynet.hpc() > until_then
@@ -173,7 +177,7 @@ function case.late_answer_to_select()
 	for _, answer in skynet.request { first, "lua", second }:select() do
 		check.eq("it has failed", answer, false)
 	end
-	skynet.sleep(10)
+	skynet.sleep(25)
 end
 
 -- The answer tells which tag came with the request.
@@ -194,6 +198,16 @@ function case.tracecall_in_a_traced_task()
 	skynet.trace()
 	check.eq("in a task with its own", ask(), "FORCED")
 	check.eq("an ordinary call", skynet.call(to, "lua", "tag"), skynet.tracetag())
+end
+
+function case.messages_of_impossible_size()
+	local msg, sz = skynet.pack "x"
+	check.fails("a negative size", "invalid size", skynet.dispatch_message, 10, msg, -1, 0, skynet.self())
+	skynet.trash(msg, sz)
+	local got
+	skynet.dispatch("lua", function(_, _, ...) got = select("#", ...) end)
+	skynet.dispatch_message(10, nil, 100, 0, skynet.self())
+	check.eq("no pointer, no values", got, 0)
 end
 
 function role.starts_and_fails()
