@@ -128,6 +128,7 @@ mod lost {
                 out.has_not("Unknown session");
             };
             tracecall_in_a_traced_task;
+            messages_of_impossible_size;
             start_before_a_failing_chunk => |out| {
                 out.has("after start").has_not("started all the same");
             };

@@ -158,26 +158,35 @@ end
 function role.passes_on()
 	skynet.start(function()
 		skynet.dispatch("lua", function(session, source, to)
-			skynet.redirect(to, source, "lua", session, skynet.packstring "late")
+			local limit = skynet.hpc() + 10 * 1000000000
+			repeat until skynet.mqlen() > 0 or skynet.hpc() > limit
+			skynet.redirect(to, source, "lua", session, skynet.packstring "hold")
 			skynet.ignoreret()
-			local until_then = skynet.hpc() + 50000000
-			repeat until skynet.hpc() > until_then
 			skynet.exit()
 		end)
 	end)
 end
 
+function role.holds()
+	local open
+	check.serve {
+		hold = function()
+			open = skynet.response()
+		end,
+		answer = function()
+			skynet.retpack(open(true))
+		end,
+	}
+end
+
 -- The first one dies with a send of ours in its mailbox, so its requests fail; the second one answers all the same.
 function case.late_answer_to_select()
-	local first, second = check.launch "passes_on", check.spawn "server"
-	skynet.fork(function()
-		skynet.sleep(2)
-		skynet.send(first, "lua")
-	end)
+	local first, second = check.spawn "passes_on", check.spawn "holds"
+	skynet.fork(skynet.send, first, "lua")
 	for _, answer in skynet.request { first, "lua", second }:select() do
 		check.eq("it has failed", answer, false)
 	end
-	skynet.sleep(25)
+	check.eq("the answer comes", skynet.call(second, "lua", "answer"), true)
 end
 
 -- The answer tells which tag came with the request.

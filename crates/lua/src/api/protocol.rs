@@ -8,7 +8,7 @@ use skynet_kernel::{Handle, kind};
 use super::send::protocol;
 use super::{pack, service};
 use crate::code::{embedded, search};
-use crate::service::{Incoming, Svc, dispatch};
+use crate::service::{Incoming, Svc, entry};
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, Outcome, native, results};
 
@@ -120,10 +120,12 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
         Type::String => l
             .bytes(first + 1)
             .map_or((std::ptr::null(), 0), |b| (b.as_ptr(), b.len())),
-        _ => (
-            l.userdata(first + 1).cast_const().cast(),
-            l.int(first + 2).unwrap_or(0) as usize,
-        ),
+        _ => {
+            let data: *const u8 = l.userdata(first + 1).cast_const().cast();
+            let len = usize::try_from(l.int(first + 2).unwrap_or(0))
+                .map_err(|_| Fault::Argument(first + 2, "invalid size".into()))?;
+            (data, if data.is_null() { 0 } else { len })
+        }
     };
     let Some(kind) = l.int(first).and_then(|n| u8::try_from(n).ok()) else {
         return Err(Fault::Argument(first, "message type expected".into()));
@@ -183,12 +185,12 @@ native! {
 
     dispatch_unknown_request = |l| {
         let svc = service(l)?;
-        swap_handler(l, &svc.refs.unknown_request, dispatch::default_unknown_request)
+        swap_handler(l, &svc.refs.unknown_request, entry::default_unknown_request)
     };
 
     dispatch_unknown_response = |l| {
         let svc = service(l)?;
-        swap_handler(l, &svc.refs.unknown_response, dispatch::default_unknown_response)
+        swap_handler(l, &svc.refs.unknown_response, entry::default_unknown_response)
     };
 
     /// `dispatch_message(type, msg, sz, session, source [, owned])`, for functions given to `core.callback`; `owned`: the
