@@ -9,7 +9,7 @@ use skynet_kernel::{Delay, Handle, Payload, SendError, kind};
 
 use super::pack::{is_pack, is_packstring, payload_argument};
 use super::service;
-use crate::service::dispatch::is_unpack;
+use crate::service::entry::is_unpack;
 use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::NO_TASK;
 use crate::service::{Svc, Wake};

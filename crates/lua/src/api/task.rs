@@ -9,7 +9,7 @@ use skynet_wire::seri::Writer;
 use super::service;
 use super::time::{forget_token, push_thread};
 use crate::code::require;
-use crate::service::dispatch::add_traceback;
+use crate::service::entry::add_traceback;
 use crate::service::sessions::{Kind, Late, Pending};
 use crate::service::tasks::{NO_TASK, State, TaskId};
 use crate::service::{Fork, Mode, Svc};

@@ -344,7 +344,12 @@ impl Report<'_> {
                 && Some(file.as_str()) != usual
                 && !Path::new(&file).is_file()
             {
-                self.error(key, format!("there is no file `{file}`"), what);
+                let text = format!("there is no file `{file}`");
+                if key == "lualoader" {
+                    self.warn(key, text, what);
+                } else {
+                    self.error(key, text, what);
+                }
             }
         }
         if self.value("logservice") == "logger" {

@@ -505,7 +505,7 @@ mod findings {
             ),
             (
                 "lualoader = './no/loader.lua'",
-                "c.cfg:2: lualoader: there is no file `./no/loader.lua` (remove it, the loader is built in)",
+                "c.cfg:2: lualoader: warning: there is no file `./no/loader.lua` (remove it, the loader is built in)",
             ),
             (
                 "logger = '/'",

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Message, Payload, kind};
 
-use super::dispatch::add_traceback;
+use super::entry::add_traceback;
 use super::{Mode, Svc};
 use crate::code::{embedded, require, search};
 use crate::modules;
@@ -49,11 +49,6 @@ impl Svc {
                 .unwrap_or_else(|| default.to_owned())
         };
         let loader = env("lualoader", DEFAULT_LOADER);
-        let named = self
-            .cx
-            .node()
-            .getenv("lualoader")
-            .is_some_and(|l| l != DEFAULT_LOADER);
         let mut plan = Plan {
             words: line.split_ascii_whitespace().map(str::to_owned).collect(),
             line,
@@ -61,7 +56,9 @@ impl Svc {
             path: env("lua_path", "./lualib/?.lua;./lualib/?/init.lua"),
             cpath: env("lua_cpath", "./luaclib/?.so"),
             preload: self.cx.node().getenv("preload"),
-            loader: (named || std::path::Path::new(&loader).exists()).then_some(loader),
+            // A config that names the loader of an installation which is not there has nothing to lose: the built-in one does
+            // the same.
+            loader: std::path::Path::new(&loader).exists().then_some(loader),
             failures: String::new(),
             found: None,
             directory: String::new(),

@@ -7,13 +7,17 @@
 //! one `RefCell` because native functions, called from Lua, called from the dispatcher, all reach them: `Svc::with`
 //! borrows them for a few instructions, never across a call into Lua.
 //!
-//! * `sessions.rs`, `tasks.rs`: the tables. `dispatch.rs`: what happens to a message. `signals.rs`: interrupts.
+//! * `sessions.rs`, `tasks.rs`: the tables. `dispatch.rs`: what happens to a message; `run.rs`: how a task runs; `entry.rs`: the
+//!   functions that start inside Lua; `callback.rs`: services with a message function of their own. `signals.rs`: interrupts.
 //! * `boot.rs`: from the first message to a running main script. `owed.rs`: requests that still expect an answer.
 
 pub(crate) mod boot;
+pub(crate) mod callback;
 pub(crate) mod dispatch;
+pub(crate) mod entry;
 pub(crate) mod owed;
 pub(crate) mod protocols;
+pub(crate) mod run;
 pub(crate) mod sessions;
 pub(crate) mod signals;
 pub(crate) mod tasks;
