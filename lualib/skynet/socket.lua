@@ -269,7 +269,7 @@ end
 -- begun(id) is called at once: closing that id gives the attempt up.
 function socket.open(addr, port, begun)
 	local id = driver.connect(addr, port)
-	if begun then
+	if type(begun) == "function" then -- programs pass all kinds of things that skynet (C) ignores
 		begun(id)
 	end
 	return stream(id)
