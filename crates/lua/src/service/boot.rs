@@ -90,6 +90,7 @@ impl Svc {
         unsafe {
             ffi::lua_gc(l.0, ffi::LUA_GCGEN);
         }
+        l.set_minor_growth(super::SMALL_MINOR);
         l.gc(ffi::LUA_GCRESTART);
         if status == ffi::LUA_OK {
             l.set_top(0);

@@ -404,6 +404,15 @@ impl Lua {
             )
         }
     }
+    /// By how many percent the heap may grow before a minor collection of the generational collector.
+    pub(crate) fn set_minor_growth(self, percent: c_int) {
+        c!(ffi::lua_gc(
+            self.0,
+            ffi::LUA_GCPARAM,
+            ffi::LUA_GCPMINORMUL,
+            percent
+        ));
+    }
     pub(crate) fn gc(self, what: c_int) {
         c!(ffi::lua_gc(self.0, what));
     }
