@@ -6,7 +6,7 @@
 //! strings and comments too. Afterwards every value is a string; that is what services see through
 //! `skynet.getenv`.
 //!
-//! * [`load`] evaluates a file ([`eval`] holds the Lua part, [`expand`] the `$NAME` part);
+//! * [`load`] evaluates a file (`eval` holds the Lua part, `expand` the `$NAME` part);
 //! * [`Settings`] gives the keys that the runtime itself reads their types and defaults;
 //! * [`check`] says what is wrong with a configuration without starting a node.
 //!
