@@ -153,7 +153,7 @@ impl Node {
             resident
                 .context
                 .log(format!("error: launch {module} FAILED"));
-            self.retire(handle, false);
+            self.dismiss(handle);
             // Somebody else may be about to retire it, and not have come to the mailbox yet.
             mailbox.retire(handle, false);
             self.finish(*resident, mailbox);
@@ -176,23 +176,31 @@ impl Node {
         self.dismiss(target);
     }
 
-    /// Retires a service after telling the exit monitor.
+    /// Retires a service and tells the exit monitor.
     pub(crate) fn dismiss(&self, handle: Handle) {
-        let monitor = Handle(self.exit_monitor.load(Relaxed));
-        if !monitor.is_none() && self.registry.find(handle).is_some() {
-            self.push_all(
-                monitor,
-                std::iter::once(Message::new(kind::CLIENT, handle, 0, Payload::EMPTY)),
-            );
-        }
-        self.retire(handle, false);
+        // Only who takes the handle out of the registry tells: a service may exit while somebody kills it.
+        self.retire_and(handle, false, || {
+            let monitor = Handle(self.exit_monitor.load(Relaxed));
+            if !monitor.is_none() {
+                self.push_all(
+                    monitor,
+                    std::iter::once(Message::new(kind::CLIENT, handle, 0, Payload::EMPTY)),
+                );
+            }
+        });
     }
 
     /// Makes a service unreachable and sees to it that a worker drops it.
     fn retire(&self, handle: Handle, drain: bool) {
+        self.retire_and(handle, drain, || {});
+    }
+
+    /// [`retire`](Self::retire), with something to do once nobody can reach the service any more, before its callers hear of its end.
+    fn retire_and(&self, handle: Handle, drain: bool, gone: impl FnOnce()) {
         let Some(mailbox) = self.registry.remove(handle) else {
             return;
         };
+        gone();
         let _ = self.logger.compare_exchange(handle.0, 0, Relaxed, Relaxed);
         let _ = self
             .exit_monitor

@@ -737,7 +737,9 @@ function case.buffer()
 	driver.clear(buffer, nodes)
 	check.eq("cleared", driver.readall(buffer, nodes), "")
 	driver.clear(nil, nodes)
-	check.fails("no buffer", "need buffer object at param 1", driver.push, nil, nodes, driver.str2p "x")
+	local block, size = driver.str2p "x"
+	check.fails("no buffer", "need buffer object at param 1", driver.push, nil, nodes, block, size)
+	driver.drop(block, size)
 	check.fails("no block", "need message block at param 3", driver.push, buffer, nodes, nil, 1)
 end
 
