@@ -7,10 +7,11 @@ use skynet_kernel::{Delay, Payload, kind};
 use skynet_wire::seri::Writer;
 
 use super::service;
+use super::time::start_timer;
 use super::time::{forget_token, push_thread};
 use crate::code::require;
 use crate::service::entry::add_traceback;
-use crate::service::sessions::{Kind, Late, Pending};
+use crate::service::sessions::{Kind, Late};
 use crate::service::tasks::{NO_TASK, State, TaskId};
 use crate::service::{Fork, Mode, Svc};
 use crate::vm::lua::{Lua, REGISTRY, Type};
@@ -131,27 +132,6 @@ fn leave(l: Lua, svc: &Svc) -> Outcome {
     })
 }
 
-/// Runs the function on top of `l`, which it pops, in a new task when the mailbox comes round to it.
-fn start_soon(l: Lua, svc: &Svc) -> TaskId {
-    let id = svc.new_task(l);
-    let session = svc.new_session();
-    let lua = svc.with(|t| {
-        let task = t.tasks.get_mut(id);
-        task.state = State::Waiting;
-        task.waiting = session;
-        t.sessions.insert(Pending {
-            session,
-            task: id,
-            callee: 0,
-            kind: Kind::Timer,
-        });
-        t.tasks.get(id).lua
-    });
-    l.move_to(lua, 1);
-    svc.cx.timeout(session, Delay::Cs(0));
-    id
-}
-
 native! {
     /// `fork(f, ...)`
     fork = |l| {
@@ -183,7 +163,7 @@ native! {
         l.set_top(1);
         l.push_closure(start_function, 1);
         svc.mode.set(Mode::Dispatcher);
-        start_soon(l, svc);
+        start_timer(l, svc, 1, Delay::Cs(0))?;
         results(0)
     };
 

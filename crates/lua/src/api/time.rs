@@ -43,7 +43,7 @@ fn milliseconds(l: Lua, i: c_int) -> Result<u64, Fault> {
 }
 
 /// A task that runs the function at `f` when the timer fires: (session, task, key). *raises*
-fn start_timer(
+pub(crate) fn start_timer(
     l: Lua,
     svc: &Svc,
     f: c_int,
