@@ -24,10 +24,10 @@ mod modules;
 mod service;
 mod vm;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use skynet_kernel::{Node, NodeBuilder};
-use skynet_net::Net;
+use skynet_kernel::NodeBuilder;
+use skynet_net::LazyNet;
 
 pub use code::embedded::{CORE_MODULES, CORE_SERVICES, has_service};
 pub use modules::native_names;
@@ -37,42 +37,18 @@ pub use modules::native_names;
 pub struct LuaOptions {
     /// Deadline of calls that name none, in centiseconds; none: they wait as long as it takes.
     pub call_timeout_cs: Option<u32>,
-    /// Settings of the socket engine.
-    pub net: skynet_net::NetOptions,
+    /// The socket engine, which native services may share.
+    pub net: Arc<LazyNet>,
 }
 
 /// What the Lua services of a node have in common.
 pub(crate) struct Shared {
     pub(crate) options: LuaOptions,
-    net: OnceLock<Arc<Net>>,
-    /// Held while the engine starts.
-    starting: Mutex<()>,
-}
-
-impl Shared {
-    /// The socket engine of `node`. It starts at the first use, so that a node without sockets has no thread for them.
-    pub(crate) fn net(&self, node: &Arc<Node>) -> std::io::Result<&Net> {
-        if let Some(net) = self.net.get() {
-            return Ok(net);
-        }
-        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.net.get().is_none() {
-            let _ = self.net.set(Net::new(node, self.options.net.clone())?);
-        }
-        self.net
-            .get()
-            .map(|net| &**net)
-            .ok_or_else(|| std::io::ErrorKind::Other.into())
-    }
 }
 
 /// Registers the module `snlua`, which runs Lua services.
 pub fn install(builder: NodeBuilder, options: LuaOptions) -> NodeBuilder {
-    let shared = Arc::new(Shared {
-        options,
-        net: OnceLock::new(),
-        starting: Mutex::default(),
-    });
+    let shared = Arc::new(Shared { options });
     builder.module(
         "snlua",
         skynet_kernel::factory(move || service::LuaService::new(Arc::clone(&shared))),

@@ -20,7 +20,8 @@
 //!
 //! The polling is edge-triggered. A descriptor is registered once for reading, and once more when
 //! output has to wait for the first time; there is no system call for each change of interest.
-
+//!
+//! [`gate`] is a service on top of it: the module `gate`.
 //!
 //! # Example
 //! A service that sends back what it gets:
@@ -90,7 +91,9 @@ mod api;
 mod engine;
 mod error;
 pub mod event;
+pub mod gate;
 mod io;
+mod lazy;
 mod options;
 mod queue;
 mod reactor;
@@ -103,6 +106,7 @@ mod write;
 pub use api::{Net, SocketInfo, SocketType};
 pub use error::Error;
 pub use event::{EventKind, SocketEvent};
+pub use lazy::LazyNet;
 pub use options::{Keepalive, NetOptions};
 pub use resolver::resolve;
 

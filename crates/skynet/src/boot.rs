@@ -2,6 +2,7 @@
 
 use skynet_kernel::{Handle, Limit, Node, Policy};
 use skynet_lua::config::{MailboxPolicy, Settings};
+use skynet_net::LazyNet;
 use std::sync::Arc;
 
 use crate::stdin::Stdin;
@@ -61,11 +62,13 @@ pub fn start_with(
     for (key, value) in &settings.env {
         builder = builder.env(key, value);
     }
+    let net = Arc::new(LazyNet::default());
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,
-        ..Default::default()
+        net: Arc::clone(&net),
     };
     let builder = skynet_lua::install(builder, options);
+    let builder = builder.module("gate", skynet_net::gate::module(net));
     let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
     let node = extend(builder).start()?;
 

@@ -274,7 +274,7 @@ impl Svc {
 
     /// The node's socket engine; it starts when it is asked for first.
     pub(crate) fn net(&self) -> std::io::Result<&Net> {
-        self.shared.net(self.cx.node())
+        Ok(self.shared.options.net.get(self.cx.node())?)
     }
 
     /// Answers a request with an error; a send (session 0) needs none.

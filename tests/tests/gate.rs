@@ -1,0 +1,116 @@
+//! The native gate: its text commands, its launch parameter, and what peers do to it. The gate written in Lua is tested
+//! with the sockets (`net.rs`).
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use skynet_tests::{Node, Output, Running, lua_cases};
+
+lua_cases! {
+    "gate/native" {
+        watchdog => |out| {
+            let text = out.stdout.clone();
+            let fd = text.split("OPENED ").nth(1).and_then(|rest| rest.lines().next()).expect("a number");
+            out.has(&format!("socket open: {fd}"));
+        };
+        forward;
+        prefixes => |out| {
+            out.has("[gate] Unknown command : nonsense ").has("[gate] Unknown command : kicks ");
+        };
+        broker;
+        message_type;
+        pieces;
+        long_header => |out| {
+            out.has_times("Recv socket message > 16M", 1);
+        };
+        most_connections;
+        output => |out| {
+            let text = out.stdout.clone();
+            let own = text.split("SELF ").nth(1).and_then(|rest| rest.lines().next()).expect("a number");
+            out.has_times(&format!("Invalid client message from {own}"), 2)
+                .has_times(&format!("Invalid client id -2 from {own}"), 1);
+        };
+        close;
+        no_watchdog;
+        refused => |out| {
+            for line in [
+                "Invalid gate parm ",
+                "Invalid gate parm S ! 8001 x 4",
+                "Invalid data header style",
+                "Invalid watchdog .nobody",
+                "Invalid gate address nowhere",
+                "Invalid gate address :x",
+                "Address already in use",
+                "gate: listen on 256.256.256.256:8001: ",
+            ] {
+                out.has(line);
+            }
+            out.has_times("Invalid gate parm S", 4)
+                .has_times("Need max connection", 2)
+                .has_times("error: launch gate", 13);
+        };
+    }
+}
+
+/// A gate whose events are printed, and its port.
+fn outside() -> (Running, u16) {
+    let mut node = Node::case("gate/native", "outside").spawn();
+    node.until("the port's line", |node| {
+        (node.stdout().split("PORT ").nth(1)).is_some_and(|rest| rest.contains('\n'))
+    });
+    let text = node.stdout();
+    let rest = text.split("PORT ").nth(1).expect("a port");
+    let port = rest.lines().next().expect("a line").trim();
+    let port = port.parse().expect("a number");
+    (node, port)
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("timeout");
+    stream
+}
+
+fn stop(node: Running, port: u16) -> Output {
+    let mut last = connect(port);
+    last.write_all(b"\0\x04stop").expect("write");
+    let out = node.wait();
+    out.passed();
+    out
+}
+
+/// Whatever ends a connection, its end is told once, and it leaves nothing to the next one.
+#[test]
+fn ends_of_connections() {
+    let (mut node, port) = outside();
+    for bytes in [&b"\0"[..], b"\0\x05", b"\0\x05he", b"\xff\xff0123"] {
+        let mut peer = connect(port);
+        peer.write_all(bytes).expect("write");
+        peer.shutdown(Shutdown::Write).expect("shutdown");
+        let mut rest = Vec::new();
+        if let Err(error) = peer.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+    }
+    node.until("four ends", |node| {
+        node.stdout().matches("EVENT close").count() == 4
+    });
+    // A reset: an error and then an end, for the engine; one `close` for the watchdog.
+    let mut peer = connect(port);
+    peer.write_all(b"\0\x05hello").expect("write");
+    node.until_output("EVENT data 5 hello");
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(Duration::ZERO))
+        .expect("linger");
+    drop(peer);
+    node.until("five ends", |node| {
+        node.stdout().matches("EVENT close").count() == 5
+    });
+    let mut good = connect(port);
+    good.write_all(b"\0\x05whole").expect("write");
+    node.until_output("EVENT data 5 whole");
+    stop(node, port).has_times("EVENT close", 5);
+}
