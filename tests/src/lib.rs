@@ -15,6 +15,7 @@
 mod binary;
 mod node;
 mod output;
+pub mod peer;
 pub mod running;
 pub mod vectors;
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -71,6 +71,16 @@ impl Running {
             started: Instant::now(),
             limit,
         }
+    }
+
+    /// Another program than a node, which is watched, told things and ended in the same way.
+    pub fn other(mut command: Command) -> Running {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let dir = tempfile::tempdir().expect("temporary folder");
+        Running::start(command, dir, Duration::from_secs(60))
     }
 
     /// The full path of a file in the node's folder.
