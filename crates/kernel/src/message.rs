@@ -10,6 +10,7 @@ use std::mem::{self, ManuallyDrop};
 use std::{ptr, slice};
 
 use crate::block;
+use crate::package::Package;
 
 /// Address of a service: the node's number in the high 8 bits, the local number in the low 24. 0 is
 /// nobody.
@@ -126,7 +127,8 @@ struct Heap {
     len: usize,
 }
 
-/// Which variant of [`Data`] is live: `HEAP`, or the inline length.
+/// Which variant of [`Data`] is live: `HEAP`, or the inline length. `SHARED`: the 8 inline bytes are the address of a
+/// package, to which this payload owns a reference.
 ///
 /// Not an enum or a non-zero number: the spare values would make the compiler treat this byte of an
 /// `Option<Message>` apart from its neighbours, and copy messages in overlapping pieces.
@@ -136,6 +138,8 @@ struct Tag(u8);
 impl Tag {
     const HEAP: Tag = Tag(u8::MAX);
     const EMPTY: Tag = Tag(0);
+    /// Above all inline lengths; its low bits are the length of an address.
+    const SHARED: Tag = Tag(0x80 | size_of::<usize>() as u8);
 
     #[inline]
     fn inline(len: usize) -> Tag {
@@ -145,7 +149,13 @@ impl Tag {
 
     #[inline]
     fn inline_len(self) -> usize {
-        self.0 as usize
+        (self.0 & 0x1f) as usize
+    }
+
+    /// Does the payload own something that has to be released?
+    #[inline]
+    fn owns(self) -> bool {
+        self.0 >= Tag::SHARED.0
     }
 }
 
@@ -270,6 +280,26 @@ impl Payload {
         (p, bytes.len())
     }
 
+    /// A payload that carries a package: its bytes are the package's address.
+    ///
+    /// # Safety
+    /// `package` is live, and the caller gives one of its references away.
+    pub unsafe fn shared(package: *mut Package) -> Payload {
+        let mut inline = [0; INLINE];
+        inline[..size_of::<usize>()].copy_from_slice(&(package as usize).to_ne_bytes());
+        Payload {
+            data: Data { inline },
+            tag: Tag::SHARED,
+        }
+    }
+
+    /// The bytes of the package that this payload carries, if it carries one: what a subscriber of a multicast channel
+    /// gets.
+    pub fn shared_bytes(&self) -> Option<&[u8]> {
+        // SAFETY: the payload owns a reference, so the package lives at least as long.
+        (self.tag == Tag::SHARED).then(|| unsafe { &*address(&self.data) }.bytes())
+    }
+
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
@@ -304,12 +334,36 @@ unsafe fn as_slice(data: &Data, tag: Tag) -> &[u8] {
     }
 }
 
+/// The package whose address is in `data`.
+fn address(data: &Data) -> *mut Package {
+    // SAFETY: every variant has initialised bytes in front.
+    let inline = unsafe { data.inline };
+    let mut address = [0; size_of::<usize>()];
+    address.copy_from_slice(&inline[..size_of::<usize>()]);
+    usize::from_ne_bytes(address) as *mut Package
+}
+
+/// Releases what a payload owns.
+///
+/// # Safety
+/// `tag` describes `data`, which is not used afterwards.
+unsafe fn release(data: &Data, tag: Tag) {
+    if tag == Tag::HEAP {
+        // SAFETY: the heap variant is live and owned.
+        unsafe { block::free(data.heap.ptr) };
+    } else {
+        // SAFETY: the payload owns a reference.
+        let released = unsafe { Package::release(address(data)) };
+        debug_assert_eq!(released, Ok(()));
+    }
+}
+
 impl Drop for Payload {
     #[inline]
     fn drop(&mut self) {
-        if self.tag == Tag::HEAP {
-            // SAFETY: the heap variant is live and owned.
-            unsafe { block::free(self.data.heap.ptr) };
+        if self.tag.owns() {
+            // SAFETY: `data` and `tag` belong together, and are not used any more.
+            unsafe { release(&self.data, self.tag) };
         }
     }
 }
@@ -387,6 +441,12 @@ impl Message {
         }
     }
 
+    /// Is it a delivery of a multicast channel, with a package instead of bytes?
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.tag == Tag::SHARED
+    }
+
     /// The payload's bytes.
     #[inline]
     pub fn payload(&self) -> &[u8] {
@@ -423,9 +483,9 @@ impl Message {
 impl Drop for Message {
     #[inline]
     fn drop(&mut self) {
-        if self.tag == Tag::HEAP {
-            // SAFETY: the heap variant is live and owned.
-            unsafe { block::free(self.data.heap.ptr) };
+        if self.tag.owns() {
+            // SAFETY: `data` and `tag` belong together, and are not used any more.
+            unsafe { release(&self.data, self.tag) };
         }
     }
 }

@@ -114,6 +114,12 @@ fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>, default: lua_CFunction) -> 
     results(1)
 }
 
+/// Is this the message being dispatched, and does it own a reference to a package?
+fn is_shared(l: Lua, data: *const u8) -> bool {
+    let current = Svc::of(l).and_then(|svc| svc.current.get());
+    current.is_some_and(|m| m.shared && std::ptr::eq(m.data, data))
+}
+
 /// The message given by `(type, pointer or string, size, session, source [, owned])`.
 fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
     let (data, len) = match l.kind(first + 1) {
@@ -137,6 +143,7 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
         data,
         len,
         owned: l.bool(first + 5),
+        shared: is_shared(l, data),
     })
 }
 
@@ -214,6 +221,7 @@ native! {
             data: std::ptr::null(),
             len: 0,
             owned: false,
+            shared: false,
         };
         svc.on_error(m);
         let id = svc.running.get();

@@ -3,6 +3,7 @@
 pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
+pub(crate) mod multicast;
 pub(crate) mod profile;
 pub(crate) mod socket;
 
@@ -19,6 +20,7 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet", api::open),
     ("skynet.core", core::open),
     ("skynet.coroutine", coroutine::open),
+    ("skynet.multicast.core", multicast::open),
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
     ("skynet.socketdriver", socket::driver::open),

@@ -18,7 +18,7 @@ impl Svc {
         }
         if forward {
             let (data, len) = msg.take_payload().into_raw();
-            (m.data, m.len) = (data, len);
+            (m.data, m.len, m.shared) = (data, len, false);
         }
         let before = self.current.replace(if forward { None } else { Some(m) });
         let main = self.main.get();

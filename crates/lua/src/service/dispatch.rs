@@ -36,6 +36,7 @@ impl Svc {
             data: msg.payload().as_ptr(),
             len: msg.payload().len(),
             owned: false,
+            shared: msg.is_shared(),
         };
         match self.mode.get() {
             Mode::Deaf | Mode::Leaving => {

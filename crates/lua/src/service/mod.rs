@@ -57,6 +57,8 @@ pub(crate) struct Incoming {
     pub(crate) len: usize,
     /// The handler owns the payload: it passes the block itself on, or frees it.
     pub(crate) owned: bool,
+    /// The payload is the address of a package to which the message owns a reference.
+    pub(crate) shared: bool,
 }
 
 impl Incoming {
@@ -146,6 +148,7 @@ pub(crate) struct Tables {
     /// Bytecode that this state's functions point into.
     pub(crate) code: Vec<Arc<Image>>,
     pub(crate) profile: crate::modules::profile::Profile,
+    pub(crate) packages: crate::modules::multicast::Held,
 }
 
 /// Registry references that the dispatcher uses all the time.
@@ -285,9 +288,9 @@ impl Svc {
     }
 }
 
-/// A request is what expects an answer: a session, and not an answer itself.
+/// A request is what expects an answer: a session, and not an answer itself. The session of a multicast message is its channel.
 pub(crate) fn is_request(kind: u8, session: i32) -> bool {
-    session > 0 && kind != kind::RESPONSE && kind != kind::ERROR
+    session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST)
 }
 
 /// How much a state of up to `SMALL_HEAP` bytes may grow before a minor collection, in percent. Lua's own 20 % is 5 KB for a typical

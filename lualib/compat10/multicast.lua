@@ -1,0 +1,2 @@
+-- The old name of skynet.multicast.
+return require "skynet.multicast"

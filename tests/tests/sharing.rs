@@ -1,0 +1,66 @@
+//! Data that services share: multicast channels, sharedata, datasheet, stm, memory.
+
+use skynet_tests::{Node, lua_cases};
+
+mod multicast {
+    use super::*;
+
+    lua_cases! {
+        "sharing/multicast" {
+            ten_subscribers;
+            order;
+            channels;
+            handlers => |out| {
+                out.has("bad news").has("unreadable").has_not("Maybe forgot");
+            };
+            end_of_subscribers;
+            one_payload;
+            killed_holders;
+            core;
+            foreign_channel;
+            filtered;
+        }
+    }
+
+    /// A subscriber that never handles a message, as far as the daemon knows.
+    const DEAF: &str = r#"
+        local skynet = require "skynet"
+        local id = ...
+        skynet.start(function()
+            local daemon = skynet.queryservice "multicastd"
+            skynet.call(daemon, "lua", "SUB", math.tointeger(id))
+            skynet.fork(function() local stop = skynet.hpc() + 1000000 while skynet.hpc() < stop do end end)
+        end)
+    "#;
+
+    #[test]
+    fn undelivered() {
+        let out = Node::case("sharing/multicast", "undelivered")
+            .file("deaf.lua", DEAF)
+            .run();
+        out.passed();
+    }
+
+    /// Another node's daemon: it knows the protocol by its number only.
+    const FAR: &str = r#"
+        local skynet = require "skynet"
+        local listener = math.tointeger(...)
+        skynet.register_protocol {
+            name = "bytes", id = skynet.PTYPE_MULTICAST, unpack = skynet.unpack,
+            dispatch = function(channel, source, ...)
+                skynet.ignoreret()
+                skynet.send(listener, "lua", "far", channel, source, ...)
+            end,
+        }
+        skynet.dispatch("lua", function(_, _, ...) skynet.send(listener, "lua", "far", ...) end)
+        skynet.start(function() end)
+    "#;
+
+    #[test]
+    fn foreign_subscriber() {
+        let out = Node::case("sharing/multicast", "foreign_subscriber")
+            .file("far.lua", FAR)
+            .run();
+        out.passed();
+    }
+}
