@@ -163,10 +163,19 @@ mod udp {
 #[test]
 fn recorded_frames() {
     let lua = vectors::cases_as_lua("netpack.json");
-    let count = lua.lines().count() - 2;
-    assert!(count > 60, "{count} cases");
+    assert_eq!(lua.lines().count() - 2, 69, "all cases");
     Node::case("net/netpack", "all")
         .file("vectors_netpack.lua", lua)
+        .run()
+        .passed();
+}
+
+#[test]
+fn recorded_addresses() {
+    let lua = vectors::cases_as_lua("netaddr.json");
+    assert_eq!(lua.lines().count() - 2, 42, "all cases");
+    Node::case("net/netaddr", "all")
+        .file("vectors_netaddr.lua", lua)
         .run()
         .passed();
 }

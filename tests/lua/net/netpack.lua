@@ -3,35 +3,11 @@ local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local check = require "check"
+local recorded = require "recorded"
 
 local role, case = {}, {}
 
-local function bytes(hex)
-	return (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
-end
-
--- A byte string of a vector.
-local function data(value)
-	if type(value) == "string" then
-		return bytes(value)
-	elseif value.hex then
-		return bytes(value.hex)
-	elseif value["repeat"] then
-		local unit = bytes(value["repeat"])
-		return unit:rep(value.n // #unit + 1):sub(1, value.n)
-	end
-	local parts = {}
-	if value.t == "frames_decimal" then
-		for i = value.from, value.to do
-			parts[#parts + 1] = string.pack(">s2", i)
-		end
-	else
-		for i, part in ipairs(assert(value.concat, "a summary cannot be rebuilt")) do
-			parts[i] = data(part)
-		end
-	end
-	return table.concat(parts)
-end
+local bytes, data = recorded.bytes, recorded.data
 
 -- An engine message: the data, then type, id, number and flags as native 32-bit integers.
 local EVENT <const> = { data = 1, init = 2, close = 3, accept = 4, error = 5, warning = 7 }

@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_int};
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
 use skynet_kernel::{Payload, block};
 use skynet_net::{EventKind, Net, SocketEvent, SocketInfo, SocketType};
+use skynet_wire::netaddr;
 
 use super::buffer::Buffer;
 use crate::api::service;
@@ -405,12 +406,11 @@ native! {
     /// `udp_address(address)`: ip and port
     udp_address = |l| {
         let raw = l.bytes(1).ok_or(Fault::Argument(1, "string expected".into()))?;
-        let Some(address) = skynet_net::address::decode(raw) else {
-            return Err("Invalid udp address".into());
-        };
-        let ip = address.ip().to_string();
+        // The length alone decides the family here; sending looks at the first byte, too.
+        let (ip, port) = netaddr::udp_ip_port(raw).map_err(|e| Fault::from(e.to_string()))?;
+        let ip = netaddr::ip_text(ip).to_string();
         l.push_str(&ip);
-        l.push_int(address.port() as i64);
+        l.push_int(port.into());
         results(2)
     };
 
@@ -421,7 +421,7 @@ native! {
         l.new_table(addresses.len() * 3, 0);
         let mut n = 0;
         for ip in addresses {
-            let ip = ip.to_string();
+            let ip = netaddr::ip_text(ip).to_string();
             for _ in 0..3 {
                 n += 1;
                 l.push_str(&ip);
