@@ -62,6 +62,7 @@ pub const ALL: &[Workload] = &[
     node("chat", 1_000_000, 2_000, "deliveries", "a room tells its 10,000 members what one of them says"),
     node("multicast", 2_000_000, 2_000, "deliveries", "the same by a multicast channel with 10,000 subscribers"),
     node("memcast", 10_000, 100, "", "memory of a subscriber that works on a payload of 1 MB"),
+    node("sharedata", 60_000_000, 6_000, "fields", "fields of a shared table that were read before; beside it a local one"),
     node("fork", 1_000_000, 2_000, "coroutines", "a coroutine is made, runs and ends"),
     node("yield", 1_500_000, 1_000, "yields", "once round the own mailbox"),
     node("timer", 2_000_000, 1_000, "timers", "pending at the same time, due within half a second"),

@@ -64,3 +64,26 @@ mod multicast {
         out.passed();
     }
 }
+
+mod sharedata {
+    use super::*;
+
+    lua_cases! {
+        "sharing/sharedata" {
+            values;
+            errors => |out| {
+                out.has("Unknown data type number").has("on purpose").has("Invalid key 1.5");
+                out.has("Invalid key type boolean").has("Unsupport value type function");
+            };
+            sources;
+            update;
+            atomic;
+            delete;
+            deepcopy;
+            child_alone;
+            lifetime;
+            keys;
+            old_name;
+        }
+    }
+}

@@ -45,4 +45,30 @@ function W.memcast(name, n)
 	measure.result(name, n, measure.now() - began, ("bytes=%.1f"):format(bytes))
 end
 
+-- Walks over 1,000 items until n fields have been read; returns the seconds.
+local function read(items, n)
+	local began, sum = measure.now(), 0
+	for _ = 1, n // 3000 do
+		for i = 1, 1000 do
+			local item = items[i]
+			sum = sum + item.price + #item.name
+		end
+	end
+	assert(sum > 0)
+	return measure.now() - began
+end
+
+--- Fields of a sharedata table that have been read before, three an item; beside it those of a local table, and the first reading.
+function W.sharedata(name, n)
+	local sharedata = measure.optional "skynet.sharedata"
+	local items = {}
+	for i = 1, 1000 do items[i] = { id = i, price = i * 1.5, name = "item" .. i } end
+	sharedata.new("items", { items = items })
+	local shared = sharedata.query("items").items
+	local first = read(shared, 3000)
+	local seconds, plain = read(shared, n), read(items, n)
+	local each = ("first_ns=%.1f local_ns=%.2f shared_ns=%.2f"):format(first / 3000 * 1e9, plain / n * 1e9, seconds / n * 1e9)
+	measure.result(name, n, seconds, each)
+end
+
 return W

@@ -5,6 +5,7 @@ pub(crate) mod core;
 pub(crate) mod coroutine;
 pub(crate) mod multicast;
 pub(crate) mod profile;
+pub(crate) mod sharedata;
 pub(crate) mod socket;
 
 use mlua_sys::lua55::lua_CFunction;
@@ -23,6 +24,7 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.multicast.core", multicast::open),
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
+    ("skynet.sharedata.core", sharedata::open),
     ("skynet.socketdriver", socket::driver::open),
     ("skynet.codecache", codecache::open),
     ("skynet.require", require::open),

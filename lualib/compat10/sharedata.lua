@@ -1,0 +1,2 @@
+-- The old name of skynet.sharedata.
+return require "skynet.sharedata"
