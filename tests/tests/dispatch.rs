@@ -62,6 +62,29 @@ mod machine {
     }
 }
 
+mod leftovers {
+    use super::*;
+
+    lua_cases! {
+        "dispatch/leftovers" {
+            texts_that_do_not_fit;
+            tag_of_a_refused_request;
+            calls_by_name => |out| {
+                out.has_not("Unknown session");
+            };
+            sleepers_that_the_application_closes;
+            profiles_without_an_end;
+            timer_of_a_killed_thread;
+            exit_where_it_cannot_wait => |out| {
+                out.has("exit false attempt to yield from outside a coroutine").has("to nobody nil");
+                out.has("closed").has_not("comes back");
+            };
+            hook_of_the_application;
+            sends_to_one_that_leaves;
+        }
+    }
+}
+
 mod robust {
     use super::*;
 

@@ -26,6 +26,7 @@ lua_cases! {
     "seri/vectors" {
         arguments;
         nasty_pairs;
+        pairs_that_change_the_outer_table;
         random_bytes;
         under_a_memory_limit;
     }

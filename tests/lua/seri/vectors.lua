@@ -329,6 +329,43 @@ function case.nasty_pairs()
 	check.eq("it still works", skynet.unpack(skynet.packstring "z"), "z")
 end
 
+-- Lua code that runs while an outer table is being packed takes its current key away: `next` has no way on.
+function case.pairs_that_change_the_outer_table()
+	local function outer(change)
+		local t = {}
+		for i = 1, 20 do
+			t["key" .. i] = setmetatable({}, { __pairs = function(inner)
+				change(t)
+				return next, inner
+			end })
+		end
+		return t
+	end
+	local function empty(t)
+		for k in next, t do
+			t[k] = nil
+		end
+		for i = 1, 100 do
+			t[i + 0.5] = i
+		end
+	end
+	local big = ("x"):rep(1 << 20)
+	local ended = {}
+	for _ = 1, 1000 do
+		local ok, err = pcall(skynet.packstring, big, outer(empty))
+		ended[#ended + 1] = ok and "packed" or err:find "invalid key to 'next'" and "refused" or err
+	end
+	check.eq("always the same", { ended[1], ended[1000] }, { "refused", "refused" })
+	local count = 0
+	for _ in next, skynet.unpack(skynet.packstring(outer(function(t) t.key1 = false end))) do
+		count = count + 1
+	end
+	check.eq("a harmless change", count, 20)
+	local file <close> = assert(io.open "/proc/self/statm")
+	local _, pages = file:read("n", "n")
+	check.ok("no buffer is lost", pages * 4096 < 600 << 20, pages)
+end
+
 -- Random bytes never crash: they give values or an error.
 function case.random_bytes()
 	local seed = 42

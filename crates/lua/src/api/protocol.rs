@@ -62,7 +62,7 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
 
 /// `lua`, `response`, `error` and `debug`. *raises*
 pub(crate) fn register_standard(l: Lua, svc: &Svc, skynet: c_int) {
-    let make = |name: &str, id: u8| {
+    let make = |name: &'static str, id: u8| {
         l.new_table(0, 6);
         l.push_str(name);
         l.raw_set_str(-2, "name");

@@ -73,8 +73,7 @@ native! {
     /// `address(x)`
     address = |l| {
         if l.kind(1) == Type::Number {
-            let text = address_text(l, 1);
-            l.push_str(&text);
+            l.push_owned(address_text(l, 1));
         } else {
             l.to_display(1);
         }
@@ -117,7 +116,7 @@ native! {
         let svc = service(l)?;
         match svc.cx.node().getenv(text_argument(l, 1)?) {
             Some(value) => {
-                l.push_str(&value);
+                l.push_owned(value);
                 results(1)
             }
             None => results(0),
@@ -210,7 +209,11 @@ native! {
         let svc = service(l)?;
         let id = svc.running.get();
         match if id == NO_TASK { None } else { svc.tag(id) } {
-            Some(Tag::On(tag)) => l.push_bytes(&tag),
+            Some(Tag::On(tag)) => {
+                let text = tag.to_vec();
+                drop(tag);
+                l.push_owned(text);
+            }
             Some(Tag::Off) => l.push_bool(false),
             None => l.push_nil(),
         }

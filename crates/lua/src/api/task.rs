@@ -215,8 +215,9 @@ native! {
         }
         let Some(id) = found else { return results(0) };
         let waiting = svc.with(|t| t.tasks.get(id).waiting);
-        forget_token(l, svc, id);
+        forget_token(l, svc, waiting);
         svc.with(|t| {
+            t.callee_names.remove(&waiting);
             t.forks.retain(|f| !matches!(f, Fork::Task(task, _) if *task == id));
             t.wakeups.retain(|w| *w != id);
             match t.sessions.get_mut(waiting) {
@@ -224,7 +225,8 @@ native! {
                 Some(p) if p.kind == Kind::Wait => {
                     t.sessions.remove(waiting);
                 }
-                Some(p) => p.kind = Kind::Abandoned,
+                Some(p) if p.kind == Kind::Call => p.kind = Kind::Abandoned,
+                Some(p) => p.kind = Kind::Expired,
                 None => {}
             }
         });
@@ -248,7 +250,7 @@ native! {
                         .iter()
                         .filter_map(|p| match p.kind {
                             Kind::Break => Some((p.session, None)),
-                            Kind::Abandoned | Kind::Handler => None,
+                            Kind::Abandoned | Kind::Expired | Kind::Handler => None,
                             _ => Some((p.session, Some(p.task))),
                         })
                         .collect()
@@ -271,8 +273,7 @@ native! {
                             push_task_text(l, svc, session, id);
                         }
                         None => {
-                            let title = format!("BREAK session: {session}");
-                            l.push_str(&title);
+                            l.push_owned(format!("BREAK session: {session}"));
                             l.push_str("BREAK");
                         }
                     }
@@ -285,7 +286,12 @@ native! {
                 let session = l.int(1).unwrap_or(0) as i32;
                 give_tasks_to_functions(l, svc);
                 match svc.with(|t| t.sessions.get(session).copied()) {
-                    Some(p) if !matches!(p.kind, Kind::Break | Kind::Abandoned | Kind::Handler) => {
+                    Some(p)
+                        if !matches!(
+                            p.kind,
+                            Kind::Break | Kind::Abandoned | Kind::Expired | Kind::Handler
+                        ) =>
+                    {
                         push_task_text(l, svc, session, p.task);
                     }
                     Some(p) if p.kind == Kind::Break => l.push_str("BREAK"),
@@ -318,7 +324,7 @@ native! {
                 let n = svc.with(|t| {
                     t.sessions
                         .iter()
-                        .filter(|p| !matches!(p.kind, Kind::Break | Kind::Abandoned))
+                        .filter(|p| !matches!(p.kind, Kind::Break | Kind::Abandoned | Kind::Expired))
                         .count()
                 });
                 l.push_int(n as i64);
@@ -348,7 +354,7 @@ native! {
                     let failed = t
                         .sessions
                         .iter()
-                        .filter(|p| p.callee == callee && callee != 0 && p.kind != Kind::Abandoned);
+                        .filter(|p| p.is_owed_by(callee));
                     t.failures.extend(failed.map(|p| (p.session, Late::Expected)));
                 });
             }

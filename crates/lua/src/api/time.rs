@@ -125,7 +125,9 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
         let task = t.tasks.get_mut(id);
         task.waiting = session;
         task.own_token = own;
-        t.tokens += !own as usize;
+        if !own {
+            t.tokens.insert(session);
+        }
     });
     if let Some(delay) = delay {
         svc.trace_here(l, "sleep");
@@ -152,7 +154,7 @@ fn token_in_use(l: Lua, svc: &Svc, own: bool) -> bool {
     {
         return true;
     }
-    if svc.with(|t| t.tokens) == 0 {
+    if svc.with(|t| t.tokens.is_empty()) {
         return false;
     }
     if own && l.kind(1) == Type::Nil {
@@ -181,22 +183,19 @@ fn sleeper_in_table(l: Lua, svc: &Svc) -> Option<i32> {
     })
 }
 
-/// The task is killed while it may be sleeping: nobody finds it by its token any more.
-pub(crate) fn forget_token(l: Lua, svc: &Svc, id: TaskId) {
-    let waiting = svc.with(|t| {
-        let task = t.tasks.get(id);
-        (t.tokens > 0 && task.waiting != 0 && !task.own_token).then_some(task.waiting)
-    });
-    let Some(waiting) = waiting else { return };
+/// Nobody will find the sleeper of this session by its token any more: it was killed, or its coroutine closed.
+pub(crate) fn forget_token(l: Lua, svc: &Svc, session: i32) {
+    if !svc.with(|t| t.tokens.remove(&session)) {
+        return;
+    }
     l.push_ref(svc.refs.tokens.get());
     let tokens = l.top();
     l.push_nil();
     while l.next(tokens) {
-        if l.int(-1) == Some(waiting as i64) {
+        if l.int(-1) == Some(session as i64) {
             l.pop(1);
             l.push_nil();
             l.raw_set(tokens);
-            svc.with(|t| t.tokens -= 1);
             break;
         }
         l.pop(1);
@@ -235,6 +234,9 @@ continuation! {
         results(0)
     };
 
+    /// The function of a timer has ended.
+    timer_done = |_: Lua, _, _| results(0);
+
     /// As `awake`, for `wait`, which returns nothing.
     awake_silently = |l: Lua, _, ctx| {
         wake_up(l, ctx)?;
@@ -249,9 +251,13 @@ fn wake_up(l: Lua, own: isize) -> Result<Wake, Fault> {
     if own == 0 {
         l.push_ref(svc.refs.tokens.get());
         l.push_value(1);
+        l.raw_get(-2);
+        let session = l.int(-1).unwrap_or(0) as i32;
+        l.pop(1);
+        l.push_value(1);
         l.push_nil();
         l.raw_set(-3);
-        svc.with(|t| t.tokens = t.tokens.saturating_sub(1));
+        svc.with(|t| t.tokens.remove(&session));
     } else {
         svc.with(|t| t.tasks.get_mut(svc.running.get()).own_token = false);
     }
@@ -262,6 +268,7 @@ const TIMER: &CStr = c"skynet.timer";
 
 /// A cancellable timer, as a userdata.
 struct TimerObject {
+    /// 0 once it has fired or was cancelled.
     session: i32,
     key: Option<TimerKey>,
 }
@@ -302,6 +309,9 @@ native! {
         let svc = service(l)?;
         let ms = milliseconds(l, 1)?;
         l.set_top(2);
+        if l.kind(2) == Type::Nil {
+            return Err(Fault::Argument(2, "function expected".into()));
+        }
         let object: *mut TimerObject = l.new_userdata(std::mem::size_of::<TimerObject>(), 0).cast();
         // SAFETY: a new block of the right size.
         unsafe { object.write(TimerObject { session: 0, key: None }) };
@@ -313,13 +323,28 @@ native! {
             l.set_field(-2, c"__index");
         }
         l.set_metatable(-2);
+        l.push_value(3);
+        l.push_value(2);
+        l.push_closure(run_timer, 2);
+        l.replace(2);
         let (session, _, key) = start_timer(l, svc, 2, Delay::Ms(ms))?;
         // SAFETY: the userdata is at the top of the stack, alive.
         unsafe { object.write(TimerObject { session, key }) };
         results(1)
     };
 
-    /// `timer:cancel()`: true if the function will not run
+    /// What a timer runs; upvalues: the object and the function.
+    run_timer = |l| {
+        let object: *mut TimerObject = l.userdata(mlua_sys::lua55::lua_upvalueindex(1)).cast();
+        // SAFETY: the closure keeps the object alive; nobody else refers to it now.
+        unsafe { (*object).session = 0 };
+        let args = l.top();
+        l.push_value(mlua_sys::lua55::lua_upvalueindex(2));
+        l.insert(1);
+        Ok(Next::Call { args, results: 0, ctx: 0, then: timer_done })
+    };
+
+    /// `timer:cancel()`: true if the function has not run and never will
     cancel = |l| {
         let svc = service(l)?;
         // SAFETY: raises unless the argument is a timer of this state.
@@ -327,13 +352,18 @@ native! {
             &mut *mlua_sys::lua55::luaL_checkudata(l.0, 1, TIMER.as_ptr()).cast::<TimerObject>()
         };
         let session = std::mem::take(&mut object.session);
+        if session == 0 {
+            l.push_bool(false);
+            return results(1);
+        }
         let Some(task) = svc.with(|t| {
             let p = t.sessions.get_mut(session).filter(|p| p.kind == Kind::Timer)?;
             let task = p.task;
-            p.kind = Kind::Break;
+            p.kind = Kind::Expired;
             Some(task)
         }) else {
-            l.push_bool(false);
+            // `killthread` was there first.
+            l.push_bool(true);
             return results(1);
         };
         // Unless its message is on the way already, nothing will come for the session.
@@ -390,7 +420,7 @@ native! {
         });
         let id = match own {
             Some(id) => Some(id),
-            None if svc.with(|t| t.tokens) == 0 => None,
+            None if svc.with(|t| t.tokens.is_empty()) => None,
             None => sleeper_in_table(l, svc).and_then(|s| svc.with(|t| t.sessions.get(s).map(|p| p.task))),
         };
         let Some(id) = id else { return results(0) };

@@ -79,6 +79,32 @@ fn readable(file: &str) -> bool {
     std::fs::File::open(file).is_ok_and(|f| f.metadata().is_ok_and(|m| m.is_file()))
 }
 
+/// Looks for a module on a path: its function is pushed, and the file's name returned; or which files are not there.
+fn find_file(l: Lua, name: &str, path: &str) -> Result<(String, bool), Fault> {
+    let inside = name.replace('.', "/");
+    let mut tried = String::new();
+    for pattern in path.split(';').filter(|p| !p.is_empty()) {
+        let file = pattern.replace('?', &inside);
+        if readable(&file) {
+            return match load_file(l, &file) {
+                Ok(()) => Ok((file, true)),
+                Err(e) => Err(Fault::Plain(
+                    format!(
+                        "error loading module '{name}' from file '{file}':\n\t{}",
+                        String::from_utf8_lossy(&e.text())
+                    )
+                    .into(),
+                )),
+            };
+        }
+        if !tried.is_empty() {
+            tried.push_str("\n\t");
+        }
+        tried.push_str(&format!("no file '{file}'"));
+    }
+    Ok((tried, false))
+}
+
 native! {
     search_core = |l| {
         let name = module_name(l)?;
@@ -96,8 +122,7 @@ native! {
         if embedded::CORE_MODULES.contains(&name) {
             return push_embedded(l, name);
         }
-        let text = format!("no field package.preload['{name}']");
-        l.push_str(&text);
+        l.push_owned(format!("no field package.preload['{name}']"));
         results(1)
     };
 
@@ -108,33 +133,9 @@ native! {
         let Some(path) = l.bytes(-1) else {
             return Err("'package.path' must be a string".into());
         };
-        let path = String::from_utf8_lossy(path);
-        let inside = name.replace('.', "/");
-        let mut tried = String::new();
-        for pattern in path.split(';').filter(|p| !p.is_empty()) {
-            let file = pattern.replace('?', &inside);
-            if readable(&file) {
-                return match load_file(l, &file) {
-                    Ok(()) => {
-                        l.push_str(&file);
-                        results(2)
-                    }
-                    Err(e) => Err(Fault::Plain(
-                        format!(
-                            "error loading module '{name}' from file '{file}':\n\t{}",
-                            String::from_utf8_lossy(&e.text())
-                        )
-                        .into(),
-                    )),
-                };
-            }
-            if !tried.is_empty() {
-                tried.push_str("\n\t");
-            }
-            tried.push_str(&format!("no file '{file}'"));
-        }
-        l.push_str(&tried);
-        results(1)
+        let (text, found) = find_file(l, name, &String::from_utf8_lossy(path))?;
+        l.push_owned(text);
+        results(if found { 2 } else { 1 })
     };
 
     search_embedded = |l| {
@@ -142,8 +143,7 @@ native! {
         if embedded::module(name).is_some() {
             return push_embedded(l, name);
         }
-        let text = format!("no embedded module '{name}'");
-        l.push_str(&text);
+        l.push_owned(format!("no embedded module '{name}'"));
         results(1)
     };
 
@@ -153,8 +153,7 @@ native! {
         let Some(file) = l.bytes(1) else {
             return Err(Fault::Argument(1, format!("file name expected, got {}", l.type_name(1)).into()));
         };
-        let file = String::from_utf8_lossy(file);
-        match load_file(l, &file) {
+        match load_file(l, &String::from_utf8_lossy(file)) {
             Ok(()) => {
                 if env != 0 {
                     l.push_value(env);
@@ -168,7 +167,7 @@ native! {
             }
             Err(e) => {
                 l.push_nil();
-                l.push_bytes(&e.text());
+                l.push_owned(e.text());
                 results(2)
             }
         }

@@ -38,7 +38,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 ];
 
 /// Runs a text command; the result is pushed by `push`.
-fn run_command(l: Lua, param: Option<&str>, push: impl FnOnce(&str) -> Outcome) -> Outcome {
+fn run_command(l: Lua, param: Option<&str>, push: impl FnOnce(String) -> Outcome) -> Outcome {
     let svc = service(l)?;
     let name = l.bytes(1).ok_or(Fault::Argument(
         1,
@@ -51,10 +51,10 @@ fn run_command(l: Lua, param: Option<&str>, push: impl FnOnce(&str) -> Outcome) 
             .and_then(|p| p.trim().parse::<i64>().ok())
             .unwrap_or(0);
         let session = time::bare_timeout(svc, cs.clamp(i32::MIN as i64, i32::MAX as i64) as i32);
-        return push(&session.to_string());
+        return push(session.to_string());
     }
     match svc.cx.node().command(&svc.cx, name, param.unwrap_or("")) {
-        Some(result) => push(&result),
+        Some(result) => push(result),
         None => results(0),
     }
 }
@@ -137,7 +137,7 @@ native! {
     command = |l| {
         let param = text_param(l)?;
         run_command(l, param, |result| {
-            l.push_str(result);
+            l.push_owned(result);
             results(1)
         })
     };
@@ -167,7 +167,7 @@ native! {
     /// `addresscommand(cmd [, param])`: the resulting `:handle` as an integer
     addresscommand = |l| {
         let param = text_param(l)?;
-        run_command(l, param, |result| match skynet_kernel::Handle::parse(result) {
+        run_command(l, param, |result| match skynet_kernel::Handle::parse(&result) {
             Some(handle) => {
                 l.push_int(handle.0 as i64);
                 results(1)

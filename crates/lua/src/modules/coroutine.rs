@@ -49,7 +49,7 @@ fn push_weak_table(l: Lua, name: &std::ffi::CStr) {
 }
 
 /// `table[coroutine at i] = top`, pops it. *raises*
-fn set_in(l: Lua, name: &std::ffi::CStr, i: c_int) {
+pub(super) fn set_in(l: Lua, name: &std::ffi::CStr, i: c_int) {
     let i = l.abs(i);
     push_weak_table(l, name);
     l.push_value(i);
@@ -59,7 +59,7 @@ fn set_in(l: Lua, name: &std::ffi::CStr, i: c_int) {
 }
 
 /// Pushes `table[coroutine at i]`. *raises*
-fn get_in(l: Lua, name: &std::ffi::CStr, i: c_int) -> Type {
+pub(super) fn get_in(l: Lua, name: &std::ffi::CStr, i: c_int) -> Type {
     let i = l.abs(i);
     push_weak_table(l, name);
     l.push_value(i);

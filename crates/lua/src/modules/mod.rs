@@ -69,7 +69,7 @@ pub(crate) fn prepare(l: Lua) -> Result<(), Fault> {
 }
 
 /// A module table of native functions. *raises*
-pub(crate) fn push_functions(l: Lua, functions: &[(&str, lua_CFunction)]) {
+pub(crate) fn push_functions(l: Lua, functions: &[(&'static str, lua_CFunction)]) {
     l.new_table(0, functions.len());
     for (name, f) in functions {
         l.push_function(*f);

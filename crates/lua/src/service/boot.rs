@@ -27,6 +27,8 @@ struct Plan {
     cpath: String,
     preload: Option<String>,
     loader: Option<String>,
+    /// The application's own loader cannot be loaded, and why.
+    no_loader: Option<String>,
     /// Why no file was taken; filled in by the search.
     failures: String,
     /// The pattern that matched.
@@ -59,6 +61,7 @@ impl Svc {
             // A config that names the loader of an installation which is not there has nothing to lose: the built-in one does
             // the same.
             loader: std::path::Path::new(&loader).exists().then_some(loader),
+            no_loader: None,
             failures: String::new(),
             found: None,
             directory: String::new(),
@@ -98,7 +101,10 @@ impl Svc {
         }
         let text = l.bytes(-1).unwrap_or(b"not enough memory").to_vec();
         l.set_top(0);
-        self.cx.log([b"lua loader error : ", &text[..]].concat());
+        match plan.no_loader {
+            Some(why) => self.cx.log(why),
+            None => self.cx.log([b"lua loader error : ", &text[..]].concat()),
+        }
         self.refuse_to_start();
     }
 
@@ -161,11 +167,11 @@ native! {
         l.set_field(REGISTRY, c"skynet_context");
         modules::prepare(l)?;
         search::install(l);
-        let outcome = match &plan.loader {
-            Some(loader) if !comes_from_the_binary(plan) => run_custom_loader(l, plan, loader),
-            _ => run_script(l, plan),
-        };
-        outcome?;
+        if plan.loader.is_none() || comes_from_the_binary(plan) {
+            run_script(l, plan)?;
+        } else {
+            run_custom_loader(l, plan)?;
+        }
         svc.apply_memory_limit(l);
         results(0)
     };
@@ -184,7 +190,7 @@ fn comes_from_the_binary(plan: &Plan) -> bool {
 }
 
 /// The application's own loader gets the search paths as globals and the whole line as its argument. *raises*
-fn run_custom_loader(l: Lua, plan: &Plan, loader: &str) -> Outcome {
+fn run_custom_loader(l: Lua, plan: &mut Plan) -> Outcome {
     let globals = [
         (c"LUA_PATH", Some(&plan.path)),
         (c"LUA_CPATH", Some(&plan.cpath)),
@@ -193,20 +199,17 @@ fn run_custom_loader(l: Lua, plan: &Plan, loader: &str) -> Outcome {
     ];
     for (name, value) in globals {
         if let Some(value) = value {
-            l.push_str(value);
+            l.push_bytes(value.as_bytes());
             l.set_global(name);
         }
     }
+    let loader = plan.loader.as_deref().unwrap_or_default();
     if let Err(e) = search::load_file(l, loader) {
-        return Err(Fault::Plain(
-            format!(
-                "Can't load {loader} : {}",
-                String::from_utf8_lossy(&e.text())
-            )
-            .into(),
-        ));
+        let why = String::from_utf8_lossy(&e.text()).into_owned();
+        plan.no_loader = Some(format!("Can't load {loader} : {why}"));
+        return Err("no loader".into());
     }
-    l.push_str(&plan.line);
+    l.push_bytes(plan.line.as_bytes());
     l.call(1, 0);
     results(0)
 }
@@ -218,7 +221,7 @@ fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
             "no script is named: snlua SCRIPT [ARGS]".into(),
         ));
     }
-    l.push_str(&plan.words[0]);
+    l.push_bytes(plan.words[0].as_bytes());
     l.set_global(c"SERVICE_NAME");
     find_script(l, plan)?;
     let main = l.top();
@@ -227,13 +230,13 @@ fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
         if pattern_is_folder(pattern) {
             plan.path = format!("{}?.lua;{}", plan.directory, plan.path);
         }
-        l.push_str(&plan.directory);
+        l.push_bytes(plan.directory.as_bytes());
         l.set_global(c"SERVICE_PATH");
     }
     l.get_global(c"package");
-    l.push_str(&plan.path);
+    l.push_bytes(plan.path.as_bytes());
     l.set_field(-2, c"path");
-    l.push_str(&plan.cpath);
+    l.push_bytes(plan.cpath.as_bytes());
     l.set_field(-2, c"cpath");
     l.pop(1);
     if !l.check_stack(plan.words.len() as i32 + 8) {
@@ -246,14 +249,14 @@ fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
             ));
         }
         for word in &plan.words {
-            l.push_str(word);
+            l.push_bytes(word.as_bytes());
         }
         l.call(plan.words.len() as i32, 0);
     }
     require::install(l);
     l.set_top(main);
     for word in &plan.words[1..] {
-        l.push_str(word);
+        l.push_bytes(word.as_bytes());
     }
     l.call(plan.words.len() as i32 - 1, 0);
     results(0)

@@ -39,11 +39,12 @@ impl Svc {
             shared: msg.is_shared(),
         };
         match self.mode.get() {
-            Mode::Deaf | Mode::Leaving => {
+            Mode::Deaf => {
                 if is_request(m.kind, m.session) {
                     self.fail_request(m.source, m.session);
                 }
             }
+            Mode::Leaving => self.answer_dropped(m),
             Mode::Dispatcher => {
                 self.dispatch_here(m);
                 self.report(m);
@@ -51,6 +52,19 @@ impl Svc {
             }
             Mode::Callback { forward } => self.deliver_to_callback(&mut msg, m, forward),
         }
+    }
+
+    /// A message that comes too late: its sender hears what it would have heard if it had still been in the mailbox.
+    fn answer_dropped(&self, m: Incoming) {
+        if m.source == Handle::NONE {
+            return;
+        }
+        let session = if is_request(m.kind, m.session) {
+            m.session
+        } else {
+            0
+        };
+        let _ = self.cx.send(m.source, kind::ERROR, session, Payload::EMPTY);
     }
 
     /// A payload that somebody has taken over is not freed with its message.
@@ -152,8 +166,8 @@ impl Svc {
         };
         match p.kind {
             // The deadline of a call whose task was killed: the answer may still come.
-            Kind::Abandoned if m.source == Handle::NONE && p.callee != 0 => self.abandon(p),
-            Kind::Break | Kind::Abandoned => {}
+            Kind::Abandoned if m.source == Handle::NONE => self.abandon(p),
+            Kind::Break | Kind::Abandoned | Kind::Expired => {}
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
                 self.abandon(p);
@@ -161,7 +175,7 @@ impl Svc {
             }
             Kind::Call => {
                 if self.cancel_deadline(m.session) {
-                    self.abandon(Pending { callee: 0, ..p });
+                    self.expire(p);
                 }
                 self.resume(p.task, m.session, Wake::Answer(m), 0);
             }
@@ -183,13 +197,17 @@ impl Svc {
 
     /// A late answer to this session is dropped quietly.
     pub(super) fn abandon(&self, p: Pending) {
-        self.with(|t| {
-            t.sessions.insert(Pending {
-                kind: Kind::Abandoned,
-                task: NO_TASK,
-                ..p
-            })
-        });
+        self.give_up(p, Kind::Abandoned);
+    }
+
+    /// The message of this session's deadline, which is on its way, is dropped quietly.
+    pub(super) fn expire(&self, p: Pending) {
+        self.give_up(p, Kind::Expired);
+    }
+
+    fn give_up(&self, p: Pending, kind: Kind) {
+        let task = NO_TASK;
+        self.with(|t| t.sessions.insert(Pending { kind, task, ..p }));
     }
 
     /// A timer of ours answers with source 0; true if it was the deadline of a call.
@@ -228,15 +246,16 @@ impl Svc {
 
     /// Session 0: the source is gone, and with it everything that was asked of it or by it. Else one request has failed.
     pub(crate) fn on_error(&self, m: Incoming) {
+        if m.session == 0 {
+            self.trace_unused(m.source);
+        }
         self.enqueue(|t| {
             if m.session == 0 {
                 t.owed.drop_requester(m.source);
                 let failed = t
                     .sessions
                     .iter()
-                    .filter(|p| {
-                        p.callee == m.source.0 && p.callee != 0 && p.kind != Kind::Abandoned
-                    })
+                    .filter(|p| p.is_owed_by(m.source.0))
                     // A request that the dead had passed on is answered by somebody else.
                     .map(|p| (p.session, Late::Unlikely));
                 t.failures.extend(failed);
@@ -270,6 +289,7 @@ impl Svc {
         let main = self.main.get();
         let Some(id) = self.take_task() else {
             main.pop(args);
+            self.trace_unused(m.source);
             self.fail_request(m.source, m.session);
             self.cx.log(format!(
                 "lua memory error : [{:x} to :{:x} : {}]",
@@ -293,6 +313,7 @@ impl Svc {
     }
 
     pub(super) fn unknown_request(&self, m: Incoming, class: Option<i32>) {
+        self.trace_unused(m.source);
         if m.session != 0 {
             return self.fail_request(m.source, m.session);
         }

@@ -29,7 +29,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use mlua_sys::lua55 as ffi;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{
     Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, kind,
 };
@@ -129,8 +129,8 @@ pub(crate) struct Tables {
     pub(crate) deadlines: FxHashMap<i32, Option<TimerKey>>,
     /// `skynet.trace_timeout`: session to when and where the timer was made.
     pub(crate) timer_origins: FxHashMap<i32, Vec<u8>>,
-    /// Entries in the Lua table of tokens.
-    pub(crate) tokens: usize,
+    /// Sessions with an entry in the Lua table of tokens.
+    pub(crate) tokens: FxHashSet<i32>,
     /// Woken tasks, in order.
     pub(crate) wakeups: VecDeque<TaskId>,
     /// Sessions that have failed and whose tasks are to be told.

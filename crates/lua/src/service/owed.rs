@@ -19,8 +19,11 @@ pub(crate) struct Owed {
     /// Open `response()` closures: id to (session, requester).
     pub(crate) responses: FxHashMap<u64, (i32, Handle)>,
     next_response: u64,
-    /// Requests whose handler ended, or that a Lua callback took.
-    forgotten: VecDeque<(i32, Handle)>,
+    /// Requests whose handler ended, or that a Lua callback took, with the number that each has in `order`.
+    forgotten: FxHashMap<(i32, Handle), u64>,
+    /// Them and those settled since, oldest first.
+    order: VecDeque<(u64, (i32, Handle))>,
+    count: u64,
 }
 
 impl Owed {
@@ -34,30 +37,37 @@ impl Owed {
     /// The requester is gone: forget what is owed to it.
     pub(crate) fn drop_requester(&mut self, source: Handle) {
         self.responses.retain(|_, (_, s)| *s != source);
-        self.forgotten.retain(|(_, s)| *s != source);
+        self.forgotten.retain(|(_, s), _| *s != source);
     }
 
     /// A request without an answer in sight.
     pub(crate) fn remember(&mut self, session: i32, source: Handle) {
-        if self.forgotten.len() == MAX_FORGOTTEN {
-            self.forgotten.pop_front();
+        self.count += 1;
+        self.forgotten.insert((session, source), self.count);
+        self.order.push_back((self.count, (session, source)));
+        if self.order.len() > 2 * self.forgotten.len() + 64 {
+            let forgotten = &self.forgotten;
+            self.order.retain(|(n, o)| forgotten.get(o) == Some(n));
         }
-        self.forgotten.push_back((session, source));
+        while self.forgotten.len() > MAX_FORGOTTEN {
+            let Some((n, oldest)) = self.order.pop_front() else {
+                return;
+            };
+            if self.forgotten.get(&oldest) == Some(&n) {
+                self.forgotten.remove(&oldest);
+            }
+        }
     }
 
     /// An answer to, or a hand-over of, a request went out by other means.
     pub(crate) fn settle(&mut self, session: i32, source: Handle) {
-        if self.forgotten.is_empty() || session <= 0 {
-            return;
-        }
-        if let Some(i) = self.forgotten.iter().position(|&o| o == (session, source)) {
-            self.forgotten.remove(i);
-        }
+        self.forgotten.remove(&(session, source));
     }
 
     fn take_all(&mut self) -> Vec<(i32, Handle)> {
         let mut all: Vec<_> = self.responses.drain().map(|(_, o)| o).collect();
-        all.extend(self.forgotten.drain(..));
+        all.extend(self.forgotten.drain().map(|(o, _)| o));
+        self.order.clear();
         all
     }
 }
@@ -105,5 +115,35 @@ impl Svc {
         for callee in callees {
             let _ = self.cx.send(Handle(callee), kind::ERROR, 0, Payload::EMPTY);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_forgotten_requests_go_first() {
+        let mut owed = Owed::default();
+        let more = MAX_FORGOTTEN as i32 + 10;
+        for session in 1..=more {
+            owed.remember(session, Handle(1));
+        }
+        let mut kept: Vec<_> = owed.take_all().into_iter().map(|(s, _)| s).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, (11..=more).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_settled_leaves_nothing_behind() {
+        let mut owed = Owed::default();
+        owed.remember(1, Handle(7));
+        for session in 2..100_000 {
+            owed.remember(session, Handle(1));
+            owed.settle(session, Handle(1));
+            assert!(owed.order.len() <= 70);
+        }
+        owed.drop_requester(Handle(1));
+        assert_eq!(owed.take_all(), [(1, Handle(7))]);
     }
 }

@@ -6,9 +6,10 @@
 use std::ffi::c_int;
 
 use super::entry::{TIMER_ARGUMENTS, make_task, object_text, push_timer_arguments, trace_of};
-use super::sessions::{Kind, Late, Pending};
+use super::sessions::{Kind, Late};
 use super::tasks::{NO_TASK, State, TaskId};
 use super::{Incoming, Mode, NO_THREAD, Svc, Wake};
+use crate::api::time::forget_token;
 use crate::vm::lua::{Lua, Type};
 use mlua_sys::lua55 as ffi;
 
@@ -60,13 +61,13 @@ impl Svc {
     /// Resumes a task that waits for `session`. If it no longer does (an error, such as a lack of memory, met the suspension on
     /// its way out), what the task does now must not be disturbed.
     pub(super) fn resume(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
-        let waits = self.with(|t| {
+        let (waits, has_token) = self.with(|t| {
             let task = t.tasks.get_mut(id);
             let waits = task.waiting == session && task.state == State::Waiting;
             if waits {
                 task.waiting = 0;
             }
-            waits
+            (waits, t.tokens.contains(&session))
         });
         if !waits {
             return;
@@ -74,6 +75,10 @@ impl Svc {
         self.wake.set(wake);
         self.trace_resume(id);
         self.run(id, args);
+        if has_token && self.main.get() != NO_THREAD {
+            // The application has closed the coroutine that slept.
+            forget_token(self.main.get(), self, session);
+        }
     }
 
     pub(super) fn resume_woken(&self, id: TaskId) {
@@ -115,7 +120,7 @@ impl Svc {
                 }
                 match late {
                     Late::Expected => self.abandon(p),
-                    _ if due => self.abandon(Pending { callee: 0, ..p }),
+                    _ if due => self.expire(p),
                     Late::Unlikely => self.with(|t| t.ended.add(session)),
                     Late::No => {}
                 }
@@ -129,7 +134,7 @@ impl Svc {
                 }
                 self.run_answer_handler(p.task as c_int, None);
             }
-            Kind::Break | Kind::Abandoned => {}
+            Kind::Break | Kind::Abandoned | Kind::Expired => {}
             // Not calls: an error for them makes no sense; they go on waiting.
             Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function => {
                 self.with(|t| t.sessions.insert(p));
@@ -187,6 +192,7 @@ impl Svc {
         if self.init_task.get() == id {
             self.init_task.set(NO_TASK);
         }
+        self.profile_end(id);
         if let Some((_, anchor)) = self.with(|t| t.tasks.put_back(id)) {
             l.free_ref(anchor);
         }

@@ -24,8 +24,10 @@ pub(crate) enum Kind {
     Function,
     /// Woken early: the timer's message is still to come and is dropped.
     Break,
-    /// Given up (deadline, closed select, killed task): a late answer is dropped.
+    /// A call that was given up (deadline, closed select, killed task): a late answer is dropped.
     Abandoned,
+    /// Given up too, but only a timer's message is still to come.
+    Expired,
     /// A Lua function gets the answer (`request`/select); `task` holds its registry reference.
     Handler,
 }
@@ -74,6 +76,13 @@ pub(crate) struct Pending {
     /// The callee for calls by handle, else 0.
     pub(crate) callee: u32,
     pub(crate) kind: Kind,
+}
+
+impl Pending {
+    /// Is this an answer that somebody still waits for, and that the service `callee` owes?
+    pub(crate) fn is_owed_by(&self, callee: u32) -> bool {
+        self.callee == callee && callee != 0 && matches!(self.kind, Kind::Call | Kind::Handler)
+    }
 }
 
 const EMPTY: Pending = Pending {

@@ -5,6 +5,8 @@
 //! service plus, if the service is running, a SIGURG to exactly the worker that runs it. The handler looks whether the
 //! service that this thread runs *now* has a flag, and sets the hook; a signal that comes too late finds nothing to do.
 //! SIGURG is ignored by default and by everything that we know of, and interrupted system calls are restarted.
+//!
+//! A hook of the application's own (`debug.sethook`) makes way for ours and is put back when ours has run.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -31,10 +33,38 @@ pub(crate) struct Interrupts {
     runner: AtomicI32,
     /// The Lua thread that runs. Written and read (in the signal handler) by the running worker only.
     active: AtomicPtr<lua_State>,
+    /// Hooks that ours has displaced. Only for the running worker, its signal handler included.
+    displaced: [Cell<Displaced>; DISPLACED],
     memory: Arc<MemoryAccount>,
     /// Whose log lines to write; set once the service has a context.
     pub(crate) cx: OnceLock<Weak<Context>>,
 }
+
+/// Hooks of the application that are kept at a time; more threads than that are hardly interrupted before they run on.
+const DISPLACED: usize = 4;
+
+/// A hook that the application had set on a thread.
+#[derive(Clone, Copy)]
+struct Displaced {
+    /// Null: none.
+    thread: *mut lua_State,
+    hook: Option<ffi::lua_Hook>,
+    mask: c_int,
+    count: c_int,
+}
+
+const NOTHING: Displaced = Displaced {
+    thread: std::ptr::null_mut(),
+    hook: None,
+    mask: 0,
+    count: 0,
+};
+
+// SAFETY: everything is atomic or locked but `displaced`, which only the thread that runs the service touches; the kernel hands a
+// service over with a lock in between.
+unsafe impl Send for Interrupts {}
+// SAFETY: as above.
+unsafe impl Sync for Interrupts {}
 
 thread_local! {
     /// What this worker runs now. Plain data without a destructor, so that the signal handler may read it.
@@ -60,6 +90,7 @@ impl Interrupts {
             wanted: AtomicU32::new(0),
             runner: AtomicI32::new(0),
             active: AtomicPtr::new(std::ptr::null_mut()),
+            displaced: [const { Cell::new(NOTHING) }; DISPLACED],
             memory,
             cx: OnceLock::new(),
         }
@@ -88,8 +119,41 @@ impl Interrupts {
     /// Arms the hook on a thread that is about to run, if something is wanted.
     pub(crate) fn arm(&self, lua: Lua) {
         if self.wanted.load(Ordering::Relaxed) != 0 {
-            set_hook(lua.0);
+            self.set_hook(lua.0);
         }
+    }
+
+    /// Sets our hook on the thread that runs on this worker, or is about to.
+    fn set_hook(&self, l: *mut lua_State) {
+        // SAFETY: reads and writes plain fields of the thread; see the top of this file for when.
+        unsafe {
+            let before = ffi::lua_gethook(l);
+            if before.is_some_and(|f| f as usize == hook as *const () as usize) {
+                return;
+            }
+            let kept = Displaced {
+                thread: l,
+                hook: before,
+                mask: ffi::lua_gethookmask(l),
+                count: ffi::lua_gethookcount(l),
+            };
+            let of_thread = |d: &&Cell<Displaced>| d.get().thread == l;
+            let free = |d: &&Cell<Displaced>| d.get().thread.is_null();
+            let all = &self.displaced;
+            // One that is left behind by a thread that never ran on is given up when there is no room.
+            let slot = all.iter().find(of_thread).or(all.iter().find(free));
+            slot.unwrap_or(&all[0]).set(kept);
+            ffi::lua_sethook(l, Some(hook), ffi::LUA_MASKCOUNT, 1);
+        }
+    }
+
+    /// Puts the thread's own hook back.
+    fn restore_hook(&self, l: *mut lua_State) {
+        let of_thread = |d: &&Cell<Displaced>| d.get().thread == l;
+        let kept = self.displaced.iter().find(of_thread);
+        let kept = kept.map_or(NOTHING, |d| d.replace(NOTHING));
+        // SAFETY: called by the hook, on the running thread.
+        unsafe { ffi::lua_sethook(l, kept.hook, kept.mask, kept.count) };
     }
 
     fn log(&self, line: &str) {
@@ -153,21 +217,15 @@ extern "C" fn on_signal(_: c_int) {
     let interrupts = unsafe { &*running };
     let active = interrupts.active.load(Ordering::Relaxed);
     if interrupts.wanted.load(Ordering::Relaxed) != 0 && !active.is_null() {
-        set_hook(active);
+        interrupts.set_hook(active);
     }
-}
-
-fn set_hook(l: *mut lua_State) {
-    // SAFETY: `l` is the thread that runs on this worker, or is about to.
-    unsafe { ffi::lua_sethook(l, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
 unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: Lua calls a hook with its running thread.
     let lua = unsafe { Lua::new(l) };
-    // SAFETY: as above.
-    unsafe { ffi::lua_sethook(l, None, 0, 0) };
     let Some(svc) = Svc::of(lua) else { return };
+    svc.interrupts.restore_hook(l);
     let wanted = svc.interrupts.wanted.swap(0, Ordering::SeqCst);
     if wanted & TRACE != 0 {
         svc.log_stack(lua);

@@ -40,6 +40,13 @@ impl Svc {
         });
     }
 
+    /// No request follows the tag that `source` has sent.
+    pub(crate) fn trace_unused(&self, source: Handle) {
+        if self.tracing.get() {
+            self.with(|t| t.traces.incoming.remove(&source));
+        }
+    }
+
     /// A new tag of this service.
     fn new_tag(&self) -> Rc<[u8]> {
         let n = self.with(|t| {

@@ -11,6 +11,7 @@
 //!   with a destructor may be alive in the caller then; the bodies of native functions return errors as values instead
 //!   (see `vm::native`) and keep owned values out of the way of raising calls.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction, lua_State};
@@ -246,9 +247,22 @@ impl Lua {
     pub(crate) fn push_bytes(self, s: &[u8]) {
         c!(ffi::lua_pushlstring(self.0, s.as_ptr().cast(), s.len()));
     }
-    /// *raises*
-    pub(crate) fn push_str(self, s: &str) {
+    /// Text of the program's own. What is made at run time and owned by the caller goes by `push_owned`, so that the type
+    /// of this argument keeps it from being lost to a jump. *raises*
+    pub(crate) fn push_str(self, s: &'static str) {
         self.push_bytes(s.as_bytes())
+    }
+    /// Pushes bytes that the caller gives up, and frees them also if that raises. *raises*
+    pub(crate) fn push_owned(self, text: impl Into<Vec<u8>>) {
+        // Should the push raise, the text stays here until the next one comes. Finalizers, which may come by here, run
+        // only when Lua has copied it.
+        thread_local!(static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+        let text = text.into();
+        let bytes: *const [u8] = &text[..];
+        TEXT.set(text);
+        // SAFETY: the vector's contents stay where they are until it is replaced, see above.
+        self.push_bytes(unsafe { &*bytes });
+        TEXT.take();
     }
     /// *raises*
     pub(crate) fn new_table(self, array: usize, hash: usize) {
@@ -274,7 +288,7 @@ impl Lua {
         self.kind(-1)
     }
     /// *raises* (the key's string may have to be made)
-    pub(crate) fn raw_get_str(self, t: c_int, k: &str) -> Type {
+    pub(crate) fn raw_get_str(self, t: c_int, k: &'static str) -> Type {
         let t = self.abs(t);
         self.push_str(k);
         self.raw_get(t)
@@ -288,7 +302,7 @@ impl Lua {
         c!(ffi::lua_rawseti(self.0, t, n))
     }
     /// `t[k] = top`, raw, pops the value. *raises*
-    pub(crate) fn raw_set_str(self, t: c_int, k: &str) {
+    pub(crate) fn raw_set_str(self, t: c_int, k: &'static str) {
         let t = self.abs(t);
         self.push_str(k);
         self.insert(-2);

@@ -6,7 +6,8 @@
 //! there and become Lua errors.
 //!
 //! Calls into Lua that may raise (see `Lua`) do leave a body by `longjmp`. That is why bodies hold no owned value
-//! across them; what must be owned lives in the service, which outlives the jump.
+//! across them. A text that was made to be pushed is given up to `Lua::push_owned`; other things that must be owned live in the
+//! service, which outlives the jump, or Lua is called by `guarded`.
 
 use std::borrow::Cow;
 use std::ffi::{CString, c_int};
@@ -132,30 +133,44 @@ fn push_fault(lua: Lua, fault: Fault) {
             text.retain(|&b| b != 0);
             text.push(0);
             // The text has to be out of Rust's hands before `luaL_argerror` raises: keep it on the Lua stack.
-            push_owned(lua, text);
+            lua.push_owned(text);
             let p = lua.bytes(-1).unwrap_or(b"\0").as_ptr();
             // SAFETY: the string on the stack ends in a zero byte; nothing owned is alive.
             unsafe { ffi::luaL_argerror(lua.0, n, p.cast()) };
             return;
         }
     };
-    if position {
-        lua.push_where(1);
-    }
     match text {
         Cow::Borrowed(s) => lua.push_str(s),
-        Cow::Owned(s) => push_owned(lua, s.into_bytes()),
+        Cow::Owned(s) => lua.push_owned(s),
     }
     if position {
+        lua.push_where(1);
+        lua.insert(-2);
         lua.concat(2);
     }
 }
 
-/// Pushes an owned text. Should Lua be out of memory, the text is leaked by the jump; there is no way to both raise
-/// and free it here, and the state is about to fail anyway.
-fn push_owned(lua: Lua, text: Vec<u8>) {
-    lua.push_bytes(&text);
-    drop(text);
+/// Runs `f`, which leaves `results` values on the stack, in a protected call: what the caller owns survives an error in it, and
+/// `f` may look at it meanwhile. The stack has to have room for two values more.
+pub(crate) fn guarded<F: FnMut(Lua)>(lua: Lua, results: c_int, mut f: F) -> Result<(), Fault> {
+    unsafe extern "C-unwind" fn run<F: FnMut(Lua)>(l: *mut lua_State) -> c_int {
+        // SAFETY: Lua calls this with its running thread, and `guarded` passes the closure, which outlives the call.
+        unsafe {
+            enter(l, |lua| {
+                let f = &mut *lua.userdata(1).cast::<F>();
+                lua.set_top(0);
+                f(lua);
+                Ok(Next::Return(lua.top()))
+            })
+        }
+    }
+    lua.push_function(run::<F>);
+    lua.push_pointer((&raw mut f).cast());
+    match lua.pcall(1, results, 0) {
+        ffi::LUA_OK => Ok(()),
+        _ => Err(Fault::Raised),
+    }
 }
 
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

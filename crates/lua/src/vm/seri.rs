@@ -1,8 +1,8 @@
 //! `skynet.pack` and `skynet.unpack`: the pack format, straight from and onto the Lua stack.
 //!
 //! Packing writes into a buffer of the thread and copies once into the message; long strings are copied straight from Lua's
-//! memory (`Piece`). Nothing on that way raises: metamethods run in protected calls and errors come back as values, so
-//! the buffer is never lost to a jump.
+//! memory (`Piece`). Nothing on that way raises: metamethods run in protected calls, and so does `next` once Lua code has run that
+//! may have changed the table under it. Errors come back as values, so the buffer is never lost to a jump.
 //!
 //! Unpacking does raise (making strings and tables takes memory), but owns nothing. The format does not say how many
 //! pairs a table has; so the values of a small table are first collected on the stack, and the table is then made in its
@@ -42,6 +42,8 @@ struct Piece {
 pub(crate) struct Packed {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
+    /// Lua code has run since packing began: tables may have changed.
+    ran_lua: bool,
 }
 
 impl Packed {
@@ -53,6 +55,7 @@ impl Packed {
     fn clear(&mut self) {
         self.bytes.clear();
         self.pieces.clear();
+        self.ran_lua = false;
     }
 
     /// Writes the whole to `to`.
@@ -112,7 +115,7 @@ impl Packed {
 
 thread_local! {
     static BUFFER: Cell<Packed> =
-        const { Cell::new(Packed { bytes: Vec::new(), pieces: Vec::new() }) };
+        const { Cell::new(Packed { bytes: Vec::new(), pieces: Vec::new(), ran_lua: false }) };
 }
 
 /// Why packing stopped.
@@ -246,7 +249,7 @@ fn pack_table(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Sto
         l.pop(1);
     }
     l.push_nil();
-    while l.next(t) {
+    while next(l, t, to)? {
         let in_array = len > 0
             && l.kind(-2) == Type::Number
             && matches!(l.known_number(-2), Number::Int(k) if (k as u64).wrapping_sub(1) < len as u64);
@@ -260,6 +263,30 @@ fn pack_table(l: Lua, t: c_int, depth: usize, to: &mut Packed) -> Result<(), Sto
     Ok(())
 }
 
+/// `Lua::next`, which raises when the key has been taken out of the table meanwhile.
+#[inline]
+fn next(l: Lua, t: c_int, to: &Packed) -> Result<bool, Stop> {
+    if to.ran_lua {
+        return checked_next(l, t);
+    }
+    Ok(l.next(t))
+}
+
+#[cold]
+fn checked_next(l: Lua, t: c_int) -> Result<bool, Stop> {
+    l.push_function(next_pair);
+    l.push_value(t);
+    l.rotate(-3, -1);
+    if l.pcall(2, 2, 0) != 0 {
+        return Err(Stop::Raised);
+    }
+    let more = l.kind(-2) != Type::Nil;
+    if !more {
+        l.pop(2);
+    }
+    Ok(more)
+}
+
 /// Pushes the table's `__pairs`, if it has one.
 fn push_pairs_metamethod(l: Lua, t: c_int, to: &mut Packed) -> Result<bool, Stop> {
     if !l.get_metatable(t) {
@@ -269,6 +296,7 @@ fn push_pairs_metamethod(l: Lua, t: c_int, to: &mut Packed) -> Result<bool, Stop
     // Making the key's string may raise, so the look-up is protected; it may also run finalizers. Tables with
     // metatables are rare in messages.
     to.settle();
+    to.ran_lua = true;
     l.push_function(get_pairs);
     l.push_value(t);
     if l.pcall(1, 1, 0) != 0 {
@@ -288,6 +316,15 @@ super::native::native! {
         // SAFETY: `pack_string` passes a live block.
         l.push_bytes(unsafe { std::slice::from_raw_parts(data.cast(), len) });
         super::native::results(1)
+    };
+
+    /// `next(table, key)`
+    next_pair = |l| {
+        if !l.next(1) {
+            l.push_nil();
+            l.push_nil();
+        }
+        super::native::results(2)
     };
 
     get_pairs = |l| {

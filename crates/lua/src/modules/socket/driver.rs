@@ -13,7 +13,7 @@ use crate::api::service;
 use crate::modules::push_functions;
 use crate::service::Svc;
 use crate::vm::lua::{Lua, Type};
-use crate::vm::native::{Fault, Outcome, native, results};
+use crate::vm::native::{Fault, Outcome, guarded, native, results};
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("bind", bind),
@@ -408,8 +408,7 @@ native! {
         let raw = l.bytes(1).ok_or(Fault::Argument(1, "string expected".into()))?;
         // The length alone decides the family here; sending looks at the first byte, too.
         let (ip, port) = netaddr::udp_ip_port(raw).map_err(|e| Fault::from(e.to_string()))?;
-        let ip = netaddr::ip_text(ip).to_string();
-        l.push_str(&ip);
+        l.push_owned(netaddr::ip_text(ip).to_string());
         l.push_int(port.into());
         results(2)
     };
@@ -418,16 +417,14 @@ native! {
     resolve = |l| {
         let host = text(l, 1)?;
         let addresses = skynet_net::resolve(&host).map_err(|e| Fault::from(e.to_string()))?;
-        l.new_table(addresses.len() * 3, 0);
-        let mut n = 0;
-        for ip in addresses {
-            let ip = netaddr::ip_text(ip).to_string();
-            for _ in 0..3 {
-                n += 1;
-                l.push_str(&ip);
-                l.raw_seti(-2, n);
+        guarded(l, 1, |l| {
+            l.new_table(addresses.len() * 3, 0);
+            let three_times = addresses.iter().flat_map(|ip| [ip; 3]);
+            for (n, ip) in three_times.enumerate() {
+                l.push_owned(netaddr::ip_text(*ip).to_string());
+                l.raw_seti(-2, n as i64 + 1);
             }
-        }
+        })?;
         results(1)
     };
 
@@ -435,11 +432,13 @@ native! {
     info = |l| {
         let (_, net) = net(l)?;
         let sockets = net.info();
-        l.new_table(sockets.len(), 0);
-        for (n, socket) in sockets.iter().enumerate() {
-            push_info(l, socket);
-            l.raw_seti(-2, n as i64 + 1);
-        }
+        guarded(l, 1, |l| {
+            l.new_table(sockets.len(), 0);
+            for (n, socket) in sockets.iter().enumerate() {
+                push_info(l, socket);
+                l.raw_seti(-2, n as i64 + 1);
+            }
+        })?;
         results(1)
     };
 
@@ -639,7 +638,7 @@ fn push_info(l: Lua, s: &SocketInfo) {
         l.raw_set_str(-2, "writing");
     }
     if let Some(name) = &s.name {
-        l.push_str(name);
+        l.push_bytes(name.as_bytes());
         l.raw_set_str(-2, if listening { "sock" } else { "peer" });
     }
 }
