@@ -217,9 +217,9 @@ impl Node {
         }
     }
 
-    /// Sends messages of the runtime itself; they are not subject to limits. False if the receiver
-    /// does not exist.
-    pub(crate) fn push_all(&self, dest: Handle, messages: impl Iterator<Item = Message>) -> bool {
+    /// Sends several messages of the runtime itself to one service, as if one by one but under one
+    /// lock; they are not subject to limits. False if the receiver does not exist.
+    pub fn push_all(&self, dest: Handle, messages: impl Iterator<Item = Message>) -> bool {
         let Some(mailbox) = self.registry.find(dest) else {
             return false;
         };
@@ -415,6 +415,14 @@ impl Node {
     /// Does a handle belong to another node?
     pub fn is_remote(&self, handle: Handle) -> bool {
         handle.harbor() != 0 && handle.harbor() != self.harbor
+    }
+
+    /// Sleeps until a worker is idle, but for no longer than `longest`. For a thread that brings messages
+    /// from outside: as long as all workers are busy, it disturbs them less if it comes seldom.
+    pub fn stand_by(&self, longest: Duration) {
+        self.scheduler
+            .parking()
+            .stand_by(std::time::Instant::now() + longest);
     }
 
     /// Number of workers.

@@ -43,6 +43,9 @@ pub struct Parking {
     /// The timer thread sleeps for longer than a tick and must be told when a worker gets up.
     deep: AtomicBool,
     alarm: Alarm,
+    /// Threads in [`stand_by`](Parking::stand_by).
+    standing_by: AtomicUsize,
+    relief: Alarm,
 }
 
 #[derive(Default)]
@@ -61,6 +64,8 @@ impl Parking {
             searching: AtomicUsize::new(0),
             deep: AtomicBool::new(false),
             alarm: Alarm::default(),
+            standing_by: AtomicUsize::new(0),
+            relief: Alarm::default(),
         }
     }
 
@@ -100,6 +105,9 @@ impl Parking {
             }
             // Somebody has chosen this worker in between; its call is on the way and must not be
             // left lying for the next time.
+        }
+        if self.standing_by.load(Relaxed) > 0 {
+            self.relief.ring();
         }
         let bed = &self.beds[worker];
         let mut call = bed.call.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,6 +196,17 @@ impl Parking {
     /// The timer thread is up again.
     pub fn up(&self) {
         self.deep.store(false, SeqCst);
+    }
+
+    /// Sleeps while all workers are busy, but not beyond `until`. For threads whose news can wait until there
+    /// is somebody to deal with them. Of several threads that do so only one is woken before its time.
+    pub fn stand_by(&self, until: Instant) {
+        self.standing_by.fetch_add(1, SeqCst);
+        fence(SeqCst);
+        if !self.any_idle() {
+            self.relief.wait(Some(until));
+        }
+        self.standing_by.fetch_sub(1, SeqCst);
     }
 
     /// A worker has left the idle set.

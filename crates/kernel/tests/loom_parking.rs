@@ -8,6 +8,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 use skynet_kernel::internals::Parking;
+use std::time::{Duration, Instant};
 
 struct World {
     parking: Parking,
@@ -113,5 +114,21 @@ fn the_timer_thread_is_rung_for_when_a_worker_gets_up() {
         world.add();
         worker.join().unwrap();
         timer.join().unwrap();
+    });
+}
+
+#[test]
+fn who_stands_by_is_relieved_by_a_worker_that_goes_idle() {
+    model(3, || {
+        let world = World::new(1);
+        let worker = {
+            let world = world.clone();
+            thread::spawn(move || world.worker(0))
+        };
+        // Time does not pass in the model: without relief this would never end.
+        let never = Instant::now() + Duration::from_secs(1);
+        world.parking.stand_by(never);
+        world.add();
+        worker.join().unwrap();
     });
 }

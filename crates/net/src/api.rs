@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::io::{Foreign, Io};
 use crate::options::NetOptions;
+use crate::outbox::Outbox;
 use crate::reactor::{Reactor, STOP};
 use crate::resolver::Resolver;
 use crate::slots::Slots;
@@ -95,6 +96,7 @@ impl Net {
                 .iter()
                 .map(|poll| Waker::new(poll.registry(), STOP))
                 .collect::<io::Result<_>>()?,
+            outboxes: polls.iter().map(|_| Outbox::default()).collect(),
             resolver: Resolver::new(options.resolvers),
             options,
             pending: AtomicUsize::new(0),
@@ -107,7 +109,7 @@ impl Net {
             threads: Mutex::default(),
         });
         for (index, poll) in polls.into_iter().enumerate() {
-            let reactor = Reactor::new(net.engine.clone(), poll);
+            let reactor = Reactor::new(net.engine.clone(), index, poll);
             // Should this fail, dropping `net` stops those that have started.
             let thread = thread::Builder::new()
                 .name(format!("socket-{index}"))

@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token, Waker};
-use skynet_kernel::{Handle, Node};
+use skynet_kernel::{Handle, Message, Node};
 use socket2::{Domain, Protocol, Type};
 
 use crate::error::{self, Error};
-use crate::event::{EventKind, emit};
+use crate::event::{self, EventKind};
 use crate::io::Io;
 use crate::options::NetOptions;
+use crate::outbox::Outbox;
 use crate::resolver::{self, Resolver};
 use crate::slots::{Entry, Slots};
 use crate::socket::{Socket, State};
@@ -29,6 +30,8 @@ pub(crate) struct Engine {
     /// Of each reactor.
     pub(crate) registries: Box<[Registry]>,
     pub(crate) wakers: Box<[Waker]>,
+    /// … and what it has for the services.
+    pub(crate) outboxes: Box<[Outbox]>,
     pub(crate) resolver: Resolver,
     /// Bytes that wait in all queues.
     pub(crate) pending: AtomicUsize,
@@ -44,18 +47,28 @@ impl Engine {
         self.began_cs + (self.began.elapsed().as_millis() / 10) as u64
     }
 
+    /// Sends an event to a service, in order with the others of that socket.
+    #[inline]
+    pub(crate) fn emit(&self, dest: Handle, id: SocketId, message: Message) {
+        let outbox = &self.outboxes[self.reactor(id)];
+        if let Some(message) = outbox.put(dest, message)
+            && let Some(node) = self.node.upgrade()
+        {
+            // If the service has gone, so has the event: its sockets stay as they are.
+            node.push_all(dest, std::iter::once(message));
+        }
+    }
+
     /// Sends an event about a socket to its owner.
     pub(crate) fn tell(&self, socket: &Socket, event: EventKind, ud: i32, text: &str) {
-        if let Some(node) = self.node.upgrade() {
-            emit(
-                &node,
-                socket.owner,
-                event,
-                socket.id,
-                ud,
-                [text.as_bytes(), &[]],
-            );
-        }
+        let message = event::message(event, socket.id, ud, [text.as_bytes(), &[]]);
+        self.emit(socket.owner, socket.id, message);
+    }
+
+    /// Which reactor a socket belongs to.
+    #[inline]
+    pub(crate) fn reactor(&self, id: SocketId) -> usize {
+        id as usize % self.registries.len()
     }
 
     pub(crate) fn log(&self, text: &str) {
@@ -82,7 +95,7 @@ impl Engine {
         let Some(fd) = socket.io.fd() else {
             return Ok(());
         };
-        let registry = &self.registries[socket.id as usize % self.registries.len()];
+        let registry = &self.registries[self.reactor(socket.id)];
         let interest = if output {
             Interest::READABLE | Interest::WRITABLE
         } else {
@@ -127,7 +140,7 @@ impl Engine {
     pub(crate) fn destroy(&self, mut entry: Entry<'_>) {
         // A foreign descriptor is given back before anybody can hear of it, and adopt it again.
         if let (Io::Foreign(_), Some(fd), true) = (&entry.io, entry.io.fd(), entry.registered) {
-            let registry = &self.registries[entry.id as usize % self.registries.len()];
+            let registry = &self.registries[self.reactor(entry.id)];
             let _ = registry.deregister(&mut SourceFd(&fd));
             entry.io = Io::None;
         }
@@ -162,9 +175,8 @@ impl Engine {
     }
 
     fn tell_closed(&self, id: SocketId, owner: Handle) {
-        if let Some(node) = self.node.upgrade() {
-            emit(&node, owner, EventKind::Close, id, 0, [&[], &[]]);
-        }
+        let message = event::message(EventKind::Close, id, 0, [&[], &[]]);
+        self.emit(owner, id, message);
     }
 
     /// Tells the owner that the peer has finished, or that the socket is closed; once.
@@ -187,16 +199,8 @@ impl Engine {
 
     /// An ERROR about a socket that is not there, or to somebody who does not own it.
     fn tell_error(&self, owner: Handle, id: SocketId, text: &str) {
-        if let Some(node) = self.node.upgrade() {
-            emit(
-                &node,
-                owner,
-                EventKind::Error,
-                id,
-                0,
-                [text.as_bytes(), &[]],
-            );
-        }
+        let message = event::message(EventKind::Error, id, 0, [text.as_bytes(), &[]]);
+        self.emit(owner, id, message);
     }
 
     /// `close`, or `shutdown` with `now`.

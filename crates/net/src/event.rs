@@ -4,7 +4,7 @@
 //! type, id, `ud` and flags (0 so far). The data comes first, so that a receiver can take the
 //! payload's block over as it is and hand its address on as the address of the data.
 
-use skynet_kernel::{Handle, Node, Payload, kind};
+use skynet_kernel::{Handle, Message, Payload, kind};
 
 use crate::SocketId;
 
@@ -95,20 +95,12 @@ fn pack(words: [i32; 4]) -> [u8; TRAILER] {
     trailer
 }
 
-/// Sends an event whose data consists of two pieces. If the receiver has gone, so has the event: its
-/// sockets stay as they are.
+/// An event whose data consists of two pieces.
 #[inline]
-pub(crate) fn emit(
-    node: &Node,
-    owner: Handle,
-    event: EventKind,
-    id: SocketId,
-    ud: i32,
-    data: [&[u8]; 2],
-) {
+pub(crate) fn message(event: EventKind, id: SocketId, ud: i32, data: [&[u8]; 2]) -> Message {
     let trailer = pack([event as i32, id, ud, 0]);
     let payload = Payload::concat(&[data[0], data[1], &trailer]);
-    let _ = node.send(Handle::NONE, owner, kind::SOCKET, 0, payload);
+    Message::new(kind::SOCKET, Handle::NONE, 0, payload)
 }
 
 #[cfg(test)]

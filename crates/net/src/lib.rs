@@ -95,6 +95,7 @@ pub mod gate;
 mod io;
 mod lazy;
 mod options;
+mod outbox;
 mod queue;
 mod reactor;
 mod resolver;

@@ -7,19 +7,27 @@
 //! Edges come once, so a socket must be dealt with until the system has nothing more. A socket that
 //! has a lot is left after a few reads, so that others get their turn; the reactor remembers it and
 //! does not sleep before it is done (`Pass::Again`).
+//!
+//! # Few wake-ups
+//! A worker that sends wakes the reactor of the peer, if that is on the same machine; a reactor that
+//! delivers wakes a worker. With both at every message, changing threads costs more than all the
+//! rest. So events of a round are handed over together (`outbox.rs`), and after a round the reactor
+//! *stands by* while no worker is idle: nobody would have time for more. It goes back to the system
+//! when a worker has run out of work, or after [`STAND_BY`].
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::{Events, Poll, Token};
 use skynet_kernel::Node;
 
 use crate::SocketId;
 use crate::engine::Engine;
 use crate::error::text;
-use crate::event::{EventKind, emit};
+use crate::event::{self, EventKind};
 use crate::io::Io;
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
@@ -27,10 +35,15 @@ use crate::socket::{Socket, State};
 /// The token that wakes a reactor to stop; ids have 31 bits.
 pub(crate) const STOP: Token = Token(usize::MAX);
 
-/// Bytes of one read, and of one message at most.
-const READ: usize = 64 * 1024;
+/// Bytes of one read, and of one message at most. Somewhat more than the usual block, or the largest
+/// frame of a gate, so that a read of one is short: it needs no second one to see that nothing is left.
+const READ: usize = 68 * 1024;
 /// Reads of one socket in one go.
 const READS: usize = 4;
+/// Sockets after which the services get what there is for them.
+const DELIVER_EVERY: usize = 16;
+/// How long events may wait while all workers are busy.
+const STAND_BY: Duration = Duration::from_micros(200);
 /// Events taken from the system at once.
 const EVENTS: usize = 1024;
 
@@ -58,8 +71,24 @@ struct Ready {
     hangup: bool,
 }
 
+impl Ready {
+    fn new(event: &Event) -> Ready {
+        let (read_closed, write_closed) = (event.is_read_closed(), event.is_write_closed());
+        Ready {
+            id: event.token().0 as SocketId,
+            input: event.is_readable(),
+            output: event.is_writable(),
+            finished: read_closed,
+            error: event.is_error(),
+            hangup: read_closed && write_closed,
+        }
+    }
+}
+
 pub(crate) struct Reactor {
     engine: Arc<Engine>,
+    /// Its number.
+    index: usize,
     poll: Poll,
     buffer: Box<[u8]>,
     again: Vec<Ready>,
@@ -67,9 +96,10 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
-    pub(crate) fn new(engine: Arc<Engine>, poll: Poll) -> Reactor {
+    pub(crate) fn new(engine: Arc<Engine>, index: usize, poll: Poll) -> Reactor {
         Reactor {
             engine,
+            index,
             poll,
             buffer: vec![0; READ].into_boxed_slice(),
             again: Vec::new(),
@@ -95,29 +125,28 @@ impl Reactor {
             let Some(node) = self.engine.node.upgrade() else {
                 return;
             };
-            let again = std::mem::take(&mut self.again);
-            for event in &events {
-                if event.token() == STOP {
-                    continue;
-                }
-                let (read_closed, write_closed) = (event.is_read_closed(), event.is_write_closed());
-                self.handle(
-                    &node,
-                    Ready {
-                        id: event.token().0 as SocketId,
-                        input: event.is_readable(),
-                        output: event.is_writable(),
-                        finished: read_closed,
-                        error: event.is_error(),
-                        hangup: read_closed && write_closed,
-                    },
-                );
+            self.round(&node, &events);
+            if self.again.is_empty() {
+                node.stand_by(STAND_BY);
             }
-            for ready in again {
-                self.handle(&node, ready);
-            }
-            self.retry(&node);
         }
+    }
+
+    /// Deals with everything that is due.
+    fn round(&mut self, node: &Node, events: &Events) {
+        let engine = self.engine.clone();
+        let outbox = &engine.outboxes[self.index];
+        outbox.open();
+        let again = std::mem::take(&mut self.again);
+        let events = events.iter().filter(|event| event.token() != STOP);
+        let ready = events.map(Ready::new).chain(again).chain(self.starved());
+        for (count, ready) in ready.enumerate() {
+            if count % DELIVER_EVERY == DELIVER_EVERY - 1 {
+                outbox.deliver(node, false);
+            }
+            self.handle(ready);
+        }
+        outbox.deliver(node, true);
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -128,32 +157,25 @@ impl Reactor {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Listeners that were to be tried again.
-    fn retry(&mut self, node: &Node) {
+    /// Listeners that are to be tried again now.
+    fn starved(&mut self) -> Vec<Ready> {
         if self.later.is_empty() {
-            return;
+            return Vec::new();
         }
         let now = Instant::now();
-        let due: Vec<_> = self
-            .later
-            .extract_if(.., |&mut (at, _)| at <= now)
-            .collect();
-        for (_, id) in due {
-            self.handle(
-                node,
-                Ready {
-                    id,
-                    input: true,
-                    output: false,
-                    finished: false,
-                    error: false,
-                    hangup: false,
-                },
-            );
-        }
+        let due = self.later.extract_if(.., |&mut (at, _)| at <= now);
+        due.map(|(_, id)| Ready {
+            id,
+            input: true,
+            output: false,
+            finished: false,
+            error: false,
+            hangup: false,
+        })
+        .collect()
     }
 
-    fn handle(&mut self, node: &Node, mut ready: Ready) {
+    fn handle(&mut self, mut ready: Ready) {
         let engine = &*self.engine;
         let Some(mut socket) = engine.slots.lock(ready.id) else {
             return;
@@ -177,10 +199,8 @@ impl Reactor {
         let pass = match socket.state {
             State::Listen if socket.reading => engine.accept(socket),
             State::Listen => Pass::Done,
-            _ if socket.is_udp() && socket.reading => {
-                engine.receive(node, socket, &mut self.buffer)
-            }
-            _ => stream(engine, node, socket, &mut ready, &mut self.buffer),
+            _ if socket.is_udp() && socket.reading => engine.receive(socket, &mut self.buffer),
+            _ => stream(engine, socket, &mut ready, &mut self.buffer),
         };
         match pass {
             Pass::Done => {}
@@ -191,16 +211,10 @@ impl Reactor {
 }
 
 /// Reads, then writes, then sees to what has gone wrong.
-fn stream(
-    engine: &Engine,
-    node: &Node,
-    mut socket: Entry<'_>,
-    ready: &mut Ready,
-    buffer: &mut [u8],
-) -> Pass {
+fn stream(engine: &Engine, mut socket: Entry<'_>, ready: &mut Ready, buffer: &mut [u8]) -> Pass {
     let mut told = false;
     if socket.reading && (ready.input || ready.finished) {
-        match read(engine, node, &mut socket, ready, buffer) {
+        match read(engine, &mut socket, ready, buffer) {
             Input::Empty => {}
             Input::More => {
                 if ready.output {
@@ -249,13 +263,7 @@ enum Input {
     Failed(io::Error),
 }
 
-fn read(
-    engine: &Engine,
-    node: &Node,
-    socket: &mut Socket,
-    ready: &Ready,
-    buffer: &mut [u8],
-) -> Input {
+fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffer: &mut [u8]) -> Input {
     // A short read has emptied a TCP socket, unless the end was announced; a terminal gives one
     // line at a time.
     let short_is_empty = !ready.finished && matches!(socket.io, Io::Tcp(_));
@@ -266,14 +274,8 @@ fn read(
             Ok(n) => {
                 socket.read += n as u64;
                 let data = [&buffer[..n], &[]];
-                emit(
-                    node,
-                    socket.owner,
-                    EventKind::Data,
-                    socket.id,
-                    n as i32,
-                    data,
-                );
+                let message = event::message(EventKind::Data, socket.id, n as i32, data);
+                engine.emit(socket.owner, socket.id, message);
                 reads += 1;
                 if n < buffer.len() && short_is_empty {
                     break Input::Empty;

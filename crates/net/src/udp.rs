@@ -6,12 +6,12 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use skynet_kernel::{Handle, Node};
+use skynet_kernel::Handle;
 use socket2::{Domain, Protocol, Type};
 
 use crate::engine::Engine;
 use crate::error::{Error, text};
-use crate::event::{EventKind, emit};
+use crate::event::{self, EventKind};
 use crate::io::Io;
 use crate::queue::Piece;
 use crate::reactor::Pass;
@@ -157,7 +157,7 @@ impl Engine {
 
     /// Receives what has come in. The socket has gone afterwards, or it has been read empty, or it
     /// needs another go.
-    pub(crate) fn receive(&self, node: &Node, mut socket: Entry<'_>, buffer: &mut [u8]) -> Pass {
+    pub(crate) fn receive(&self, mut socket: Entry<'_>, buffer: &mut [u8]) -> Pass {
         for _ in 0..BURST {
             let Io::Udp(io) = &socket.io else {
                 return Pass::Done;
@@ -168,14 +168,8 @@ impl Engine {
                     socket.rtime = self.now_cs();
                     let from = address::encode(from);
                     let data = [&buffer[..n], &*from];
-                    emit(
-                        node,
-                        socket.owner,
-                        EventKind::Udp,
-                        socket.id,
-                        n as i32,
-                        data,
-                    );
+                    let message = event::message(EventKind::Udp, socket.id, n as i32, data);
+                    self.emit(socket.owner, socket.id, message);
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
