@@ -1,4 +1,4 @@
-//! Lists the Lua modules and services that ship with the binary, so that they can be embedded.
+//! Lists the Lua modules and services that ship with the binary, and the headers of Lua, so that they can be embedded.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,21 @@ fn main() -> io::Result<()> {
         }
         out.push_str("];\n");
     }
-    fs::write(
-        PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("embedded.rs"),
-        out,
-    )
+    let target = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
+    fs::write(target.join("embedded.rs"), out)?;
+    fs::write(target.join("headers.rs"), lua_headers())
+}
+
+/// A list of the headers that belong to the Lua that is linked; its package tells where they are.
+fn lua_headers() -> String {
+    let folder = PathBuf::from(env::var("DEP_LUA_INCLUDE").expect("mlua-sys builds Lua itself"));
+    let mut out = String::from("&[\n");
+    for name in ["lua.h", "luaconf.h", "lualib.h", "lauxlib.h"] {
+        let file = folder.join(name);
+        writeln!(out, "    ({name:?}, include_str!({file:?})),").expect("in memory");
+    }
+    out.push(']');
+    out
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

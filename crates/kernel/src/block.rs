@@ -8,9 +8,19 @@
 use std::alloc::{Layout, handle_alloc_error};
 
 #[cfg(not(feature = "mimalloc"))]
-use libc::{free as raw_free, malloc as raw_malloc, realloc as raw_realloc};
+use libc::{
+    free as raw_free, malloc as raw_malloc, malloc_usable_size as raw_usable_size,
+    realloc as raw_realloc,
+};
 #[cfg(feature = "mimalloc")]
 use libmimalloc_sys::{mi_free as raw_free, mi_malloc as raw_malloc, mi_realloc as raw_realloc};
+
+#[cfg(feature = "mimalloc")]
+unsafe extern "C" {
+    // The bindings have it behind a feature that brings much else.
+    #[link_name = "mi_usable_size"]
+    fn raw_usable_size(block: *mut std::ffi::c_void) -> usize;
+}
 
 /// Allocates `len` bytes, uninitialised and aligned for any primitive type. Never returns null:
 /// running out of memory aborts the process, as it does for Rust's own containers. The block is
@@ -60,6 +70,36 @@ pub unsafe fn realloc(block: *mut u8, len: usize) -> *mut u8 {
 pub unsafe fn try_realloc(block: *mut u8, len: usize) -> *mut u8 {
     // SAFETY: as in `realloc`.
     unsafe { raw_realloc(block.cast(), len.max(1)) }.cast()
+}
+
+/// A block of `len` bytes at a multiple of `align`, a power of two; null if there is no memory for it. It is
+/// released with [`free`].
+#[inline]
+pub fn try_alloc_aligned(align: usize, len: usize) -> *mut u8 {
+    let align = align.next_power_of_two().max(size_of::<usize>());
+    // SAFETY: no preconditions beyond those on the alignment, which has been made valid.
+    #[cfg(feature = "mimalloc")]
+    return unsafe { libmimalloc_sys::mi_malloc_aligned(len.max(1), align) }.cast();
+    // SAFETY: as above.
+    #[cfg(not(feature = "mimalloc"))]
+    return unsafe { libc::memalign(align, len.max(1)) }.cast();
+}
+
+/// How many bytes fit into a block: at least what was asked for.
+///
+/// # Safety
+/// As for [`free`], but the block stays.
+#[inline]
+pub unsafe fn capacity(block: *mut u8) -> usize {
+    // SAFETY: the caller vouches for the block.
+    unsafe { raw_usable_size(block.cast()) }
+}
+
+/// As [`alloc`], but null when there is no memory for it.
+#[inline]
+pub fn try_alloc(len: usize) -> *mut u8 {
+    // SAFETY: as in `alloc`.
+    unsafe { raw_malloc(len.max(1)) }.cast()
 }
 
 #[cold]

@@ -8,7 +8,7 @@ use crate::builtin;
 use crate::error::Error;
 use crate::mailbox::Limit;
 use crate::node::Node;
-use crate::service::Factory;
+use crate::service::{Factory, ModuleLoader};
 
 /// Settings of a node before it starts. Made by [`Node::builder`].
 #[must_use]
@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) harbor: u8,
     pub(crate) env: HashMap<String, String>,
     pub(crate) modules: HashMap<String, Factory>,
+    pub(crate) loader: Option<ModuleLoader>,
     pub(crate) limit: Option<Limit>,
     pub(crate) log_service: (String, Option<String>),
     pub(crate) monitor_interval: Duration,
@@ -34,6 +35,7 @@ impl Node {
             harbor: 0,
             env: HashMap::new(),
             modules: builtin::modules(),
+            loader: None,
             limit: None,
             log_service: ("logger".to_owned(), None),
             monitor_interval: Duration::from_secs(5),
@@ -69,6 +71,12 @@ impl NodeBuilder {
     /// A module that services can be launched from.
     pub fn module(mut self, name: impl Into<String>, factory: Factory) -> Self {
         self.0.modules.insert(name.into(), factory);
+        self
+    }
+
+    /// Where modules come from that are not registered. None by default: they cannot be launched.
+    pub fn module_loader(mut self, loader: ModuleLoader) -> Self {
+        self.0.loader = Some(loader);
         self
     }
 

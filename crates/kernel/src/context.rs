@@ -1,5 +1,6 @@
 //! What a service knows about itself, and how it acts on the rest of the node.
 
+use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -43,6 +44,7 @@ pub struct Context {
     description: Mutex<Option<String>>,
     interrupt: OnceLock<Arc<dyn Interrupt>>,
     message_log: Mutex<Option<MessageLog>>,
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 // SAFETY: `mailbox` leads to a mailbox of `node`, which lives as long as the node and synchronises
@@ -79,6 +81,7 @@ impl Context {
             description: Mutex::new(description),
             interrupt: OnceLock::new(),
             message_log: Mutex::new(None),
+            extension: OnceLock::new(),
         }
     }
 
@@ -239,6 +242,13 @@ impl Context {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         description.as_deref().unwrap_or(&self.module).to_owned()
+    }
+
+    /// Data that another layer keeps with the service, made at the first use. One layer only: `None` if the
+    /// data is of another type.
+    pub fn extension<T: Default + Any + Send + Sync>(&self) -> Option<&T> {
+        let extension = self.extension.get_or_init(|| Box::<T>::default());
+        extension.downcast_ref()
     }
 
     pub(crate) fn interrupt(&self) -> Option<&Arc<dyn Interrupt>> {

@@ -62,10 +62,10 @@ pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload, kind};
 pub use node::{Node, ServiceInfo, WorkerInfo};
 pub use package::Package;
-pub use service::{Factory, Interrupt, Service, factory};
+pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
 pub use timer::Delay;
 pub use wheel::TimerKey;
-pub use worker::current;
+pub use worker::{current, current_node};
 
 /// The mechanisms that the models in `tests/loom_*.rs` check; not part of the interface.
 #[cfg(loom)]

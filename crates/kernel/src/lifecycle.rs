@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::context::{Context, RETIRED};
 use crate::message::{Handle, Message, Payload, kind};
-use crate::node::{Node, lock, read};
+use crate::node::{Node, lock};
 use crate::service::{Mailbox, Resident};
 use crate::worker::{Local, panic_text};
 
@@ -97,13 +97,13 @@ impl Node {
     /// Starts a service. Problems are logged; those that do not concern the new service itself with
     /// `source`.
     pub fn launch(&self, source: Handle, module: &str, param: &str) -> Option<Handle> {
-        let factory = read(&self.modules).get(module).cloned();
-        let Some(factory) = factory else {
-            self.log(
-                source,
-                format!("error: launch {module} FAILED: there is no such module").as_bytes(),
-            );
-            return None;
+        let factory = match self.module(module) {
+            Ok(factory) => factory,
+            Err(reason) => {
+                let line = format!("error: launch {module} FAILED: {reason}");
+                self.log(source, line.as_bytes());
+                return None;
+            }
         };
         let mut service = match catch_unwind(AssertUnwindSafe(|| factory())) {
             Ok(service) => service,

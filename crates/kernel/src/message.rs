@@ -182,7 +182,7 @@ impl Payload {
         tag: Tag::EMPTY,
     };
 
-    /// Copies `bytes`.
+    /// Copies `bytes`. The block has a byte to spare, for [`into_raw_terminated`](Self::into_raw_terminated).
     #[inline]
     pub fn from_slice(bytes: &[u8]) -> Payload {
         let len = bytes.len();
@@ -194,8 +194,8 @@ impl Payload {
                 tag: Tag::inline(len),
             };
         }
-        let p = block::alloc(len);
-        // SAFETY: `p` is a fresh block of `len` bytes, so it cannot overlap `bytes`.
+        let p = block::alloc(len + 1);
+        // SAFETY: `p` is a fresh block of more than `len` bytes, so it cannot overlap `bytes`.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), p, len) };
         Payload {
             data: Data {
@@ -224,7 +224,7 @@ impl Payload {
                 tag: Tag::inline(len),
             };
         }
-        let p = block::alloc(len);
+        let p = block::alloc(len + 1);
         let mut at = 0;
         for part in parts {
             // SAFETY: a fresh block of the sum of the lengths, so every piece has its place.
@@ -298,6 +298,34 @@ impl Payload {
     pub fn shared_bytes(&self) -> Option<&[u8]> {
         // SAFETY: the payload owns a reference, so the package lives at least as long.
         (self.tag == Tag::SHARED).then(|| unsafe { &*address(&self.data) }.bytes())
+    }
+
+    /// As [`into_raw`](Self::into_raw), for code that reads C strings: behind the bytes follows a NUL, which does
+    /// not count. Blocks that were handed in by [`from_raw`](Self::from_raw) get one only if they happen to have room; they stay
+    /// where they are.
+    pub fn into_raw_terminated(self) -> (*mut u8, usize) {
+        let this = ManuallyDrop::new(self);
+        if this.tag == Tag::HEAP {
+            // SAFETY: the tag says that the heap variant is live; its block is owned, so that its spare room is too.
+            unsafe {
+                let heap = this.data.heap;
+                if block::capacity(heap.ptr) > heap.len {
+                    heap.ptr.add(heap.len).write(0);
+                }
+                return (heap.ptr, heap.len);
+            }
+        }
+        let bytes = this.as_slice();
+        if bytes.is_empty() {
+            return (ptr::null_mut(), 0);
+        }
+        let p = block::alloc(bytes.len() + 1);
+        // SAFETY: a fresh block of one byte more.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), p, bytes.len());
+            p.add(bytes.len()).write(0);
+        }
+        (p, bytes.len())
     }
 
     /// The bytes.
@@ -544,6 +572,13 @@ mod tests {
             // SAFETY: the pair comes from into_raw and is given back once.
             let again = unsafe { Payload::from_raw(ptr, n) };
             assert_eq!(again.as_slice(), bytes);
+            let (ptr, n) = Payload::from_slice(again.as_slice()).into_raw_terminated();
+            if len > 0 {
+                // SAFETY: the block has a NUL behind its bytes.
+                assert_eq!(unsafe { ptr.add(n).read() }, 0);
+            }
+            // SAFETY: as above.
+            assert_eq!(unsafe { Payload::from_raw(ptr, n) }.as_slice(), bytes);
             let (head, tail) = bytes.split_at(len / 3);
             assert_eq!(Payload::concat(&[head, &[], tail]).as_slice(), bytes);
             assert_eq!(

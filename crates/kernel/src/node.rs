@@ -25,7 +25,7 @@ use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Desk;
 use crate::registry::Registry;
 use crate::scheduler::{Runner, Scheduler};
-use crate::service::{Factory, Mailbox, Resident};
+use crate::service::{Factory, Mailbox, ModuleLoader, Resident};
 use crate::timer::{self, Timers};
 use crate::wheel::TimerKey;
 use crate::worker::{self, Local};
@@ -56,7 +56,8 @@ pub struct Node {
     profile: bool,
     harbor: u8,
     pub(crate) limit: Option<Limit>,
-    pub(crate) modules: RwLock<HashMap<String, Factory>>,
+    modules: RwLock<HashMap<String, Factory>>,
+    loader: Option<ModuleLoader>,
     env: RwLock<HashMap<String, String>>,
     /// The service named `logger`, or 0: log lines should not cost a search by name.
     pub(crate) logger: AtomicU32,
@@ -121,6 +122,7 @@ impl Node {
             harbor: settings.harbor,
             limit: settings.limit,
             modules: RwLock::new(settings.modules),
+            loader: settings.loader,
             env: RwLock::new(settings.env),
             logger: AtomicU32::new(0),
             exit_monitor: AtomicU32::new(0),
@@ -276,6 +278,17 @@ impl Node {
     /// Makes a module known, or replaces it.
     pub fn add_module(&self, name: &str, factory: Factory) {
         write(&self.modules).insert(name.to_owned(), factory);
+    }
+
+    /// The module of this name, from wherever it comes.
+    pub(crate) fn module(&self, name: &str) -> Result<Factory, String> {
+        if let Some(factory) = read(&self.modules).get(name) {
+            return Ok(factory.clone());
+        }
+        let found = self.loader.as_ref().map_or(Ok(None), |load| load(name))?;
+        let factory = found.ok_or("there is no such module")?;
+        let mut modules = write(&self.modules);
+        Ok(modules.entry(name.to_owned()).or_insert(factory).clone())
     }
 
     /// All handles, in ascending order.

@@ -47,6 +47,10 @@ pub trait Interrupt: Send + Sync {
 /// Makes a service of one module.
 pub type Factory = Arc<dyn Fn() -> Box<dyn Service> + Send + Sync>;
 
+/// Finds a module that nobody has registered, for instance in a file. `None`: there is none of that name. An
+/// error is why it cannot be had; it goes to the log. What is found is asked for once.
+pub type ModuleLoader = Arc<dyn Fn(&str) -> Result<Option<Factory>, String> + Send + Sync>;
+
 /// A factory from a function or closure that makes the service.
 pub fn factory<S: Service>(make: impl Fn() -> S + Send + Sync + 'static) -> Factory {
     Arc::new(move || Box::new(make()))

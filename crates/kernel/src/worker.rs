@@ -81,6 +81,12 @@ pub fn current() -> Handle {
     }
 }
 
+/// The node that this thread is a worker of.
+pub fn current_node() -> Option<Arc<Node>> {
+    // SAFETY: as in `Local::of`.
+    unsafe { LOCAL.get().as_ref() }.map(|local| local.node.clone())
+}
+
 /// Body of a worker thread; returns when the node stops.
 pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
     let local = Local {

@@ -32,6 +32,9 @@ use skynet_net::LazyNet;
 pub use code::embedded::{CORE_MODULES, CORE_SERVICES, has_service};
 pub use modules::native_names;
 
+/// The headers of the Lua that is inside, for C modules: name and text.
+pub const HEADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/headers.rs"));
+
 /// Settings of the Lua services of a node.
 #[derive(Clone, Debug, Default)]
 pub struct LuaOptions {

@@ -70,6 +70,9 @@ pub fn start_with(
     let builder = skynet_lua::install(builder, options);
     let builder = builder.module("gate", skynet_net::gate::module(net));
     let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
+    // The settings have written the default back.
+    let cpath = settings.env.get("cpath").map_or("", String::as_str);
+    let builder = skynet_cabi::install(builder, cpath);
     let node = extend(builder).start()?;
 
     let bootstrap = settings.bootstrap.trim_start_matches(' ');

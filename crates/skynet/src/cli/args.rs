@@ -25,6 +25,8 @@ pub enum Invocation {
     Lua(LuaArgs),
     /// Examine a configuration file.
     Check(PathBuf),
+    /// Write the headers for C code into a folder.
+    Headers(PathBuf),
 }
 
 /// A node of the skynet actor runtime, and tools for it.
@@ -32,7 +34,7 @@ pub enum Invocation {
 #[command(
     name = "skynet",
     version,
-    override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] [FILE | -] [ARGS]...\n       skynet check CONFIG",
+    override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] [FILE | -] [ARGS]...\n       skynet check CONFIG\n       skynet headers DIR",
     after_help = "skynet CONFIG starts a node with a configuration file, and ends when all its services are gone.\n\
                   SIGTERM and SIGINT stop a node in order, a second one at once; SIGHUP reopens its log file.",
     disable_help_subcommand = true
@@ -55,6 +57,12 @@ enum Command {
         /// The configuration file
         #[arg(value_name = "CONFIG")]
         config: PathBuf,
+    },
+    /// Write the headers that C services and C modules for Lua are compiled with
+    Headers {
+        /// The folder, which is made if it is missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -160,6 +168,9 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
         Ok(Typed {
             command: Command::Check { config },
         }) => Invocation::Check(config),
+        Ok(Typed {
+            command: Command::Headers { folder },
+        }) => Invocation::Headers(folder),
         Ok(Typed {
             command: Command::Lua(typed),
         }) => Invocation::Lua(LuaArgs {

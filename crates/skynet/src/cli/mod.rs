@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod headers;
 mod lua;
 mod node;
 mod run;
@@ -33,6 +34,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Invocation::Run(options) => run::run(&options),
         Invocation::Lua(options) => return lua::run(&options),
         Invocation::Check(file) => Ok(check::run(&file)),
+        Invocation::Headers(folder) => headers::run(&folder),
     };
     result.unwrap_or_else(|error| {
         // `{:#}` gives the causes as well.

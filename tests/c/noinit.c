@@ -1,0 +1,5 @@
+/* A library that is no service. */
+void
+noinit_release(void *inst) {
+	(void)inst;
+}
