@@ -200,6 +200,7 @@ fn links() {
         "README.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
+        "docs/c.md",
         "docs/config.md",
         "docs/differences.md",
         "docs/operating.md",
