@@ -87,3 +87,16 @@ mod sharedata {
         }
     }
 }
+
+mod datasheet {
+    use super::*;
+
+    lua_cases! {
+        "sharing/datasheet" {
+            compile;
+            query;
+            update;
+            versions;
+        }
+    }
+}

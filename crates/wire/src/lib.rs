@@ -5,6 +5,7 @@
 //! bindings and by Rust services alike.
 //!
 //! * [`seri`]: the format of `skynet.pack` and `skynet.unpack`.
+//! * [`datasheet`]: tables as one block of bytes that is read in place.
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod datasheet;
 mod grow;
 pub mod netaddr;
 pub mod netpack;

@@ -1,8 +1,10 @@
 //! The native Lua modules besides `skynet` itself, and what is prepared in every state.
 
+pub(crate) mod boxed;
 pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
+pub(crate) mod datasheet;
 pub(crate) mod multicast;
 pub(crate) mod profile;
 pub(crate) mod sharedata;
@@ -21,6 +23,7 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet", api::open),
     ("skynet.core", core::open),
     ("skynet.coroutine", coroutine::open),
+    ("skynet.datasheet.core", datasheet::open),
     ("skynet.multicast.core", multicast::open),
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),

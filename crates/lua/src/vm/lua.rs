@@ -204,6 +204,10 @@ impl Lua {
     pub(crate) fn userdata(self, i: c_int) -> *mut c_void {
         c!(ffi::lua_touserdata(self.0, i))
     }
+    /// The address that `tostring` shows of a table, function, thread or userdata.
+    pub(crate) fn pointer(self, i: c_int) -> *const c_void {
+        c!(ffi::lua_topointer(self.0, i))
+    }
     pub(crate) fn thread(self, i: c_int) -> Option<Lua> {
         let t = c!(ffi::lua_tothread(self.0, i));
         (!t.is_null()).then_some(Lua(t))

@@ -1,8 +1,7 @@
 //! `skynet.sharedata.core`: documents between Lua states.
 //!
-//! Lua holds a document by a *box*, a userdata that counts as one reference. Between services a document travels as a
-//! *pointer* (light userdata): `share` makes one together with a reference for its receiver, who makes a box of its own of it (`box`), and
-//! has its sender give that reference back (`release`). The last reference frees the document.
+//! Lua holds a document by a box, and it travels as a pointer (`boxed.rs`): the receiver makes a box of its own, and has the sender
+//! release the pointer.
 //!
 //! `get`, `next` and `len` are what the proxies of `skynet.sharedata.corelib` read with; a table is a number there.
 
@@ -11,8 +10,9 @@ mod document;
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
-use mlua_sys::lua55::{self as ffi, lua_CFunction};
+use mlua_sys::lua55::lua_CFunction;
 
+use super::boxed::{self, Boxed};
 use super::push_functions;
 use crate::vm::lua::{Lua, Number, Type};
 use crate::vm::native::{Fault, native, results};
@@ -31,51 +31,17 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("share", share),
 ];
 
-const BOX: &CStr = c"skynet.sharedata.box";
 /// Tables inside tables. Keeps cycles off the machine stack.
 const MAX_DEPTH: usize = 200;
 
-/// Pushes a box for a document. *raises*
-fn push_box(l: Lua, make: impl FnOnce() -> Arc<Document>) {
-    let cell: *mut Option<Arc<Document>> =
-        l.new_userdata(size_of::<Option<Arc<Document>>>(), 0).cast();
-    // SAFETY: a new block of the right size, aligned for any type.
-    unsafe { cell.write(None) };
-    // SAFETY: a plain call of the auxiliary library.
-    if unsafe { ffi::luaL_newmetatable(l.0, BOX.as_ptr()) } != 0 {
-        l.push_function(collect);
-        l.set_field(-2, c"__gc");
-    }
-    l.set_metatable(-2);
-    // Nothing raises any more; an owned document may come into being.
-    // SAFETY: the userdata on top of the stack is what was written above.
-    unsafe { *cell = Some(make()) };
+impl Boxed for Document {
+    const NAME: &'static CStr = c"skynet.sharedata.box";
+    const WHAT: &'static str = "sharedata expected";
 }
 
-/// The box at `i`.
-fn cell<'a>(l: Lua, i: c_int) -> Option<&'a mut Option<Arc<Document>>> {
-    // SAFETY: a userdata with our metatable holds this type; natives keep no reference to it across calls of Lua that
-    // could collect it.
-    unsafe {
-        ffi::luaL_testudata(l.0, i, BOX.as_ptr())
-            .cast::<Option<Arc<Document>>>()
-            .as_mut()
-    }
-}
-
-/// The document in the box at `i`; it lives as long as the box.
-fn document<'a>(l: Lua, i: c_int) -> Result<&'a Arc<Document>, Fault> {
-    let cell: Option<&'a Option<Arc<Document>>> = cell(l, i).map(|cell| &*cell);
-    cell.and_then(|cell| cell.as_ref())
-        .ok_or(Fault::Argument(i, "sharedata box expected".into()))
-}
-
-/// A reference that `share` has made.
-fn pointer_argument(l: Lua, i: c_int) -> Result<*const Document, Fault> {
-    match l.kind(i) {
-        Type::LightUserdata if !l.userdata(i).is_null() => Ok(l.userdata(i).cast_const().cast()),
-        _ => Err(Fault::Argument(i, "sharedata pointer expected".into())),
-    }
+/// The document in the box at 1.
+fn document<'a>(l: Lua) -> Result<&'a Document, Fault> {
+    boxed::get(l, 1).map(|d| &**d)
 }
 
 fn node_argument(l: Lua, i: c_int) -> u32 {
@@ -225,66 +191,36 @@ native! {
             return Err(Fault::Argument(1, format!("table expected, got {}", l.type_name(1)).into()));
         }
         l.set_top(1);
-        push_box(l, || Arc::new(Document::default()));
+        boxed::push_empty::<Document>(l);
         let mut builder = Builder::default();
-        let added = add_table(l, 1, &mut builder, 0);
-        let made = added.map(|_| Arc::new(builder.finish()));
+        add_table(l, 1, &mut builder, 0)?;
         l.set_top(2);
-        match (made, cell(l, 2)) {
-            (Ok(made), Some(cell)) => {
-                *cell = Some(made);
-                results(1)
-            }
-            (Err(fault), _) => Err(fault),
-            _ => Err("no box".into()),
-        }
+        boxed::fill(l, 2, Arc::new(builder.finish()));
+        results(1)
     };
 
     /// `box(pointer)`: with a reference of its own
-    box_ = |l| {
-        let at = pointer_argument(l, 1)?;
-        push_box(l, || {
-            // SAFETY: the pointer comes from `share`, whose reference has not been given back yet; that is the contract.
-            unsafe {
-                Arc::increment_strong_count(at);
-                Arc::from_raw(at)
-            }
-        });
-        results(1)
-    };
+    box_ = boxed::adopt::<Document>;
 
     /// `share(box)` to a pointer with a reference
-    share = |l| {
-        let reference = Arc::clone(document(l, 1)?);
-        l.push_pointer(Arc::into_raw(reference).cast_mut().cast());
-        results(1)
-    };
+    share = boxed::share::<Document>;
 
     /// `pointer(box)`: the same without a reference, to compare
-    pointer = |l| {
-        let at = Arc::as_ptr(document(l, 1)?);
-        l.push_pointer(at.cast_mut().cast());
-        results(1)
-    };
+    pointer = boxed::address::<Document>;
 
     /// `release(pointer)`: gives the reference of `share` back
-    release = |l| {
-        let at = pointer_argument(l, 1)?;
-        // SAFETY: `share` has made the reference, and it is given back once; that is the contract.
-        drop(unsafe { Arc::from_raw(at) });
-        results(0)
-    };
+    release = boxed::release::<Document>;
 
     /// `root(box)` to the number of its first table
     root = |l| {
-        let root = document(l, 1)?.root();
+        let root = document(l)?.root();
         l.push_int(root as i64);
         results(1)
     };
 
     /// `get(box, table, key)` to a value; or nil and the number of a table
     get = |l| {
-        let d = document(l, 1)?;
+        let d = document(l)?;
         let Some(key) = key_argument(l, 3)? else { return results(0) };
         let n = push_value(l, d, d.get(node_argument(l, 2), key));
         results(n)
@@ -292,7 +228,7 @@ native! {
 
     /// `next(box, table, key)` to a key and a value; or a key, nil and the number of a table
     next = |l| {
-        let d = document(l, 1)?;
+        let d = document(l)?;
         let Some((key, value)) = d.next(node_argument(l, 2), key_argument(l, 3)?) else {
             return results(0);
         };
@@ -302,14 +238,14 @@ native! {
     };
 
     len = |l| {
-        let n = document(l, 1)?.len(node_argument(l, 2));
+        let n = document(l)?.len(node_argument(l, 2));
         l.push_int(n as i64);
         results(1)
     };
 
     /// `copy(box, table, key...)`: what is there, as an ordinary table; nothing if there is nothing. A path ends at a scalar.
     copy = |l| {
-        let d = document(l, 1)?;
+        let d = document(l)?;
         let mut value = Value::Table(node_argument(l, 2));
         for i in 3..=l.top() {
             let Value::Table(node) = value else { break };
@@ -327,17 +263,4 @@ native! {
         }
         results(1)
     };
-
-    collect = |l| {
-        if let Some(cell) = cell(l, 1) {
-            drop(cell.take());
-        }
-        results(0)
-    };
 }
-
-/// Documents are used by many threads at once.
-const _: fn() = || {
-    fn shared<T: Send + Sync>() {}
-    shared::<Document>();
-};
