@@ -7,6 +7,7 @@
 
 mod args;
 mod code;
+mod crowd;
 mod kernel;
 mod machine;
 mod node;
@@ -25,6 +26,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use args::{Args, Mode};
+use crowd::Crowd;
 use node::{Binary, Outcome, Settings};
 use results::{Baseline, Results};
 use workload::{Kind, Workload};
@@ -193,6 +195,17 @@ fn settings(args: &Args, folder: &Path) -> anyhow::Result<Settings> {
         } else {
             Duration::from_secs(10)
         },
+        crowd: if args.smoke {
+            Crowd {
+                idle: 100,
+                busy: 50,
+            }
+        } else {
+            Crowd {
+                idle: 10_000,
+                busy: 1_000,
+            }
+        },
     })
 }
 
@@ -222,7 +235,7 @@ fn prepare(
         for workload in workloads {
             let more = match workload.kind {
                 Kind::Node | Kind::Idle => "",
-                Kind::Tcp => " BENCH_PORT=28700",
+                Kind::Tcp | Kind::Gate => " BENCH_PORT=28700",
                 Kind::Cluster => " BENCH_NODE=127.0.0.1:28700",
             };
             println!(

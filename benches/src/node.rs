@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::args::Mode;
+use crate::crowd::{self, Crowd};
 use crate::proc;
 use crate::workload::{Kind, Workload};
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub limit: Duration,
     /// How long an idle node is measured.
     pub idle: Duration,
+    /// The clients of a gate.
+    pub crowd: Crowd,
 }
 
 /// The figures of one run.
@@ -69,10 +72,16 @@ impl Settings {
 
     fn try_run(&self, binary: &Binary, workload: &Workload, n: u64) -> anyhow::Result<Outcome> {
         let mut environment = vec![("BENCH", workload.name.to_owned()), ("N", n.to_string())];
-        let mut second = None;
+        let (mut second, mut port) = (None, 0);
         match workload.kind {
             Kind::Node | Kind::Idle => {}
             Kind::Tcp => environment.push(("BENCH_PORT", free_port()?.to_string())),
+            Kind::Gate => {
+                crowd::raise_limit()?;
+                port = free_port()?;
+                environment[1].1 = self.crowd.len().to_string();
+                environment.push(("BENCH_PORT", port.to_string()));
+            }
             Kind::Cluster => {
                 let address = format!("127.0.0.1:{}", free_port()?);
                 let node = self.start(binary, "bench_node", &[("BENCH_NODE", address.clone())])?;
@@ -83,7 +92,7 @@ impl Settings {
             }
         }
         let mut node = self.start(binary, "bench", &environment)?;
-        let outcome = self.follow(&mut node, workload);
+        let outcome = self.follow(&mut node, workload, n, port);
         drop(second);
         match outcome {
             Ok(outcome) => Ok(outcome),
@@ -93,7 +102,13 @@ impl Settings {
     }
 
     /// Reads what the node says until it ends or is ready to be measured.
-    fn follow(&self, node: &mut Node, workload: &Workload) -> anyhow::Result<Outcome> {
+    fn follow(
+        &self,
+        node: &mut Node,
+        workload: &Workload,
+        n: u64,
+        port: u16,
+    ) -> anyhow::Result<Outcome> {
         let deadline = Instant::now() + self.limit;
         let mut outcome = None;
         while let Some(line) = node.line(deadline)? {
@@ -105,7 +120,19 @@ impl Settings {
             } else if let Some(reason) = strip(&line, "FAILED", workload.name) {
                 bail!("{}", reason.replace(" | ", "\n    "));
             } else if let Some(rest) = strip(&line, "READY", workload.name) {
-                return Ok(Outcome::Done(self.idle(node, rest)?));
+                let metrics = match workload.kind {
+                    Kind::Gate => crowd::Run {
+                        crowd: self.crowd,
+                        messages: n,
+                        idle: self.idle,
+                        pid: node.child.id(),
+                        port,
+                        deadline,
+                    }
+                    .measure(),
+                    _ => self.idle(node, rest),
+                };
+                return Ok(Outcome::Done(metrics?));
             }
         }
         let status = node.child.wait()?;

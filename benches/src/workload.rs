@@ -11,6 +11,8 @@ pub enum Kind {
     Cluster,
     /// The node stays; its processor time is measured from outside.
     Idle,
+    /// As `Tcp`, but the node stays, and has clients: see [`crate::crowd`].
+    Gate,
 }
 
 /// A workload.
@@ -79,6 +81,8 @@ pub const ALL: &[Workload] = &[
     node("latency", 200_000, 1_000, "calls", "time of local calls at half of the possible rate, open loop"),
     of(Kind::Tcp, node("tcpecho", 200_000, 640, "lines", "64 loopback connections, one line of 64 bytes on each")),
     of(Kind::Tcp, node("tcpbulk", 4_000, 20, "blocks", "one loopback connection, 64 KiB there and back")),
+    of(Kind::Gate, node("gate", 300_000, 500, "messages", "the service gate, 10,000 idle and 1,000 busy clients; broadcast to those")),
+    of(Kind::Gate, node("gatenative", 300_000, 500, "messages", "the same with the native gate")),
     of(Kind::Cluster, node("cluster", 40_000, 50, "calls", "calls to another node, one outstanding")),
     of(Kind::Cluster, node("cluster64", 200_000, 640, "calls", "calls to another node, 64 outstanding")),
     of(Kind::Cluster, node("clustersend", 400_000, 500, "messages", "one-way messages to another node")),

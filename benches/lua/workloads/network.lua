@@ -45,6 +45,25 @@ function W.tcpbulk(name, n)
 	end)
 end
 
+-- A gate with 16 agents, whose clients are the kit. n: how many it takes.
+local function gate(kind)
+	return function(name, n)
+		optional "skynet.socket"
+		local room = skynet.newservice("bench_gate", "room")
+		local agents = {}
+		for i = 1, 16 do
+			agents[i] = skynet.newservice("bench_gate", "agent")
+			skynet.call(agents[i], "lua", "room", room)
+		end
+		skynet.call(skynet.newservice("bench_gate", "watchdog"), "lua", kind, agents, port(), n)
+		measure.say("READY", name)
+		skynet.wait()
+	end
+end
+
+W.gate = gate "lua"
+W.gatenative = gate "native"
+
 -- The other node, as soon as it answers.
 local function other()
 	local cluster = optional "skynet.cluster"
