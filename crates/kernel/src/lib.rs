@@ -36,6 +36,7 @@ mod clock;
 pub mod command;
 mod context;
 mod error;
+mod footprint;
 mod globals;
 mod lifecycle;
 #[cfg(not(loom))]
@@ -58,6 +59,7 @@ mod worker;
 pub use builder::NodeBuilder;
 pub use context::Context;
 pub use error::{EnvExists, Error, InitError, SendError};
+pub use footprint::Trail;
 pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload, kind};
 pub use node::{Node, ServiceInfo, WorkerInfo};

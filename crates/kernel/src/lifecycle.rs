@@ -145,6 +145,7 @@ impl Node {
             service,
             context,
             batch: Default::default(),
+            turns: 0,
         });
         if let Some(reason) = failure {
             if !reason.is_empty() {
@@ -224,6 +225,7 @@ impl Node {
             service,
             context,
             batch,
+            ..
         } = resident;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
             context.log(format!(

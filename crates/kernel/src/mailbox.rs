@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use crate::footprint::{Footprint, LastTurn};
 use crate::message::{Handle, Message};
 use crate::sync::{Guard, Lock};
 
@@ -98,6 +99,7 @@ struct Inner<B: Body> {
 pub struct Mailbox<B: Body> {
     inner: Lock<Inner<B>>,
     progress: Progress,
+    footprint: Footprint,
 }
 
 /// Published by the worker while it works through a batch. On a cache line of its own: senders
@@ -109,6 +111,8 @@ pub(crate) struct Progress {
     pub(crate) waiting: AtomicUsize,
     /// Stamp of the oldest of them.
     pub(crate) oldest: AtomicU32,
+    /// When the service had a turn last.
+    pub(crate) ran: LastTurn,
 }
 
 /// A message was accepted.
@@ -158,6 +162,7 @@ impl<B: Body> Default for Mailbox<B> {
                 overload: OVERLOAD,
             }),
             progress: Progress::default(),
+            footprint: Footprint::default(),
         }
     }
 }
@@ -166,6 +171,11 @@ impl<B: Body> Mailbox<B> {
     #[inline]
     fn lock(&self) -> Guard<'_, Inner<B>> {
         self.inner.lock()
+    }
+
+    /// What the service touches in every turn.
+    pub(crate) fn footprint(&self) -> &Footprint {
+        &self.footprint
     }
 
     pub(crate) fn progress(&self) -> &Progress {
@@ -276,6 +286,7 @@ impl<B: Body> Mailbox<B> {
             let mut inner = self.lock();
             debug_assert!(inner.handle == 0 && inner.body.is_none() && inner.inbox.is_empty());
             inner.state = State::Free;
+            self.footprint.clear();
             inner.card.take()
         };
         // Outside the lock: it may be the last reference to a lot.

@@ -214,7 +214,14 @@ impl Node {
     pub(crate) fn schedule(&self, local: Option<&Local>, mailbox: &Mailbox) {
         let task = NonNull::from(mailbox);
         match local {
-            Some(local) => self.scheduler.schedule(&local.runner, task),
+            Some(local) => {
+                let runner = &local.runner;
+                let ran = &mailbox.progress().ran;
+                if !ran.is_warm(runner.index(), runner.turn()) {
+                    mailbox.footprint().fetch();
+                }
+                self.scheduler.schedule(runner, task);
+            }
             None => self.scheduler.submit(task),
         }
     }

@@ -314,6 +314,11 @@ impl<T> Runner<T> {
         self.turn.set(0u32.wrapping_sub(1));
     }
 
+    /// Number of the current turn.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn.get()
+    }
+
     /// The worker's number, from 0.
     pub fn index(&self) -> usize {
         self.index

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::error::InitError;
+use crate::footprint::Trail;
 use crate::mailbox::Body;
 use crate::message::Message;
 
@@ -26,6 +27,10 @@ pub trait Service: Send + 'static {
 
     /// Called after the last of the messages that were handled in one go.
     fn turn_end(&mut self, _cx: &Arc<Context>) {}
+
+    /// Tells what memory is touched in every turn, so that it can be fetched while the turn before is still running (see
+    /// [`Trail`]). Asked after some turns, and now and then later, on the thread of a turn.
+    fn footprint(&self, _trail: &mut Trail) {}
 
     /// How other threads reach the service while it is busy. Asked once, after its creation and
     /// before `init`.
@@ -61,6 +66,8 @@ pub(crate) struct Resident {
     pub(crate) service: Box<dyn Service>,
     pub(crate) context: Arc<Context>,
     pub(crate) batch: VecDeque<Message>,
+    /// Turns so far.
+    pub(crate) turns: u32,
 }
 
 impl Body for Resident {

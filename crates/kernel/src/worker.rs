@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::{self, STAMP_SHIFT};
-use crate::context::{LOGGING, RETIRED};
+use crate::context::{Context, LOGGING, RETIRED};
+use crate::footprint::Trail;
 use crate::mailbox::Turn;
 use crate::message::{Handle, Payload, kind};
 use crate::monitor::Desk;
 use crate::node::Node;
 use crate::scheduler::Runner;
-use crate::service::{Mailbox, Resident};
+use crate::service::{Mailbox, Resident, Service};
 
 /// Messages of one turn. Large enough that the run queue does not matter, small enough that
 /// neighbours do not wait for long.
@@ -28,6 +29,10 @@ const BUDGET: u32 = 128;
 /// Ticks after which a turn ends whatever its budget: about a millisecond. So a service with slow
 /// handlers gives way after each message.
 const SLICE: u64 = 1 << 21;
+/// Turns after which a service is asked for its footprint: it has found its shape by then.
+const FIRST_LOOK: u32 = 8;
+/// Turns after which it is asked again.
+const LOOK_AGAIN: u32 = 1 << 12;
 /// Without profiling, the clock is read once for so many messages.
 const LOOK_EVERY: u32 = 16;
 
@@ -113,6 +118,10 @@ impl Local {
     fn turn(&self, mailbox: &Mailbox) {
         let mut budget = BUDGET;
         let began = self.ticks.get();
+        mailbox
+            .progress()
+            .ran
+            .set(self.runner.index(), self.runner.turn());
         let mut step = mailbox.begin();
         loop {
             match step {
@@ -154,6 +163,7 @@ impl Local {
             service,
             context,
             batch,
+            turns,
         } = body;
         let handled = catch_unwind(AssertUnwindSafe(|| {
             let mut ticks = self.ticks.get();
@@ -193,6 +203,10 @@ impl Local {
                 }
             }
             service.turn_end(context);
+            *turns = turns.wrapping_add(1);
+            if *turns == FIRST_LOOK || turns.is_multiple_of(LOOK_AGAIN) {
+                look(&**service, context, mailbox);
+            }
         }));
         if !profile {
             self.look_at_the_clock();
@@ -224,6 +238,16 @@ impl Local {
         }
         self.node.dismiss(context.handle());
     }
+}
+
+/// Notes what the service touches in every turn.
+#[cold]
+fn look(service: &dyn Service, context: &Arc<Context>, mailbox: &Mailbox) {
+    let mut trail = Trail::default();
+    trail.add_value(service);
+    trail.add_value(&**context);
+    service.footprint(&mut trail);
+    mailbox.footprint().set(&trail);
 }
 
 #[cold]

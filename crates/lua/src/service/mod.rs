@@ -31,7 +31,7 @@ use std::sync::Arc;
 use mlua_sys::lua55 as ffi;
 use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{
-    Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, kind,
+    Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, Trail, kind,
 };
 use skynet_net::Net;
 
@@ -39,6 +39,7 @@ use crate::Shared;
 use crate::api::send::NO_DEADLINE;
 use crate::code::cache::{CacheMode, Image};
 use crate::vm::alloc::MemoryAccount;
+use crate::vm::footprint;
 use crate::vm::lua::Lua;
 use owed::Owed;
 use protocols::Protocols;
@@ -171,54 +172,59 @@ pub(crate) struct Refs {
     pub(crate) debug_handler: Cell<i32>,
 }
 
-/// One Lua service.
+/// One Lua service. In this order in memory: what every message needs comes first (`HOT_PART`).
+#[repr(C)]
+
 pub(crate) struct Svc {
-    pub(crate) cx: Arc<Context>,
-    shared: Arc<Shared>,
-    pub(crate) memory: Arc<MemoryAccount>,
-    pub(crate) interrupts: Arc<Interrupts>,
     /// The main thread of the state; null before the first and after the last message.
     pub(crate) main: Cell<Lua>,
+    /// The handler of the `lua` protocol (registry reference, 0 = none), kept beside its class table. It and the native
+    /// codec are taken for granted until the application gets hold of that table (`exposed`).
+    pub(crate) lua_handler: Cell<i32>,
+    /// The task that runs.
+    pub(crate) running: Cell<TaskId>,
     pub(crate) mode: Cell<Mode>,
     /// Something is in the queues that a message's dispatch empties (wakeups, failures, forks, errors): most messages leave
     /// them alone, and then they need not be looked at.
     pub(crate) busy: Cell<bool>,
     /// A task, a source or a protocol may have a trace tag.
     pub(crate) tracing: Cell<bool>,
-    /// The task that runs.
-    pub(crate) running: Cell<TaskId>,
     /// A `resume` that can't yield itself, under a C function such as `table.sort`, is on the way to the running coroutine.
     pub(crate) barred: Cell<bool>,
+    /// Somebody has seen `skynet._proto` and may change what is in it: look there at every message.
+    pub(crate) exposed: Cell<bool>,
+    /// Whose the payload of that message is.
+    pub(crate) taken: Cell<Taken>,
+    /// Something is being profiled.
+    pub(crate) profiling: Cell<bool>,
     /// The Lua thread that a native function has just suspended, to tell that from a stray `coroutine.yield`.
     pub(crate) suspended: Cell<Lua>,
+    pub(crate) cx: Arc<Context>,
+    pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) wake: Cell<Wake>,
     /// The message being dispatched.
     pub(crate) current: Cell<Option<Incoming>>,
+    pub(crate) tables: RefCell<Tables>,
+    shared: Arc<Shared>,
+    pub(crate) memory: Arc<MemoryAccount>,
     /// The launcher has heard how the start ended.
     pub(crate) reported: Cell<bool>,
-    /// Whose the payload of that message is.
-    pub(crate) taken: Cell<Taken>,
     /// The task of the start function while it runs.
     pub(crate) init_task: Cell<TaskId>,
     /// `skynet.trace_timeout`.
     pub(crate) trace_timeout: Cell<bool>,
     /// A hook has raised an error: Lua leaves hooks off in a thread that such an error ends.
     pub(crate) hook_raised: Cell<bool>,
-    /// Something is being profiled.
-    pub(crate) profiling: Cell<bool>,
     /// Deadline for calls that name none, in cs, or `NO_DEADLINE`.
     pub(crate) call_timeout: Cell<i32>,
     pub(crate) cache_mode: Cell<CacheMode>,
-    /// The handler of the `lua` protocol (registry reference, 0 = none), kept beside its class table. It and the native
-    /// codec are taken for granted until the application gets hold of that table (`exposed`).
-    pub(crate) lua_handler: Cell<i32>,
     /// Address of the interned string "lua".
     pub(crate) lua_name: Cell<usize>,
-    /// Somebody has seen `skynet._proto` and may change what is in it: look there at every message.
-    pub(crate) exposed: Cell<bool>,
     pub(crate) refs: Refs,
-    pub(crate) tables: RefCell<Tables>,
 }
+
+/// Bytes of `Svc` that every message needs: up to the first fields of its tables.
+const HOT_PART: usize = std::mem::offset_of!(Svc, tables) + 192;
 
 pub(crate) const NO_THREAD: Lua = Lua(std::ptr::null_mut());
 
@@ -406,6 +412,23 @@ impl Service for LuaService {
         {
             svc.interrupts.leave();
             self.entered = false;
+        }
+    }
+
+    fn footprint(&self, trail: &mut Trail) {
+        let Some(svc) = self.svc.as_deref() else {
+            return;
+        };
+        trail.add(&raw const *svc, HOT_PART);
+        trail.add_value(&*self.memory);
+        trail.add_value(&*self.interrupts);
+        let task = svc.with(|t| t.tasks.next_idle(trail));
+        let main = svc.main.get();
+        if main != NO_THREAD {
+            // 0 is not a function, which is what is looked for.
+            main.push_ref(svc.lua_handler.get());
+            footprint::add_state(trail, main, task);
+            main.pop(1);
         }
     }
 

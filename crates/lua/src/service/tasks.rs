@@ -5,7 +5,7 @@
 //! cut to the largest number that was in use since, so that a burst of 100,000 coroutines does not stay in memory.
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::Handle;
+use skynet_kernel::{Handle, Trail};
 
 use crate::vm::lua::Lua;
 
@@ -87,6 +87,15 @@ impl Tasks {
         self.all[id as usize].state = State::Ready;
         self.note_use();
         Some(id)
+    }
+
+    /// The thread of the task that `take_idle` would give, and where all that is.
+    pub(crate) fn next_idle(&self, trail: &mut Trail) -> Option<Lua> {
+        let id = self.pool.last()?;
+        trail.add_value(id);
+        let task = self.get(*id);
+        trail.add_value(task);
+        Some(task.lua)
     }
 
     /// Adds a new thread as a ready task.
