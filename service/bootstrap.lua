@@ -44,7 +44,10 @@ skynet.start(function()
 	if skynet.getenv "enablessl" == "true" then
 		hold_tls()
 	end
-	-- A failure has been logged; the node goes on without the application.
-	pcall(skynet.newservice, skynet.getenv "start" or "main")
+	local main = skynet.getenv "start" or "main"
+	if not pcall(skynet.newservice, main) then
+		-- The reason has been logged by the service itself.
+		skynet.error(("error: the start service '%s' has failed; the node goes on without it"):format(main))
+	end
 	skynet.exit()
 end)

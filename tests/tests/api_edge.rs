@@ -237,6 +237,12 @@ mod require {
 
     lua_cases! {
         "api/require" {
+            how_to_put_it_right => |out| {
+                out.has("(add the folder of a service to the config key luaservice)");
+            };
+            names_of_functions => |out| {
+                out.has_not("skynet.manager");
+            };
             in_a_coroutine;
             concurrently;
             failing;

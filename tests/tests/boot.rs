@@ -77,7 +77,9 @@ fn failing_start_script() {
     let mut node = Node::source("error 'start script fails'").spawn();
     node.until_output("[:00000002] KILL self");
     assert!(node.alive(), "the process keeps running");
-    node.kill().has("start script fails");
+    node.kill()
+        .has("start script fails")
+        .has("error: the start service 'main' has failed");
 }
 
 #[test]
@@ -176,6 +178,32 @@ fn run_a_missing_file() {
 }
 
 #[test]
+fn run_a_failing_file() {
+    for (source, why) in [
+        ("error 'in the main chunk'", "in the main chunk"),
+        (
+            "require 'skynet'.start(function() error 'in the start function' end)",
+            "in the start function",
+        ),
+        ("x = = 1", "main.lua:1:"),
+        ("require 'no.such.module'", "config key lua_path"),
+    ] {
+        let node = Node::bare().file("main.lua", source);
+        let out = node.args(&["run", "main.lua"]).run();
+        out.exit(1);
+        let told = [&out.stdout, &out.stderr].map(|text| text.contains(why));
+        assert!(told.contains(&true), "{source}\n{out}");
+    }
+}
+
+#[test]
+fn run_with_an_unknown_option() {
+    for args in [&["run", "--bad"][..], &["run", "-t", "2", "--bad", "x.lua"]] {
+        command(args).exit(2).has_error("--bad").has_error("Usage:");
+    }
+}
+
+#[test]
 fn plain_lua() {
     let out = Node::bare()
         .file(
@@ -208,6 +236,7 @@ fn check_a_config() {
     let check = |text: &str| {
         Node::bare()
             .file("node.cfg", text)
+            .file("broken.lua", "x = = 1")
             .args(&["check", "node.cfg"])
             .run()
     };
@@ -221,6 +250,14 @@ fn check_a_config() {
         ("thread = 2\nharbor = 0\nthread = 5000\n", "thread"),
         ("x = = 1", "node.cfg:1"),
         ("harbor = 0\nx = {}", "x"),
+        (
+            "harbor = 0\nstart = 'broken'\nluaservice = './?.lua'",
+            "broken.lua:1:",
+        ),
+        (
+            "harbor = 0\nenablessl = true\nthreads = 3\nthread = 2",
+            "node.cfg:3: threads: warning:",
+        ),
     ] {
         let out = check(text);
         assert_ne!(out.status.code(), Some(0), "{text}\n{out}");
@@ -299,6 +336,35 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
         );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+}
+
+/// What keeps a daemon from starting is told by the process in the foreground.
+#[test]
+fn daemon_that_cannot_start() {
+    let node = Node::program("config/idle")
+        .key("daemon", "\"./node.pid\"")
+        .key("logger", "\"./no/such/folder/node.log\"");
+    let pid_file = node.path("node.pid");
+    node.run().exit(1).has_error("Can't launch logger service");
+    assert!(!pid_file.exists());
+}
+
+/// The lock on the pid file decides whether a node runs. Its pid may belong to somebody else by now, here to this test.
+#[test]
+fn daemon_with_a_stale_pid_file() {
+    let node = Node::program("config/idle")
+        .key("daemon", "\"./node.pid\"")
+        .key("logger", "\"./node.log\"")
+        .file("node.pid", std::process::id().to_string());
+    let pid_file = node.path("node.pid");
+    let foreground = node.spawn();
+    let pid = || pid_in(&pid_file).filter(|&pid| pid != std::process::id());
+    until("another pid", || pid().is_some());
+    let pid = pid().expect("a pid");
+    let _guard = KillOnDrop(pid);
+    running::signal(pid, "TERM");
+    until("the pid file to go", || !pid_file.exists());
+    foreground.wait().exit(0);
 }
 
 /// Ends a daemon that a failing test would leave behind.

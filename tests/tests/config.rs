@@ -70,6 +70,17 @@ fn defaults_are_written_back() {
     }
 }
 
+/// The text that scripts know, and a line that says where and what to write.
+#[test]
+fn values_out_of_range() {
+    refused("harbor = 0\nthread = 'four'")
+        .has_error("Invalid thread 0 , should be in [1,1024]")
+        .has_error("config:2: thread = `four`: write a whole number from 1 to 1024");
+    refused("harbor = 0\n\nmqpolicy = 'drop'")
+        .has_error("config:3: mqpolicy = `drop`: write \"warn\" or");
+    refused("cpath = './x.so'").has_error("Invalid C service path");
+}
+
 #[test]
 fn a_chunk_without_libraries() {
     refused("x = os.time()")

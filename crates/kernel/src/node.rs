@@ -360,10 +360,10 @@ impl Node {
         }
     }
 
-    /// Gives a service a name (without dot). False if the name is taken, or there is no such
+    /// Gives a service a name (without dot). False if the name is taken or empty, or there is no such
     /// service.
     pub fn register_name(&self, name: &str, handle: Handle) -> bool {
-        let bound = self.registry.bind(name, handle);
+        let bound = !name.is_empty() && self.registry.bind(name, handle);
         if bound && name == LOGGER {
             self.logger.store(handle.0, Relaxed);
         }

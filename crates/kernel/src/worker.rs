@@ -221,7 +221,7 @@ impl Local {
     fn crashed(&self, body: &Resident, panic: &(dyn Any + Send)) {
         let context = &body.context;
         let line = format!(
-            "error: {} panicked: {}",
+            "error: {} panicked: {} (it is ended; RUST_BACKTRACE=1 shows where)",
             context.description(),
             panic_text(panic)
         );

@@ -96,7 +96,11 @@ fn configuration_errors_go_to_standard_error_as_they_are() {
             "a.cfg",
             "[skynet config]:1: a.cfg:2: unexpected symbol near '$'\n",
         ),
-        ("t.cfg", "Invalid thread 0 , should be in [1,1024]\n"),
+        (
+            "t.cfg",
+            "Invalid thread 0 , should be in [1,1024]\n\
+             t.cfg:1: thread = `0`: write a whole number from 1 to 1024, such as 8\n",
+        ),
         ("v.cfg", "Invalid config table key = x\n"),
     ] {
         assert_eq!(
@@ -142,7 +146,9 @@ fn check_prints_findings_with_their_lines() {
             1,
             "bad:2: start: no service `nothing`: there is no ./service/nothing.lua \
              (add its folder to `luaservice`, or start the node in the right folder)\n\
-             bad:3: thread: `2000` is out of range or not a number (set it to a number from 1 to 1024)\n"
+             bad:3: thread: `2000` is out of range or not a number (set it to a number from 1 to 1024)\n\
+             more:3: threads: warning: unknown key that looks like `thread`, which is set, too \
+             (remove it, or rename it if it is the application's own)\n"
         )
     );
     for (file, text) in [

@@ -24,6 +24,8 @@ function case.names()
 	local own, echo = skynet.self(), check.spawn "echo"
 	check.eq("REG without argument", command "REG", hex(own))
 	check.eq("REG with an empty one", command("REG", ""), hex(own))
+	check.eq("REG of nothing but a dot", command("REG", "."), nil)
+	check.eq("NAME of nothing but a dot", command("NAME", ". " .. hex(own)), nil)
 	check.eq("REG of a name", command("REG", ".first"), "first")
 	check.eq("the same again", command("REG", ".first"), nil)
 	check.eq("a second name", command("REG", ".second"), "second")

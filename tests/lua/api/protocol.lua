@@ -48,6 +48,7 @@ function case.dispatch()
 	check.eq("returns the previous one", skynet.dispatch("lua", second), first)
 	check.eq("replaced", skynet.dispatch "lua", second)
 	check.fails("unknown type with a function", "attempt to index a nil value", skynet.dispatch, "nosuch", first)
+	check.fails("it tells what to do", "'nosuch' is not registered; see skynet.register_protocol", skynet.dispatch, "nosuch", first)
 	skynet.register_protocol { name = "with", id = 44, dispatch = first }
 	check.eq("given at registration", skynet.dispatch "with", first)
 end

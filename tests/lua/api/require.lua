@@ -29,6 +29,36 @@ function case.concurrently()
 	check.eq("run once", #got[1].steps, 2)
 end
 
+-- What the error of a missing or outdated module says besides the places.
+function case.how_to_put_it_right()
+	check.fails("a missing module", "config key lua_path", require, "no.such.module")
+	check.fails("also in a service", "call failed", skynet.newservice, "no_such_service")
+	local file = assert(io.open("outdated.so", "w"))
+	file:write "not for this program"
+	file:close()
+	package.cpath = "./?.so"
+	local err = check.fails("a C module", "built with the headers of Lua 5.5", require, "outdated")
+	check.ok("and the reason", tostring(err):find "error loading module 'outdated' from file './outdated.so'", err)
+end
+
+-- Lua itself takes the name of whichever module it finds the function in.
+function case.names_of_functions()
+	for name, f in pairs { sleep = skynet.sleep, timer = skynet.timer, fork = skynet.fork, getenv = skynet.getenv } do
+		check.fails(name, "to '" .. name .. "' (", f)
+	end
+	local function tail_call()
+		return skynet.sleep {}
+	end
+	check.fails("a tail call", "bad argument #1 to 'sleep' (number expected, got table)", tail_call)
+	local trace
+	skynet.fork(function()
+		xpcall(skynet.sleep, function(err) trace = debug.traceback(err) end, "1.5")
+	end)
+	skynet.fork(skynet.setenv, "error in a traceback", {})
+	skynet.yield()
+	check.ok("it ran", trace)
+end
+
 function case.failing()
 	local errors = {}
 	for i = 1, 2 do

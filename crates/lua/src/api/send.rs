@@ -131,7 +131,7 @@ fn protocol_by_table(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> 
     if l.is_none_or_nil(-1) || l.raw_get(-2) != Type::Table {
         let name = address_text(l, i);
         return Err(Fault::from(format!(
-            "attempt to index a nil value (protocol '{name}')"
+            "attempt to index a nil value (protocol '{name}' is not registered; see skynet.register_protocol)"
         )));
     }
     l.raw_get_str(-1, "id");

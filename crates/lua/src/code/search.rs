@@ -21,6 +21,11 @@ pub(crate) fn install(l: Lua) {
     l.raw_seti(searchers, 1);
     l.push_function(search_files);
     l.raw_seti(searchers, 2);
+    for n in 3..=4 {
+        l.raw_geti(searchers, n);
+        l.push_closure(search_c_module, 1);
+        l.raw_seti(searchers, n);
+    }
     l.push_function(search_embedded);
     l.raw_seti(searchers, 5);
     l.pop(2);
@@ -105,6 +110,12 @@ fn find_file(l: Lua, name: &str, path: &str) -> Result<(String, bool), Fault> {
     Ok((tried, false))
 }
 
+/// Ends the list of places where a module was looked for.
+const WHERE_TO_ADD: &str =
+    "(add the folder of a Lua module to the config key lua_path, that of a C module to lua_cpath)";
+/// Follows the reason why a C module cannot be loaded.
+const BUILD_IT_ANEW: &str = "(a C module has to be built with the headers of Lua 5.5; one built for another version does not work)";
+
 native! {
     search_core = |l| {
         let name = module_name(l)?;
@@ -143,8 +154,22 @@ native! {
         if embedded::module(name).is_some() {
             return push_embedded(l, name);
         }
-        l.push_owned(format!("no embedded module '{name}'"));
+        l.push_owned(format!("no embedded module '{name}'\n\t{WHERE_TO_ADD}"));
         results(1)
+    };
+
+    /// A searcher of the standard library, upvalue 1, which loads C modules: what keeps one from being loaded is often its age.
+    search_c_module = |l| {
+        let args = l.top();
+        l.push_value(mlua_sys::lua55::lua_upvalueindex(1));
+        l.insert(1);
+        if l.pcall(args, crate::vm::lua::MULTRET, 0) == mlua_sys::lua55::LUA_OK {
+            return results(l.top());
+        }
+        l.push_str("\n\t");
+        l.push_str(BUILD_IT_ANEW);
+        l.concat(3);
+        Err(Fault::Raised)
     };
 
     /// `loadfile([file [, mode [, env]]])` through the code cache, whatever the mode.

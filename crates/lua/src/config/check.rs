@@ -135,17 +135,21 @@ impl Report<'_> {
             if keys::find(name).is_some() {
                 continue;
             }
-            // If the known key is set too, the other one is the application's own.
-            if let Some(known) = keys::misspelt(name).filter(|key| config.get(key.name).is_none()) {
-                self.warn(
-                    name,
-                    format!(
-                        "unknown key that looks like `{}`, {}",
-                        known.name, known.about
-                    ),
+            let Some(known) = keys::misspelt(name) else {
+                continue;
+            };
+            let (looks, what) = match config.get(known.name) {
+                None => (
+                    known.about,
                     format!("write `{}` if that is meant", known.name),
-                );
-            }
+                ),
+                Some(_) => (
+                    "which is set, too",
+                    "remove it, or rename it if it is the application's own".to_owned(),
+                ),
+            };
+            let text = format!("unknown key that looks like `{}`, {looks}", known.name);
+            self.warn(name, text, what);
         }
     }
 
@@ -317,7 +321,10 @@ impl Report<'_> {
         let files: Vec<String> = patterns(&path)
             .map(|pattern| pattern.replace('?', name))
             .collect();
-        if files.iter().any(|file| Path::new(file).is_file()) || (self.shipped)(name) {
+        if let Some(file) = files.iter().find(|file| Path::new(file).is_file()) {
+            return self.lua_file(key, file);
+        }
+        if (self.shipped)(name) {
             return;
         }
         self.error(
@@ -325,6 +332,13 @@ impl Report<'_> {
             format!("no service `{name}`: there is no {}", list(&files)),
             "add its folder to `luaservice`, or start the node in the right folder",
         );
+    }
+
+    /// Complains if a Lua file does not compile.
+    fn lua_file(&mut self, key: &str, file: &str) {
+        if let Err(text) = crate::interpreter::compile(Path::new(file)) {
+            self.error(key, format!("does not compile: {text}"), "correct the file");
+        }
     }
 
     /// Files that are read or written.
@@ -342,8 +356,11 @@ impl Report<'_> {
             let usual = keys::find(key).and_then(|key| key.default);
             if let Some(file) = self.config.get(key).map(str::to_owned)
                 && Some(file.as_str()) != usual
-                && !Path::new(&file).is_file()
             {
+                if Path::new(&file).is_file() {
+                    self.lua_file(key, &file);
+                    continue;
+                }
                 let text = format!("there is no file `{file}`");
                 if key == "lualoader" {
                     self.warn(key, text, what);
@@ -412,8 +429,22 @@ impl Report<'_> {
         }
     }
 
+    /// Is there a C module of this name on `lua_cpath`?
+    fn c_module(&self, name: &str) -> bool {
+        patterns(self.value("lua_cpath"))
+            .any(|pattern| Path::new(&pattern.replace('?', name)).is_file())
+    }
+
     /// Keys with a fixed set of words.
     fn words(&mut self) {
+        let built_in = crate::native_names().any(|name| name == "ltls.init.c");
+        if self.config.get("enablessl") == Some("true") && !built_in && !self.c_module("ltls") {
+            self.error(
+                "enablessl",
+                "TLS is not available in this version, and `lua_cpath` has no `ltls`",
+                "remove it",
+            );
+        }
         for key in ["profile", "enablessl"] {
             if let Some(value) = self.config.get(key).map(str::to_owned)
                 && !matches!(value.as_str(), "true" | "false")

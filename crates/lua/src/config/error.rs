@@ -78,16 +78,23 @@ pub enum ConfigError {
     Thread {
         /// The number that was asked for.
         value: i64,
+        /// What was written.
+        written: Written,
     },
     /// `harbor` is out of range.
     #[error("Invalid harbor {value} , should be in [0,255]")]
     Harbor {
         /// The number that was asked for.
         value: i64,
+        /// What was written.
+        written: Written,
     },
     /// A pattern of `cpath` has no `?`.
     #[error("Invalid C service path")]
-    ServicePath,
+    ServicePath {
+        /// What was written.
+        written: Written,
+    },
     /// A key of this runtime's own has a value that it does not understand.
     #[error("Invalid {key} {value} , should be {expected}")]
     Setting {
@@ -97,7 +104,20 @@ pub enum ConfigError {
         value: String,
         /// What it should be.
         expected: &'static str,
+        /// The same value, with its place.
+        written: Written,
     },
+}
+
+/// A value as it was written, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The value.
+    pub text: String,
+    /// The file that set it; empty if none did.
+    pub file: String,
+    /// The line that set it.
+    pub line: u32,
 }
 
 impl ConfigError {
@@ -107,7 +127,48 @@ impl ConfigError {
             ConfigError::Endless { file, line, .. }
             | ConfigError::Value { file, line, .. }
             | ConfigError::Encoding { file, line, .. } => Some((file, *line)),
+            ConfigError::Thread { written, .. }
+            | ConfigError::Harbor { written, .. }
+            | ConfigError::ServicePath { written }
+            | ConfigError::Setting { written, .. } => {
+                (!written.file.is_empty()).then_some((written.file.as_str(), written.line))
+            }
             _ => None,
         }
+    }
+
+    /// A second line beside the text, which scripts know: the place, what was written there, and what to write.
+    pub fn hint(&self) -> Option<String> {
+        let (key, written, remedy) = match self {
+            ConfigError::Thread { written, .. } => (
+                "thread",
+                written,
+                "a whole number from 1 to 1024, such as 8".to_owned(),
+            ),
+            ConfigError::Harbor { written, .. } => (
+                "harbor",
+                written,
+                "a whole number from 0 to 255; 0 is a single node".to_owned(),
+            ),
+            ConfigError::ServicePath { written } => (
+                "cpath",
+                written,
+                "patterns with a `?` where the name belongs, such as \"./cservice/?.so\""
+                    .to_owned(),
+            ),
+            ConfigError::Setting {
+                key,
+                written,
+                expected,
+                ..
+            } => (*key, written, (*expected).to_owned()),
+            _ => return None,
+        };
+        let place = self.place().map(|(file, line)| format!("{file}:{line}: "));
+        Some(format!(
+            "{}{key} = `{}`: write {remedy}",
+            place.unwrap_or_default(),
+            written.text
+        ))
     }
 }

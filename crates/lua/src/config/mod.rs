@@ -23,7 +23,7 @@ mod settings;
 mod tests;
 
 pub use check::{Finding, Severity, check, check_with};
-pub use error::ConfigError;
+pub use error::{ConfigError, Written};
 pub use keys::{KEYS, Key};
 pub use settings::{MailboxPolicy, Settings};
 
@@ -121,7 +121,7 @@ impl Host for SystemHost {
 ///
 /// # Errors
 /// A [`ConfigError`], whose text is what the `skynet` command prints.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
+pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
     load_with(path, &SystemHost, &Limits::default())
 }
 
@@ -129,6 +129,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// A [`ConfigError`].
-pub fn load_with(path: &Path, host: &dyn Host, limits: &Limits) -> Result<Config, ConfigError> {
-    eval::evaluate(path.as_os_str().as_bytes(), host, limits)
+pub fn load_with(
+    path: impl AsRef<Path>,
+    host: &dyn Host,
+    limits: &Limits,
+) -> Result<Config, ConfigError> {
+    eval::evaluate(path.as_ref().as_os_str().as_bytes(), host, limits)
 }

@@ -3,6 +3,7 @@
 //! Numbers of the original keys are read as the C runtime reads them (`strtol`: leading digits count, anything else is
 //! 0), so that a configuration means the same here. Keys that this runtime adds are strict.
 
+use super::error::Written;
 use super::{Config, ConfigError, keys};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,12 +79,20 @@ impl Settings {
         let text = |name: &str| env.get(name).cloned().unwrap_or_default();
         let thread = leading_integer(&text("thread"));
         if !(1..=1024).contains(&thread) {
-            return Err(ConfigError::Thread { value: thread });
+            return Err(ConfigError::Thread {
+                value: thread,
+                written: written(config, "thread"),
+            });
         }
         let harbor = leading_integer(&text("harbor"));
-        let harbor = u8::try_from(harbor).map_err(|_| ConfigError::Harbor { value: harbor })?;
+        let harbor = u8::try_from(harbor).map_err(|_| ConfigError::Harbor {
+            value: harbor,
+            written: written(config, "harbor"),
+        })?;
         if !patterns(&text("cpath")).all(|pattern| pattern.contains('?')) {
-            return Err(ConfigError::ServicePath);
+            return Err(ConfigError::ServicePath {
+                written: written(config, "cpath"),
+            });
         }
         let mailbox = match positive(config, "mqlimit")? {
             // The largest limit that cannot be reached is none.
@@ -114,6 +123,15 @@ impl Settings {
     }
 }
 
+fn written(config: &Config, key: &str) -> Written {
+    let entry = config.entries.get(key).cloned().unwrap_or_default();
+    Written {
+        text: entry.value,
+        file: entry.file,
+        line: entry.line,
+    }
+}
+
 fn policy(config: &Config) -> Result<MailboxPolicy, ConfigError> {
     match config.get("mqpolicy") {
         None | Some("warn") => Ok(MailboxPolicy::Warn),
@@ -122,6 +140,7 @@ fn policy(config: &Config) -> Result<MailboxPolicy, ConfigError> {
             key: "mqpolicy",
             value: value.to_owned(),
             expected: "\"warn\" or \"refuse\"",
+            written: written(config, "mqpolicy"),
         }),
     }
 }
@@ -138,6 +157,7 @@ fn positive(config: &Config, key: &'static str) -> Result<Option<u64>, ConfigErr
             key,
             value: value.to_owned(),
             expected: "a whole number from 1 to 2147483647",
+            written: written(config, key),
         }),
     }
 }
@@ -267,6 +287,27 @@ mod tests {
         assert_eq!(
             error(&[("cpath", "./a/?.so;./b.so")]),
             "Invalid C service path"
+        );
+    }
+
+    #[test]
+    fn hints() {
+        let mut config = config(&[]);
+        let entry = crate::config::Entry {
+            value: "four".to_owned(),
+            file: "./node.config".to_owned(),
+            line: 3,
+        };
+        config.entries.insert("thread".to_owned(), entry);
+        let error = Settings::new(&config).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "./node.config:3: thread = `four`: write a whole number from 1 to 1024, such as 8"
+        );
+        let error = settings(&[("mqpolicy", "drop")]).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "mqpolicy = `drop`: write \"warn\" or \"refuse\""
         );
     }
 

@@ -395,7 +395,7 @@ fn the_system_host_reads_files_and_variables() {
     std::fs::write(&file, "a = '$PATH' include 'd.cfg'").unwrap();
     std::fs::write(folder.join("d.cfg"), "b = 1").unwrap();
     let config = load(&file).unwrap();
-    let missing = load(&folder.join("e.cfg")).unwrap_err();
+    let missing = load(folder.join("e.cfg")).unwrap_err();
     let directory = load(&folder).unwrap_err();
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(
@@ -548,8 +548,14 @@ mod findings {
     }
 
     #[test]
-    fn a_misspelling_beside_the_right_key_is_an_own_key() {
-        assert_eq!(find("harbor = 0\nthread = 4\nthreads = 5"), [""; 0]);
+    fn a_misspelling_beside_the_right_key_is_told_too() {
+        assert_eq!(
+            find("harbor = 0\nthread = 4\nthreads = 5"),
+            [
+                "c.cfg:3: threads: warning: unknown key that looks like `thread`, which is set, too \
+                 (remove it, or rename it if it is the application's own)"
+            ]
+        );
     }
 
     #[test]

@@ -290,7 +290,13 @@ fn find_script(l: Lua, plan: &mut Plan) -> Result<(), Fault> {
     let only_missing = plan.failures.lines().all(|l| l.starts_with("cannot open "));
     match embedded::service(name) {
         Some(file) if only_missing => search::load_embedded(l, file),
-        _ => Err(Fault::Plain(plan.failures.clone().into())),
+        _ => {
+            let hint = match only_missing {
+                true => "\n(add the folder of a service to the config key luaservice)",
+                false => "",
+            };
+            Err(Fault::Plain(format!("{}{hint}", plan.failures).into()))
+        }
     }
 }
 

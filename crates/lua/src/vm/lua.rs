@@ -398,7 +398,15 @@ impl Lua {
     }
     /// Pushes the stack trace of `of`, from `level`, without a message. *raises*
     pub(crate) fn traceback(self, of: Lua, level: c_int) {
-        c!(ffi::luaL_traceback(self.0, of.0, std::ptr::null(), level))
+        c!(ffi::luaL_traceback(self.0, of.0, std::ptr::null(), level));
+        // Two modules are one table, and Lua takes the name of either.
+        c!(ffi::luaL_gsub(
+            self.0,
+            ffi::lua_tolstring(self.0, -1, std::ptr::null_mut()),
+            c"'skynet.manager.".as_ptr(),
+            c"'skynet.".as_ptr()
+        ));
+        self.remove(-2)
     }
     /// `file:line:` of the function at `level`, or an empty string, is pushed. *raises*
     pub(crate) fn push_where(self, level: c_int) {

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlua_sys::lua55::{self as ffi, lua_KContext, lua_KFunction, lua_State};
 
-use super::lua::Lua;
+use super::lua::{Lua, REGISTRY, Type};
 
 /// What a body wants to happen after it returned.
 pub(crate) enum Next {
@@ -134,6 +134,9 @@ fn push_fault(lua: Lua, fault: Fault) {
             text.push(0);
             // The text has to be out of Rust's hands before `luaL_argerror` raises: keep it on the Lua stack.
             lua.push_owned(text);
+            if push_own_name(lua) {
+                return push_argument_error(lua, n);
+            }
             let p = lua.bytes(-1).unwrap_or(b"\0").as_ptr();
             // SAFETY: the string on the stack ends in a zero byte; nothing owned is alive.
             unsafe { ffi::luaL_argerror(lua.0, n, p.cast()) };
@@ -149,6 +152,56 @@ fn push_fault(lua: Lua, fault: Fault) {
         lua.insert(-2);
         lua.concat(2);
     }
+}
+
+/// Pushes the running function's name in the module `skynet`, if nothing else names it: it was called by `pcall` or as a tail call.
+/// Lua would look it up in all modules, of which several are that table, and call `sleep` `skynet.manager.sleep`. *raises*
+fn push_own_name(lua: Lua) -> bool {
+    // SAFETY: `ar` is filled in before it is read; the function is pushed by "f".
+    let (named, function) = unsafe {
+        let mut ar: ffi::lua_Debug = std::mem::zeroed();
+        if ffi::lua_getstack(lua.0, 0, &mut ar) == 0 {
+            return false;
+        }
+        ffi::lua_getinfo(lua.0, c"nf".as_ptr(), &mut ar);
+        (!ar.name.is_null(), lua.c_function(-1))
+    };
+    lua.pop(1);
+    let top = lua.top();
+    lua.get_field(REGISTRY, c"_LOADED");
+    if named || lua.get_field(-1, c"skynet") != Type::Table {
+        lua.set_top(top);
+        return false;
+    }
+    let module = lua.top();
+    lua.push_nil();
+    while lua.next(module) {
+        if lua.c_function(-1).map(|f| f as usize) == function.map(|f| f as usize)
+            && lua.kind(-2) == Type::String
+        {
+            lua.push_value(-2);
+            lua.replace(top + 1);
+            lua.set_top(top + 1);
+            return true;
+        }
+        lua.pop(1);
+    }
+    lua.set_top(top);
+    false
+}
+
+/// Below the top: what is wrong, with a zero byte at its end; on top: the function's name. *raises*
+fn push_argument_error(lua: Lua, n: c_int) {
+    lua.push_where(1);
+    lua.push_str("bad argument #");
+    lua.push_int(n.into());
+    lua.push_str(" to '");
+    lua.push_value(-5);
+    lua.push_str("' (");
+    let why = lua.bytes(-8).unwrap_or(b"\0");
+    lua.push_bytes(&why[..why.len() - 1]);
+    lua.push_str(")");
+    lua.concat(8);
 }
 
 /// Runs `f`, which leaves `results` values on the stack, in a protected call: what the caller owns survives an error in it, and

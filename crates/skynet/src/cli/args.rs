@@ -4,6 +4,7 @@
 //! is given to the parser, anything else is a configuration file, and what follows it is ignored. A file that is called like
 //! a command is named `./run`.
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -156,6 +157,15 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
                     words,
                 }),
         }) => {
+            // Everything after the file belongs to the service, so that the parser takes an option it does not know for the file.
+            if let Some(option) = words.first().filter(|word| word.starts_with('-')) {
+                let text = format!(
+                    "unexpected argument '{option}' found; a file of that name is ./{option}"
+                );
+                let error = Typed::command().error(ErrorKind::UnknownArgument, text);
+                let _ = error.print();
+                return Invocation::Shown(ExitCode::from(error.exit_code() as u8));
+            }
             let mut words = words.into_iter();
             let main = words.next().map(PathBuf::from).unwrap_or_default();
             Invocation::Run(RunArgs {

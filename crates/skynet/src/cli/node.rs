@@ -1,10 +1,11 @@
 //! `skynet CONFIG`, and what `skynet run` shares with it: from settings to the end of the node.
 
+use super::unix::Daemon;
 use super::{signals, unix};
 use anyhow::Context as _;
 use skynet::boot::{self, StartError};
 use skynet_kernel::Node;
-use skynet_lua::config::{self, Settings};
+use skynet_lua::config::{self, ConfigError, Settings};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,12 +15,18 @@ pub fn from_file(file: &Path) -> anyhow::Result<ExitCode> {
     // These texts are known to scripts, so that nothing is put in front of them.
     let settings = match config::load(file).and_then(|config| Settings::new(&config)) {
         Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("{error}");
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(error) => return Ok(refuse(&error)),
     };
     run(&settings, |_| ExitCode::SUCCESS)
+}
+
+/// Says what is wrong with the configuration, and how to put it right.
+pub fn refuse(error: &ConfigError) -> ExitCode {
+    eprintln!("{error}");
+    if let Some(hint) = error.hint() {
+        eprintln!("{hint}");
+    }
+    ExitCode::FAILURE
 }
 
 /// Runs a node; `end` gives the exit code after an orderly stop.
@@ -27,13 +34,13 @@ pub fn run(
     settings: &Settings,
     end: impl FnOnce(&Arc<Node>) -> ExitCode,
 ) -> anyhow::Result<ExitCode> {
-    let pid_file = match settings
+    let daemon = match settings
         .daemon
         .as_deref()
         .map(|path| unix::daemonize(Path::new(path)))
     {
         None => None,
-        Some(Ok(file)) => Some(file),
+        Some(Ok(daemon)) => Some(daemon),
         Some(Err(error)) => {
             eprintln!("{error}");
             return Ok(ExitCode::FAILURE);
@@ -47,9 +54,14 @@ pub fn run(
             if !matches!(error, StartError::Bootstrap(_)) {
                 eprintln!("{error}");
             }
+            if let Some(daemon) = daemon {
+                daemon.failed();
+            }
             return Ok(ExitCode::FAILURE);
         }
     };
+    // Nothing has been dispatched yet.
+    let pid_file = daemon.map(Daemon::started).transpose()?;
     caught
         .govern(node.clone(), settings.shutdown_timeout)
         .context("no thread for signals")?;

@@ -18,11 +18,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let main = main_file(&args.main)?;
     skynet_lua::interpreter::compile(&main).map_err(|message| anyhow::anyhow!(message))?;
     let config = config(args, &main)?;
-    let settings = Settings::new(&config)?;
+    let settings = match Settings::new(&config) {
+        Ok(settings) => settings,
+        Err(error) => return Ok(node::refuse(&error)),
+    };
     node::run(&settings, |node| match node.getenv(FAILED) {
         None => ExitCode::SUCCESS,
         Some(reason) => {
-            eprintln!("{NAME}: {} was not started: {reason}", main.display());
+            eprintln!(
+                "{NAME}: {} was not started: {reason} (the log above says why)",
+                main.display()
+            );
             ExitCode::FAILURE
         }
     })

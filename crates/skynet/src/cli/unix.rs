@@ -3,9 +3,9 @@
 //! A daemon is made before any thread exists, since a forked child has only the thread that forked.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, PipeWriter, Read, Seek, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why the process cannot run in the background. The texts are those of skynet (C).
@@ -25,67 +25,119 @@ pub enum DaemonError {
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    _lock: File,
+    file: File,
+}
+
+/// This process in the background. The process that was started waits to hear whether the node has started.
+#[derive(Debug)]
+pub struct Daemon {
+    pid_file: PidFile,
+    starter: PipeWriter,
+}
+
+impl Daemon {
+    /// The node has started: lets go of the terminal, and of the process that waits, which ends with exit code 0.
+    pub fn started(mut self) -> Result<PidFile, DaemonError> {
+        detach().map_err(DaemonError::Fork)?;
+        // It may have been killed meanwhile.
+        let _ = self.starter.write_all(b"+");
+        Ok(self.pid_file)
+    }
+
+    /// The node has not started. The process that waits ends with the exit code of this one.
+    pub fn failed(self) {
+        self.pid_file.remove();
+    }
+}
+
+/// Puts the process into the background: the child of the process that called returns from here, in a session of its own, with its
+/// pid in `path`.
+pub fn daemonize(path: &Path) -> Result<Daemon, DaemonError> {
+    // Locked before the fork, so that the one in the foreground can tell; the lock is the child's, too.
+    let mut pid_file = PidFile::lock(path)?;
+    let (mut outcome, starter) = io::pipe().map_err(DaemonError::Fork)?;
+    // SAFETY: no other thread exists, so the child may use everything.
+    match unsafe { libc::fork() } {
+        -1 => return Err(DaemonError::Fork(io::Error::last_os_error())),
+        0 => {}
+        child => {
+            drop(starter);
+            let mut byte = [0];
+            let code = match outcome.read_exact(&mut byte) {
+                Ok(()) => 0,
+                Err(_) => exit_code_of(child),
+            };
+            // SAFETY: ends the process; buffers and exit handlers are left to the child.
+            unsafe { libc::_exit(code) }
+        }
+    }
+    drop(outcome);
+    // SAFETY: no pointers are involved; a freshly forked child is no group leader, which is all that can go wrong.
+    unsafe { libc::setsid() };
+    pid_file.write()?;
+    Ok(Daemon { pid_file, starter })
+}
+
+fn exit_code_of(child: libc::pid_t) -> i32 {
+    let mut status = 0;
+    // SAFETY: `status` is an out-parameter.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    match waited == child && libc::WIFEXITED(status) {
+        true => libc::WEXITSTATUS(status),
+        false => 1,
+    }
 }
 
 impl PidFile {
+    /// Opens and locks the file. The lock decides whether a node runs: a pid alone may be of another process by now.
+    fn lock(path: &Path) -> Result<PidFile, DaemonError> {
+        let failed = |error| DaemonError::PidFile {
+            path: path.to_owned(),
+            error,
+        };
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o644)
+                .open(path)
+                .map_err(failed)?;
+            // SAFETY: the descriptor is open.
+            if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+                return Err(match read_pid(&mut file) {
+                    Some(pid) if is_alive(pid) => DaemonError::Running(pid),
+                    pid => DaemonError::Locked(pid.unwrap_or(0)),
+                });
+            }
+            // A node that has just ended may have removed the file between opening and locking.
+            let ours = file.metadata().map_err(failed)?.ino();
+            if fs::metadata(path).is_ok_and(|found| found.ino() == ours) {
+                return Ok(PidFile {
+                    path: path.to_owned(),
+                    file,
+                });
+            }
+        }
+    }
+
+    fn write(&mut self) -> Result<(), DaemonError> {
+        let file = &mut self.file;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(|error| DaemonError::PidFile {
+                path: self.path.clone(),
+                error,
+            })
+    }
+
     /// Removes the file, at the end of an orderly stop.
     pub fn remove(self) {
         // It may be gone already, and the node ends anyway.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Puts the process into the background: the process that called is gone with exit code 0 afterwards, and its child
-/// returns from here, in a session of its own, with its pid in `path` and no terminal.
-pub fn daemonize(path: &Path) -> Result<PidFile, DaemonError> {
-    if let Some(pid) = File::open(path)
-        .ok()
-        .and_then(|mut file| read_pid(&mut file))
-        && pid != std::process::id() as i32
-        && is_alive(pid)
-    {
-        return Err(DaemonError::Running(pid));
-    }
-    // SAFETY: no other thread exists, so the child may use everything.
-    match unsafe { libc::fork() } {
-        -1 => return Err(DaemonError::Fork(io::Error::last_os_error())),
-        0 => {}
-        // SAFETY: ends the process; buffers and exit handlers are left to the child.
-        _ => unsafe { libc::_exit(0) },
-    }
-    // SAFETY: no pointers are involved; a freshly forked child is no group leader, which is all that can go wrong.
-    unsafe { libc::setsid() };
-    let pid_file = write_pid(path)?;
-    detach().map_err(DaemonError::Fork)?;
-    Ok(pid_file)
-}
-
-fn write_pid(path: &Path) -> Result<PidFile, DaemonError> {
-    let failed = |error| DaemonError::PidFile {
-        path: path.to_owned(),
-        error,
-    };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path)
-        .map_err(failed)?;
-    // SAFETY: the descriptor is open.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-        return Err(DaemonError::Locked(read_pid(&mut file).unwrap_or(0)));
-    }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(failed)?;
-    Ok(PidFile {
-        path: path.to_owned(),
-        _lock: file,
-    })
 }
 
 fn read_pid(file: &mut File) -> Option<i32> {

@@ -243,7 +243,9 @@ impl<A: Actor> Host<A> {
                     .unwrap_or("no text");
                 shared
                     .context
-                    .log(format!("error: a task panicked: {text}"));
+                    .log(format!(
+                        "error: a task panicked: {text} (its request fails, the service goes on; RUST_BACKTRACE=1 shows where)"
+                    ));
             }
         }
     }

@@ -64,6 +64,13 @@ impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
     }
 }
 
+/// A list of values becomes a table with them.
+impl From<Vec<Value>> for Value {
+    fn from(v: Vec<Value>) -> Self {
+        Table::from(v).into()
+    }
+}
+
 /// `None` is nil.
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(v: Option<T>) -> Self {
