@@ -113,6 +113,13 @@ const OTHERS: &[(&str, lua_CFunction)] = &[
     ("trash", pack::trash),
 ];
 
+/// Names of the module's functions and constants.
+#[cfg(feature = "shared-code")]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let functions = COMMON.iter().chain(OTHERS).map(|(name, _)| *name);
+    functions.chain(TYPES.iter().map(|(name, _)| *name))
+}
+
 native! {
     /// `require "skynet"`.
     open = |l| {

@@ -1,8 +1,12 @@
 //! The cache of compiled Lua files, one for the process.
 //!
-//! A file is compiled once, in a state of its own, into an *image*: bytecode with all debug information. A service loads an image in
-//! place (mode `B`): its instructions, line tables and long strings stay in the image, which the service holds as long as its
-//! state lives. Loading so takes about a tenth of the time of parsing, and the bulk of the code is in memory once.
+//! A file is compiled once, in a state of its own. With the feature `shared-code` the functions are then moved out of that state, and all
+//! services run the same ones (`patch/lshared.c`). What has been shared stays for ever; a file that is compiled anew, after
+//! `codecache.clear`, is shared again only if it has changed.
+//!
+//! Without that feature, and for files that are not to be cached, the result is an *image*: bytecode with all debug information. A
+//! service loads a cached image in place (mode `B`): its instructions, line tables and long strings stay in the image, which the
+//! service holds as long as its state lives.
 //!
 //! The key is the file name as given. `codecache.clear` forgets all; functions that are loaded already stay as they are.
 
@@ -13,7 +17,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mlua_sys::lua55::{self as ffi, lua_State};
 
 use super::embedded::Embedded;
+#[cfg(feature = "shared-code")]
+use super::shared::{self, SharedFunction};
 use crate::service::Svc;
+use crate::vm::alloc::plain_alloc;
 use crate::vm::lua::Lua;
 use crate::vm::native::c_text;
 
@@ -54,12 +61,24 @@ impl Image {
     }
 }
 
-fn cache() -> &'static Mutex<HashMap<String, Arc<Image>>> {
-    static CACHE: OnceLock<Mutex<HashMap<String, Arc<Image>>>> = OnceLock::new();
+/// A compiled file.
+#[derive(Clone)]
+pub(crate) enum Code {
+    /// The functions themselves, for all states.
+    #[cfg(feature = "shared-code")]
+    Shared(SharedFunction),
+    /// Bytecode in the cache.
+    Cached(Arc<Image>),
+    /// Bytecode for one load.
+    Private(Arc<Image>),
+}
+
+fn cache() -> &'static Mutex<HashMap<String, Code>> {
+    static CACHE: OnceLock<Mutex<HashMap<String, Code>>> = OnceLock::new();
     CACHE.get_or_init(Mutex::default)
 }
 
-fn cached(name: &str) -> Option<Arc<Image>> {
+fn cached(name: &str) -> Option<Code> {
     cache()
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -67,11 +86,11 @@ fn cached(name: &str) -> Option<Arc<Image>> {
         .cloned()
 }
 
-fn store(name: &str, image: &Arc<Image>) {
+fn store(name: &str, code: &Code) {
     cache()
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(name.to_owned(), Arc::clone(image));
+        .insert(name.to_owned(), code.clone());
 }
 
 /// Forgets all compiled files.
@@ -102,31 +121,35 @@ impl LoadError {
     }
 }
 
-/// The image of a file, by the service's cache mode.
-pub(crate) fn file_image(file: &str, mode: CacheMode) -> Result<Arc<Image>, LoadError> {
+/// The code of a file, by the service's cache mode.
+pub(crate) fn file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
     if mode != CacheMode::Off
-        && let Some(image) = cached(file)
+        && let Some(code) = cached(file)
     {
-        return Ok(image);
+        return Ok(code);
     }
     let source = std::fs::read(file)
         .map_err(|e| LoadError::Open(format!("cannot open {file}: {}", os_text(&e))))?;
-    let image = compile(strip_first_line(&source), format!("@{file}").as_bytes())?;
-    if mode == CacheMode::On {
-        store(file, &image);
+    let source = strip_first_line(&source);
+    let chunk_name = format!("@{file}");
+    if mode != CacheMode::On {
+        let image = Scratch::compile(source, chunk_name.as_bytes())?.image()?;
+        return Ok(Code::Private(image));
     }
-    Ok(image)
+    let code = compile_for_all(source, chunk_name.as_bytes())?;
+    store(file, &code);
+    Ok(code)
 }
 
-/// The image of an embedded file.
-pub(crate) fn embedded_image(file: &Embedded) -> Result<Arc<Image>, LoadError> {
+/// The code of an embedded file.
+pub(crate) fn embedded_code(file: &Embedded) -> Result<Code, LoadError> {
     let key = format!("{EMBEDDED}{}", file.file);
-    if let Some(image) = cached(&key) {
-        return Ok(image);
+    if let Some(code) = cached(&key) {
+        return Ok(code);
     }
-    let image = compile(file.source, format!("@{}", file.file).as_bytes())?;
-    store(&key, &image);
-    Ok(image)
+    let code = compile_for_all(file.source, format!("@{}", file.file).as_bytes())?;
+    store(&key, &code);
+    Ok(code)
 }
 
 /// The text of a system error without Rust's "(os error n)".
@@ -151,34 +174,76 @@ fn strip_first_line(source: &[u8]) -> &[u8] {
     }
 }
 
-/// Compiles in a scratch state: what goes wrong there, memory included, touches no service.
-fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Arc<Image>, LoadError> {
-    let name = c_text(chunk_name);
-    let mut out: Vec<u8> = Vec::new();
-    // SAFETY: a fresh state, used by this thread only and closed below. Nothing that runs in it asks for its service.
-    let l = unsafe {
-        let l = ffi::luaL_newstate();
-        if l.is_null() {
-            return Err(LoadError::Compile(b"not enough memory".to_vec()));
+#[cfg(feature = "shared-code")]
+fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
+    shared::share(source, chunk_name, || {
+        let scratch = Scratch::compile(source, chunk_name)?;
+        match shared::share_function(scratch.0) {
+            Some(function) => Ok(Code::Shared(function)),
+            None => Ok(Code::Cached(scratch.image()?)),
         }
-        Lua::new(l)
-    };
-    let mut status = l.load(source, &name, c"bt");
-    if status == ffi::LUA_OK {
-        l.push_function(dump);
-        l.insert(1);
-        l.push_pointer((&raw mut out).cast());
-        status = l.pcall(2, 0, 0);
+    })
+}
+
+#[cfg(not(feature = "shared-code"))]
+fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
+    Ok(Code::Cached(Scratch::compile(source, chunk_name)?.image()?))
+}
+
+/// A state of its own with a function on its stack: what goes wrong there, memory included, touches no service.
+struct Scratch(Lua);
+
+impl Scratch {
+    fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Scratch, LoadError> {
+        let scratch = Scratch(new_scratch_state().ok_or(LoadError::Compile(NO_MEMORY.to_vec()))?);
+        let status = scratch.0.load(source, &c_text(chunk_name), c"bt");
+        scratch.check(status)?;
+        Ok(scratch)
     }
-    let result = match status {
-        ffi::LUA_OK => Ok(Arc::new(Image::new(&out))),
-        _ => Err(LoadError::Compile(
-            l.bytes(-1).unwrap_or(b"not enough memory").to_vec(),
-        )),
-    };
-    // SAFETY: made above; nothing of it is used any more.
-    unsafe { ffi::lua_close(l.0) };
-    result
+
+    fn check(&self, status: c_int) -> Result<(), LoadError> {
+        match status {
+            ffi::LUA_OK => Ok(()),
+            _ => Err(LoadError::Compile(
+                self.0.bytes(-1).unwrap_or(NO_MEMORY).to_vec(),
+            )),
+        }
+    }
+
+    /// The function as bytecode.
+    fn image(self) -> Result<Arc<Image>, LoadError> {
+        let mut out: Vec<u8> = Vec::new();
+        self.0.push_function(dump);
+        self.0.insert(1);
+        self.0.push_pointer((&raw mut out).cast());
+        let status = self.0.pcall(2, 0, 0);
+        self.check(status)?;
+        Ok(Arc::new(Image::new(&out)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: made by `new_scratch_state`; what was taken out of it has been copied.
+        unsafe { ffi::lua_close(self.0.0) };
+    }
+}
+
+const NO_MEMORY: &[u8] = b"not enough memory";
+
+/// A state for this thread only, not of a service. Nothing that runs in it asks for its service.
+pub(crate) fn new_scratch_state() -> Option<Lua> {
+    // SAFETY: the allocator needs no data.
+    let l = unsafe { ffi::lua_newstate(plain_alloc, std::ptr::null_mut(), seed()) };
+    // SAFETY: a fresh state.
+    (!l.is_null()).then(|| unsafe { Lua::new(l) })
+}
+
+/// The seed of the hashes of strings. It is the same for all states, since shared strings have their hashes with them.
+pub(crate) fn seed() -> std::ffi::c_uint {
+    static SEED: OnceLock<std::ffi::c_uint> = OnceLock::new();
+    // SAFETY: without a state, the time and addresses make the seed.
+    *SEED.get_or_init(|| unsafe { ffi::luaL_makeseed(std::ptr::null_mut()) })
 }
 
 crate::vm::native::native! {
@@ -212,12 +277,15 @@ unsafe extern "C-unwind" fn append(
 }
 
 impl Svc {
-    /// Pushes the function of an image; false with an error text pushed instead. The service keeps a shared image alive.
-    pub(crate) fn load_image(&self, l: Lua, image: Arc<Image>, name: &CStr) -> bool {
-        if Arc::strong_count(&image) == 1 {
-            // Not in the cache: nobody shares it. What copies it need not keep it, however often the file is read.
-            return l.load(image.bytes(), name, c"b") == ffi::LUA_OK;
-        }
+    /// Pushes the function of a file; false with an error text pushed instead. The service keeps cached bytecode alive.
+    pub(crate) fn load_code(&self, l: Lua, code: Code, name: &CStr) -> bool {
+        let image = match code {
+            #[cfg(feature = "shared-code")]
+            Code::Shared(function) => return shared::load(l, function),
+            // What copies it need not keep it, however often the file is read.
+            Code::Private(image) => return l.load(image.bytes(), name, c"b") == ffi::LUA_OK,
+            Code::Cached(image) => image,
+        };
         let bytes: *const [u8] = image.bytes();
         self.with(|t| {
             if !t.code.iter().any(|i| Arc::ptr_eq(i, &image)) {
@@ -235,7 +303,9 @@ mod tests {
 
     #[test]
     fn a_syntax_error_names_the_file_and_line() {
-        let Err(LoadError::Compile(text)) = compile(b"local x = 1\nlocal = 2", b"@some.lua") else {
+        let Err(LoadError::Compile(text)) =
+            Scratch::compile(b"local x = 1\nlocal = 2", b"@some.lua")
+        else {
             panic!("compiled");
         };
         assert!(String::from_utf8_lossy(&text).starts_with("some.lua:2:"));
@@ -243,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let Err(e) = file_image("./no such.lua", CacheMode::On) else {
+        let Err(e) = file_code("./no such.lua", CacheMode::On) else {
             panic!("read")
         };
         assert_eq!(

@@ -4,3 +4,5 @@ pub(crate) mod cache;
 pub(crate) mod embedded;
 pub(crate) mod require;
 pub(crate) mod search;
+#[cfg(feature = "shared-code")]
+pub(crate) mod shared;

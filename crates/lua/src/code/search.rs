@@ -55,10 +55,10 @@ fn push_embedded(l: Lua, name: &str) -> Outcome {
 /// Pushes the function of an embedded file.
 pub(crate) fn load_embedded(l: Lua, file: &embedded::Embedded) -> Result<(), Fault> {
     let svc = Svc::of(l).ok_or("no service")?;
-    let image = cache::embedded_image(file)
+    let code = cache::embedded_code(file)
         .map_err(|e| Fault::from(String::from_utf8_lossy(&e.text()).into_owned()))?;
     let name = c_text(b"=?");
-    if svc.load_image(l, image, &name) {
+    if svc.load_code(l, code, &name) {
         Ok(())
     } else {
         Err(Fault::Raised)
@@ -68,10 +68,10 @@ pub(crate) fn load_embedded(l: Lua, file: &embedded::Embedded) -> Result<(), Fau
 /// Pushes the function of a file, or says why there is none.
 pub(crate) fn load_file(l: Lua, file: &str) -> Result<(), LoadError> {
     let mode = Svc::of(l).map_or(cache::CacheMode::Off, |svc| svc.cache_mode.get());
-    let image = cache::file_image(file, mode)?;
+    let code = cache::file_code(file, mode)?;
     let name = c_text(format!("@{file}").as_bytes());
     let svc = Svc::of(l).ok_or_else(|| LoadError::Open("no service".into()))?;
-    if svc.load_image(l, image, &name) {
+    if svc.load_code(l, code, &name) {
         return Ok(());
     }
     let text = l.bytes(-1).unwrap_or(b"not enough memory").to_vec();

@@ -46,6 +46,39 @@ pub fn native_names() -> impl Iterator<Item = &'static str> {
     NATIVE.iter().map(|(name, _)| *name)
 }
 
+/// Strings that start-up code puts into every state, or nearly every.
+#[cfg(feature = "shared-code")]
+pub(crate) fn common_strings() -> impl Iterator<Item = &'static str> {
+    const OTHERS: &[&str] = &[
+        "dispatch",
+        "unpack",
+        "pack",
+        "name",
+        "id",
+        "lua",
+        "text",
+        "system",
+        "response",
+        "error",
+        "snlua",
+        "skynet_context",
+        "memlimit",
+        "LUA_NOENV",
+        "SERVICE_NAME",
+        "SERVICE_PATH",
+        "skynet.inits",
+        "skynet.plain_require",
+        "skynet.loading",
+        "_LOADED",
+        "_PRELOAD",
+        ":native:",
+        ":preload:",
+    ];
+    native_names()
+        .chain(api::names())
+        .chain(OTHERS.iter().copied())
+}
+
 /// Sets a fresh state up for a service: the dispatcher's references, and `coroutine.resume` and `wrap`, which know about
 /// suspensions by the dispatcher. *raises*
 pub(crate) fn prepare(l: Lua) -> Result<(), Fault> {

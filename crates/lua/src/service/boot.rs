@@ -10,7 +10,7 @@ use skynet_kernel::{Message, Payload, kind};
 
 use super::entry::add_traceback;
 use super::{Mode, Svc};
-use crate::code::{embedded, require, search};
+use crate::code::{cache, embedded, require, search};
 use crate::modules;
 use crate::vm::alloc::lua_alloc;
 use crate::vm::lua::{Lua, REGISTRY};
@@ -67,10 +67,12 @@ impl Svc {
             directory: String::new(),
         };
         let memory = std::sync::Arc::as_ptr(&self.memory).cast_mut().cast();
+        #[cfg(feature = "shared-code")]
+        crate::code::shared::prepare();
         // SAFETY: the allocator and its account are made for each other; the account outlives the state. The extra space
         // gets the address of the service, which is boxed and outlives the state too.
         let l = unsafe {
-            let l = ffi::lua_newstate(lua_alloc, memory, ffi::luaL_makeseed(std::ptr::null_mut()));
+            let l = ffi::lua_newstate(lua_alloc, memory, cache::seed());
             if l.is_null() {
                 self.cx.log("error: not enough memory for a Lua state");
                 return self.refuse_to_start();

@@ -103,6 +103,22 @@ pub(crate) unsafe extern "C" fn lua_alloc(
     new.cast()
 }
 
+/// The `lua_Alloc` of states that belong to no service; uncounted.
+pub(crate) unsafe extern "C" fn plain_alloc(
+    _: *mut c_void,
+    old: *mut c_void,
+    _: usize,
+    new_size: usize,
+) -> *mut c_void {
+    if new_size == 0 {
+        // SAFETY: `old` is null or a block of ours.
+        unsafe { block::free(old.cast()) };
+        return std::ptr::null_mut();
+    }
+    // SAFETY: `old` is null or a block of ours.
+    unsafe { block::try_realloc(old.cast(), new_size).cast() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

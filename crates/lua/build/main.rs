@@ -1,11 +1,16 @@
-//! Lists the Lua modules and services that ship with the binary, and the headers of Lua, so that they can be embedded.
+//! Lists the Lua modules and services that ship with the binary, and the headers of Lua, so that they can be embedded, and builds
+//! Lua (`lua.rs`).
+
+mod lua;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../..");
+    let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let lua = lua::build(&package)?;
+    let root = package.join("../..");
     let mut out = String::new();
     for (table, folder) in [("MODULES", "lualib"), ("SERVICES", "service")] {
         let base = root.join(folder);
@@ -33,12 +38,11 @@ fn main() -> io::Result<()> {
     }
     let target = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
     fs::write(target.join("embedded.rs"), out)?;
-    fs::write(target.join("headers.rs"), lua_headers())
+    fs::write(target.join("headers.rs"), lua_headers(&lua))
 }
 
-/// A list of the headers that belong to the Lua that is linked; its package tells where they are.
-fn lua_headers() -> String {
-    let folder = PathBuf::from(env::var("DEP_LUA_INCLUDE").expect("mlua-sys builds Lua itself"));
+/// A list of the headers that belong to the Lua that is linked, whose sources are in `folder`.
+fn lua_headers(folder: &Path) -> String {
     let mut out = String::from("&[\n");
     for name in ["lua.h", "luaconf.h", "lualib.h", "lauxlib.h"] {
         let file = folder.join(name);

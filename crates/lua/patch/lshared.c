@@ -1,0 +1,486 @@
+/*
+** Sharing of code and strings between states.
+**
+** What is shared. The prototypes of a file, with everything they refer to (instructions, constants, debug information), are
+** copied out of the state that compiled them into memory that no state owns, once; any state then runs them, through closures
+** of its own. They are immortal and never written to. Their mark says "black and old" to every collector, so the barriers, the marking
+** and the sweeping of Lua need no changes: nothing white is found, and shared objects are in nobody's list of objects.
+**
+** Short strings. Lua compares them by address, so within one state there may be one instance of each. The short strings of shared
+** code, and those that every state has (reserved words, metamethods, libraries), are in a process-wide set that only grows and that is
+** read without locks. Creating a short string looks (1) into the state's own string table, (2) into the shared set, (3) makes an own
+** one. So a state that already had an own instance when the shared one appeared keeps its own.
+**
+** That leaves one case: a state holds own instances of some strings, and now loads shared code with other instances of them as
+** constants. Such functions, and those that enclose them, get private prototypes in this state, whose constants are the state's own
+** instances; instructions and line information stay shared, and so do all other functions of the file. The case is rare: a string is
+** its own only if it was made at run time before any file had it as a constant. It is found by looking up the state's own strings in
+** the shared set (or the file's strings in the state's table, if these are fewer), so loading costs about a microsecond.
+** The rule that makes this sound: a state that holds an own instance of a string never refers to the shared one. It holds at each of the
+** steps: an own instance is found first; a shared one is only handed out, and shared code only loaded, if there is no own one.
+**
+** Long strings are compared by content; any instance will do. Their hashes, which Lua computes when they are first used as a key,
+** are computed before they are shared.
+**
+** All states use one seed for hashes (the first one's), which is random. A state with another seed finds nothing in the set, and
+** gets private prototypes.
+**
+** Publishing (lua_sharefunction, lua_sharestrings) is done by one thread at a time; the caller sees to that.
+*/
+
+#define lshared_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua.h"
+
+#include "lapi.h"
+#include "ldo.h"
+#include "lfunc.h"
+#include "lgc.h"
+#include "lmem.h"
+#include "lobject.h"
+#include "lshared.h"
+#include "lstate.h"
+#include "lstring.h"
+#include "ltable.h"
+
+
+_Atomic(SharedSet *) luaS_shared = NULL;
+
+static SharedSet *longstrings = NULL;  /* for the writer only */
+static unsigned int sharedseed;
+static size_t sharedbytes = 0;
+
+
+/*
+** {======================================================
+** Memory: pieces of large chunks; nothing is given back
+** =======================================================
+*/
+
+#define CHUNKSIZE	(64 * 1024)
+
+typedef struct Chunk {
+  struct Chunk *previous;  /* keeps all chunks reachable, for leak checkers */
+} Chunk;
+
+static Chunk *chunks = NULL;
+static char *nextfree = NULL;
+static size_t bytesleft = 0;
+
+
+/* NULL if there is no memory. */
+static void *take (size_t size) {
+  void *p;
+  size = (size + 15) & ~(size_t)15;
+  if (size > bytesleft) {
+    size_t want = (size > CHUNKSIZE / 4 ? size : CHUNKSIZE - sizeof(Chunk)) + 16;
+    Chunk *c = cast(Chunk *, malloc(sizeof(Chunk) + want));
+    if (c == NULL) return NULL;
+    c->previous = chunks;
+    chunks = c;
+    p = cast(void *, ((size_t)(c + 1) + 15) & ~(size_t)15);
+    sharedbytes += size;
+    if (size > CHUNKSIZE / 4) return p;  /* a chunk of its own */
+    nextfree = cast_charp(p) + size;
+    bytesleft = want - 16 - size;
+    return p;
+  }
+  p = nextfree;
+  nextfree += size;
+  bytesleft -= size;
+  sharedbytes += size;
+  return p;
+}
+
+/* }====================================================== */
+
+
+/*
+** {======================================================
+** Strings
+** =======================================================
+*/
+
+static SharedSet *newset (unsigned int slots) {
+  SharedSet *s = cast(SharedSet *, take(sizeof(SharedSet) + slots * sizeof(TString *)));
+  unsigned int i;
+  if (s == NULL) return NULL;
+  s->mask = slots - 1;
+  s->used = 0;
+  for (i = 0; i < slots; i++)
+    atomic_init(&s->slot[i], NULL);
+  return s;
+}
+
+
+static void insert (SharedSet *s, TString *ts) {
+  unsigned int i = ts->hash;
+  while (atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed) != NULL)
+    i++;
+  atomic_store_explicit(&s->slot[i & s->mask], ts, memory_order_release);
+  s->used++;
+}
+
+
+/* A set with room for one more: 's' or its successor. */
+static SharedSet *roomfor1 (SharedSet *s) {
+  SharedSet *n;
+  unsigned int i;
+  if (s != NULL && s->used < (s->mask + 1) / 2) return s;
+  n = newset(s == NULL ? 1024 : 2 * (s->mask + 1));
+  if (n == NULL) return NULL;
+  if (s != NULL) {
+    for (i = 0; i <= s->mask; i++) {
+      TString *ts = atomic_load_explicit(&s->slot[i], memory_order_relaxed);
+      if (ts != NULL) insert(n, ts);
+    }
+  }
+  return n;
+}
+
+
+static TString *newshared (TString *from, size_t size) {
+  TString *ts = cast(TString *, take(size));
+  if (ts == NULL) return NULL;
+  ts->next = NULL;
+  ts->tt = from->tt;
+  ts->marked = SHAREDMARK;
+  ts->extra = from->extra;
+  ts->shrlen = from->shrlen;
+  ts->hash = from->hash;
+  return ts;
+}
+
+
+static TString *shareshort (TString *from) {
+  size_t l = cast_sizet(from->shrlen);
+  TString *ts = luaS_findshared(getshrstr(from), l, from->hash);
+  SharedSet *old, *s;
+  if (ts != NULL) return ts;
+  old = atomic_load_explicit(&luaS_shared, memory_order_relaxed);
+  s = roomfor1(old);
+  if (s == NULL || (ts = newshared(from, sizestrshr(l))) == NULL) return NULL;
+  ts->u.hnext = NULL;
+  memcpy(rawgetshrstr(ts), getshrstr(from), l + 1);
+  insert(s, ts);
+  if (s != old)
+    atomic_store_explicit(&luaS_shared, s, memory_order_release);
+  return ts;
+}
+
+
+static TString *sharelong (TString *from) {
+  size_t l = from->u.lnglen;
+  unsigned int h = luaS_hashlongstr(from);
+  unsigned int i;
+  TString *ts;
+  SharedSet *s = roomfor1(longstrings);
+  if (s == NULL) return NULL;
+  longstrings = s;
+  for (i = h; (ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed)) != NULL; i++) {
+    if (ts->hash == h && luaS_eqstr(ts, from)) return ts;
+  }
+  ts = newshared(from, luaS_sizelngstr(l, LSTRREG));
+  if (ts == NULL) return NULL;
+  ts->shrlen = LSTRREG;
+  ts->u.lnglen = l;
+  ts->contents = cast_charp(ts) + offsetof(TString, falloc);
+  memcpy(ts->contents, getlngstr(from), l + 1);
+  insert(s, ts);
+  return ts;
+}
+
+
+static TString *sharestring (TString *from) {
+  if (isshared(from)) return from;
+  return strisshr(from) ? shareshort(from) : sharelong(from);
+}
+
+
+/* Sets the seed of the shared set to that of the first state that shares something; 0 if this state has another one. */
+static int sameseed (lua_State *L) {
+  if (atomic_load_explicit(&luaS_shared, memory_order_relaxed) == NULL)
+    sharedseed = G(L)->seed;
+  return G(L)->seed == sharedseed;
+}
+
+
+/*
+** Shares all short strings of a state, for those that come after it.
+*/
+LUA_API int lua_sharestrings (lua_State *L) {
+  stringtable *tb = &G(L)->strt;
+  int i;
+  if (!sameseed(L)) return 0;
+  for (i = 0; i < tb->size; i++) {
+    TString *ts;
+    for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext) {
+      if (shareshort(ts) == NULL) return 0;
+    }
+  }
+  return 1;
+}
+
+/* }====================================================== */
+
+
+/*
+** {======================================================
+** Functions
+** =======================================================
+*/
+
+/* The functions of a file. */
+typedef struct lua_Shared {
+  Proto *main;
+  unsigned int nstrings;
+  TString **strings;  /* the short strings among all constants, each once, by address */
+} lua_Shared;
+
+
+static int byaddress (const void *a, const void *b) {
+  const TString *x = *cast(TString *const *, a);
+  const TString *y = *cast(TString *const *, b);
+  return (x > y) - (x < y);
+}
+
+
+static void *copy (const void *from, size_t size) {
+  void *to = take(size ? size : 1);
+  if (to != NULL && size > 0) memcpy(to, from, size);
+  return to;
+}
+
+
+/* The shared copy of a string that may be missing; clears '*ok' if there is no memory. */
+static TString *sharename (TString *name, int *ok) {
+  TString *ts = NULL;
+  if (name != NULL && (ts = sharestring(name)) == NULL) *ok = 0;
+  return ts;
+}
+
+
+static Proto *shareproto (lua_State *L, const Proto *f) {
+  int i, ok = 1;
+  Proto *n = cast(Proto *, copy(f, sizeof(Proto)));
+  if (n == NULL) return NULL;
+  n->next = NULL;
+  n->gclist = NULL;
+  n->marked = SHAREDMARK;
+  n->flag |= PF_FIXED;  /* nobody's, for private copies */
+  n->k = cast(TValue *, copy(f->k, cast_sizet(f->sizek) * sizeof(TValue)));
+  n->code = cast(Instruction *, copy(f->code, cast_sizet(f->sizecode) * sizeof(Instruction)));
+  n->p = cast(Proto **, copy(f->p, cast_sizet(f->sizep) * sizeof(Proto *)));
+  n->upvalues = cast(Upvaldesc *, copy(f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc)));
+  n->lineinfo = cast(ls_byte *, copy(f->lineinfo, cast_sizet(f->sizelineinfo)));
+  n->abslineinfo = cast(AbsLineInfo *, copy(f->abslineinfo, cast_sizet(f->sizeabslineinfo) * sizeof(AbsLineInfo)));
+  n->locvars = cast(LocVar *, copy(f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar)));
+  if (!n->k || !n->code || !n->p || !n->upvalues || !n->lineinfo || !n->abslineinfo || !n->locvars)
+    return NULL;
+  n->source = sharename(f->source, &ok);
+  for (i = 0; i < f->sizek; i++) {
+    if (ttisstring(&f->k[i])) {
+      TString *ts = sharename(tsvalue(&f->k[i]), &ok);
+      if (ts != NULL) setsvalue(L, &n->k[i], ts);
+    }
+  }
+  for (i = 0; i < f->sizeupvalues; i++)
+    n->upvalues[i].name = sharename(f->upvalues[i].name, &ok);
+  for (i = 0; i < f->sizelocvars; i++)
+    n->locvars[i].varname = sharename(f->locvars[i].varname, &ok);
+  for (i = 0; i < f->sizep; i++) {
+    if ((n->p[i] = shareproto(L, f->p[i])) == NULL) ok = 0;
+  }
+  return ok ? n : NULL;
+}
+
+
+/* Collects the short strings among the constants into 'list' (which may be NULL) and counts them. */
+static size_t constants (const Proto *f, TString **list, size_t n) {
+  int i;
+  for (i = 0; i < f->sizek; i++) {
+    if (ttisshrstring(&f->k[i])) {
+      if (list != NULL) list[n] = tsvalue(&f->k[i]);
+      n++;
+    }
+  }
+  for (i = 0; i < f->sizep; i++)
+    n = constants(f->p[i], list, n);
+  return n;
+}
+
+
+/*
+** Shares the Lua function at the top of the stack, with all functions inside. Returns NULL if there is no memory, or if
+** this state's strings have other hashes.
+*/
+LUA_API const lua_Shared *lua_sharefunction (lua_State *L) {
+  const TValue *o = s2v(L->top.p - 1);
+  lua_Shared *s;
+  size_t i, n;
+  if (!ttisLclosure(o) || !sameseed(L)) return NULL;
+  s = cast(lua_Shared *, take(sizeof(lua_Shared)));
+  if (s == NULL) return NULL;
+  s->main = shareproto(L, clLvalue(o)->p);
+  if (s->main == NULL) return NULL;
+  n = constants(s->main, NULL, 0);
+  s->strings = cast(TString **, take((n + 1) * sizeof(TString *)));
+  if (s->strings == NULL) return NULL;
+  constants(s->main, s->strings, 0);
+  qsort(s->strings, n, sizeof(TString *), byaddress);
+  s->nstrings = 0;
+  for (i = 0; i < n; i++) {
+    if (i == 0 || s->strings[i] != s->strings[i - 1])
+      s->strings[s->nstrings++] = s->strings[i];
+  }
+  return s;
+}
+
+
+/* A state's own instance of a shared short string, or NULL. */
+static TString *owninstance (lua_State *L, const TString *shared) {
+  stringtable *tb = &G(L)->strt;
+  unsigned int h = shared->hash;
+  TString *ts;
+  for (ts = tb->hash[lmod(h, tb->size)]; ts != NULL; ts = ts->u.hnext) {
+    if (ts->hash == h && ts->shrlen == shared->shrlen &&
+        memcmp(getshrstr(ts), getshrstr(shared), cast_sizet(ts->shrlen)) == 0)
+      return ts;
+  }
+  return NULL;
+}
+
+
+/* Does this state have own instances of the file's strings? */
+static int hasown (lua_State *L, const lua_Shared *s) {
+  stringtable *tb = &G(L)->strt;
+  unsigned int i;
+  if (cast_uint(tb->nuse) >= s->nstrings) {
+    for (i = 0; i < s->nstrings; i++) {
+      if (owninstance(L, s->strings[i]) != NULL) return 1;
+    }
+    return 0;
+  }
+  for (i = 0; i < cast_uint(tb->size); i++) {
+    TString *ts;
+    for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext) {
+      TString *shared = luaS_findshared(getshrstr(ts), cast_sizet(ts->shrlen), ts->hash);
+      if (shared != NULL && bsearch(&shared, s->strings, s->nstrings, sizeof(TString *), byaddress))
+        return 1;
+    }
+  }
+  return 0;
+}
+
+
+/* Is there, in 'f' or inside, a constant of which the state has an own instance? 'all': the state's strings are all its own. */
+static int differs (lua_State *L, const Proto *f, int all) {
+  int i;
+  for (i = 0; i < f->sizek; i++) {
+    if (ttisshrstring(&f->k[i]) && (all || owninstance(L, tsvalue(&f->k[i])) != NULL))
+      return 1;
+  }
+  for (i = 0; i < f->sizep; i++) {
+    if (differs(L, f->p[i], all)) return 1;
+  }
+  return 0;
+}
+
+
+/*
+** 'f', or a private prototype for this state. No collection runs in here, so what is new is white and needs no barrier, and what
+** is left by an error is consistent.
+*/
+static Proto *localize (lua_State *L, Proto *f, int all) {
+  Proto *n;
+  int i;
+  if (!differs(L, f, all)) return f;
+  n = luaF_newproto(L);
+  n->numparams = f->numparams;
+  n->flag = f->flag;  /* code and lines are not the state's */
+  n->maxstacksize = f->maxstacksize;
+  n->linedefined = f->linedefined;
+  n->lastlinedefined = f->lastlinedefined;
+  n->source = f->source;
+  n->code = f->code;
+  n->sizecode = f->sizecode;
+  n->lineinfo = f->lineinfo;
+  n->sizelineinfo = f->sizelineinfo;
+  n->abslineinfo = f->abslineinfo;
+  n->sizeabslineinfo = f->sizeabslineinfo;
+  n->upvalues = luaM_newvector(L, cast_sizet(f->sizeupvalues), Upvaldesc);
+  n->sizeupvalues = f->sizeupvalues;
+  memcpy(n->upvalues, f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc));
+  n->locvars = luaM_newvector(L, cast_sizet(f->sizelocvars), LocVar);
+  n->sizelocvars = f->sizelocvars;
+  memcpy(n->locvars, f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar));
+  n->k = luaM_newvector(L, cast_sizet(f->sizek), TValue);
+  n->sizek = f->sizek;
+  memcpy(n->k, f->k, cast_sizet(f->sizek) * sizeof(TValue));
+  n->p = luaM_newvector(L, cast_sizet(f->sizep), Proto *);
+  n->sizep = f->sizep;
+  memcpy(n->p, f->p, cast_sizet(f->sizep) * sizeof(Proto *));
+  for (i = 0; i < f->sizek; i++) {
+    if (ttisshrstring(&f->k[i])) {
+      TString *ts = tsvalue(&f->k[i]);
+      if (all || owninstance(L, ts) != NULL)  /* also brings a dead instance back to life */
+        setsvalue(L, &n->k[i], luaS_newlstr(L, getshrstr(ts), cast_sizet(ts->shrlen)));
+    }
+  }
+  for (i = 0; i < f->sizep; i++)
+    n->p[i] = localize(L, f->p[i], all);
+  return n;
+}
+
+
+static void f_load (lua_State *L, void *ud) {
+  const lua_Shared *s = *cast(const lua_Shared **, ud);
+  Proto *p = s->main;
+  LClosure *cl;
+  if (G(L)->seed != sharedseed)
+    p = localize(L, p, 1);
+  else if (hasown(L, s))
+    p = localize(L, p, 0);
+  luaD_checkstack(L, 1);
+  cl = luaF_newLclosure(L, p->sizeupvalues);
+  cl->p = p;
+  setclLvalue2s(L, L->top.p++, cl);
+  luaF_initupvals(L, cl);
+  if (cl->nupvalues >= 1) {
+    TValue gt;
+    luaH_getint(hvalue(&G(L)->l_registry), LUA_RIDX_GLOBALS, &gt);
+    setobj(L, cl->upvals[0]->v.p, &gt);
+    luaC_barrier(L, cl->upvals[0], &gt);
+  }
+}
+
+
+/*
+** Like lua_load, for a shared function: pushes a closure, or an error message if there is no memory.
+*/
+LUA_API int lua_loadshared (lua_State *L, const lua_Shared *s) {
+  TStatus status;
+  lu_byte emergency;
+  lua_lock(L);
+  luaC_checkGC(L);
+  emergency = G(L)->gcstopem;
+  G(L)->gcstopem = 1;  /* prototypes without closure are reachable by nobody */
+  status = luaD_pcall(L, f_load, &s, savestack(L, L->top.p), L->errfunc);
+  G(L)->gcstopem = emergency;
+  lua_unlock(L);
+  return APIstatus(status);
+}
+
+
+/* Bytes in shared objects. */
+LUA_API size_t lua_sharedsize (void) {
+  return sharedbytes;
+}
+
+/* }====================================================== */

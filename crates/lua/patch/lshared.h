@@ -1,0 +1,52 @@
+/*
+** Objects that all states of the process share: prototypes of functions, and strings.
+** See lshared.c for the design.
+*/
+
+#ifndef lshared_h
+#define lshared_h
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "lgc.h"
+#include "lobject.h"
+
+/*
+** In the mark of an object: no state owns it. (The bit is otherwise left to Lua's own tests.) A shared object is black and
+** old for every collector, so none marks, ages, sweeps or frees it; and it is never written to after its publication.
+*/
+#define SHAREDBIT	TESTBIT
+#define SHAREDMARK	cast_byte(bitmask(SHAREDBIT) | bitmask(BLACKBIT) | G_OLD)
+
+#define isshared(x)	testbit((x)->marked, SHAREDBIT)
+
+
+/* Open addressing, never more than half full. A set that has become too small is replaced, and stays readable. */
+typedef struct SharedSet {
+  unsigned int mask;  /* number of slots - 1 */
+  unsigned int used;  /* for the writer */
+  _Atomic(TString *) slot[];
+} SharedSet;
+
+/* The shared short strings, or NULL while there are none. */
+extern _Atomic(SharedSet *) luaS_shared;
+
+
+/* The shared instance of a short string, or NULL. */
+static inline TString *luaS_findshared (const char *str, size_t l, unsigned int h) {
+  SharedSet *s = atomic_load_explicit(&luaS_shared, memory_order_acquire);
+  if (s != NULL) {
+    unsigned int i = h;
+    TString *ts;
+    while ((ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_acquire)) != NULL) {
+      if (ts->hash == h && cast_sizet(ts->shrlen) == l &&
+          memcmp(str, rawgetshrstr(ts), l) == 0)
+        return ts;
+      i++;
+    }
+  }
+  return NULL;
+}
+
+#endif
