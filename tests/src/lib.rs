@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+pub mod meta;
 mod node;
 mod output;
 pub mod peer;

