@@ -174,7 +174,6 @@ pub(crate) struct Refs {
 
 /// One Lua service. In this order in memory: what every message needs comes first (`HOT_PART`).
 #[repr(C)]
-
 pub(crate) struct Svc {
     /// The main thread of the state; null before the first and after the last message.
     pub(crate) main: Cell<Lua>,
