@@ -77,6 +77,13 @@ function command.LAUNCHOK(_, source)
 end
 silent[command.LAUNCHOK] = true
 
+-- A service written in Rust has started, whoever launched it.
+function command.ADOPT(_, source, line)
+	services[source] = line
+	settle(source, true, source)
+end
+silent[command.ADOPT] = true
+
 function command.ERROR(_, source)
 	forget(source, true)
 end

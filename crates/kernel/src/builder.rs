@@ -69,6 +69,9 @@ impl NodeBuilder {
     }
 
     /// A module that services can be launched from.
+    ///
+    /// Under a name of two words, such as `snlua clusterd`, it takes the place of one service of the first: a launch of `snlua` whose
+    /// parameter begins with `clusterd` makes this one, with the whole parameter.
     pub fn module(mut self, name: impl Into<String>, factory: Factory) -> Self {
         self.0.modules.insert(name.into(), factory);
         self

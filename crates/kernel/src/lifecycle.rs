@@ -97,7 +97,7 @@ impl Node {
     /// Starts a service. Problems are logged; those that do not concern the new service itself with
     /// `source`.
     pub fn launch(&self, source: Handle, module: &str, param: &str) -> Option<Handle> {
-        let factory = match self.module(module) {
+        let factory = match self.factory(module, param) {
             Ok(factory) => factory,
             Err(reason) => {
                 let line = format!("error: launch {module} FAILED: {reason}");

@@ -298,6 +298,16 @@ impl Node {
         Ok(modules.entry(name.to_owned()).or_insert(factory).clone())
     }
 
+    /// What makes a service: its own entry `module name`, else its module.
+    pub(crate) fn factory(&self, module: &str, param: &str) -> Result<Factory, String> {
+        let name = param.split(' ').next().unwrap_or_default();
+        let own = format!("{module} {name}");
+        if let Some(factory) = read(&self.modules).get(&own) {
+            return Ok(factory.clone());
+        }
+        self.module(module)
+    }
+
     /// All handles, in ascending order.
     pub fn handles(&self) -> Vec<Handle> {
         self.registry.handles()

@@ -1,5 +1,6 @@
 //! From settings to a node whose first service waits to be dispatched.
 
+use skynet_cluster::ClusterOptions;
 use skynet_kernel::{Handle, Limit, Node, Policy};
 use skynet_lua::config::{MailboxPolicy, Settings};
 use skynet_net::LazyNet;
@@ -68,7 +69,8 @@ pub fn start_with(
         net: Arc::clone(&net),
     };
     let builder = skynet_lua::install(builder, options);
-    let builder = builder.module("gate", skynet_net::gate::module(net));
+    let builder = builder.module("gate", skynet_net::gate::module(Arc::clone(&net)));
+    let builder = skynet_cluster::install(builder, cluster(settings, net));
     let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
     // The settings have written the default back.
     let cpath = settings.env.get("cpath").map_or("", String::as_str);
@@ -89,4 +91,18 @@ pub fn start_with(
         return Err(StartError::Bootstrap(settings.bootstrap.clone()));
     }
     Ok(node)
+}
+
+/// The cluster's settings.
+fn cluster(settings: &Settings, net: Arc<LazyNet>) -> ClusterOptions {
+    ClusterOptions {
+        net,
+        config: settings.cluster.clone(),
+        read_config: Some(Arc::new(|path: &str| {
+            let addresses = skynet_lua::config::load_addresses(path.as_ref());
+            addresses.map_err(|error| error.to_string())
+        })),
+        bind: settings.cluster_bind.clone(),
+        max_incomplete: settings.cluster_buffer,
+    }
 }

@@ -189,7 +189,7 @@ pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
 
 /// Which trace tag goes ahead of a request.
 #[derive(Clone, Copy)]
-enum Tracing {
+pub(crate) enum Tracing {
     /// The running task's, if it has one.
     Own,
     /// Another one was sent already.
@@ -197,7 +197,7 @@ enum Tracing {
 }
 
 /// Sends a request (address at 1) and notes that the running task waits for its answer.
-fn request(
+pub(crate) fn request(
     l: Lua,
     svc: &Svc,
     kind: u8,

@@ -16,6 +16,7 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// Modules that are never looked for on disk. The native ones are in `modules::NATIVE`.
 pub const CORE_MODULES: &[&str] = &[
+    "skynet.cluster",
     "skynet.debug",
     "skynet.debugcmds",
     "skynet.inject",

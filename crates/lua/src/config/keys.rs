@@ -100,6 +100,16 @@ pub const KEYS: &[Key] = &[
         "Lua file with the names and addresses of cluster nodes",
     ),
     key(
+        "clusterbind",
+        None,
+        "address where cluster.open(port) listens; all addresses if not set",
+    ),
+    key(
+        "clusterbuffer",
+        None,
+        "bytes that the incomplete requests of one cluster connection may take up; no limit if not set",
+    ),
+    key(
         "enablessl",
         None,
         "\"true\" loads the TLS holder service at start",

@@ -136,3 +136,25 @@ pub fn load_with(
 ) -> Result<Config, ConfigError> {
     eval::evaluate(path.as_ref().as_os_str().as_bytes(), host, limits)
 }
+
+/// Evaluates a file with the names and addresses of cluster nodes: its globals, with booleans as `true` and `false`.
+///
+/// `$` has no meaning in such a file.
+///
+/// # Errors
+/// A [`ConfigError`].
+pub fn load_addresses(path: &Path) -> Result<Vec<(String, String)>, ConfigError> {
+    struct Plain;
+    impl Host for Plain {
+        fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+            SystemHost.read(path, limit)
+        }
+
+        fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
+            Some([b"$", name].concat())
+        }
+    }
+    let config = load_with(path, &Plain, &Limits::default())?;
+    let entries = config.entries.into_iter();
+    Ok(entries.map(|(name, entry)| (name, entry.value)).collect())
+}

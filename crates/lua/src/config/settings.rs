@@ -36,6 +36,12 @@ pub struct Settings {
     pub monitor_interval: Duration,
     /// Time that an orderly stop may take.
     pub shutdown_timeout: Duration,
+    /// File with the names and addresses of the other nodes.
+    pub cluster: Option<String>,
+    /// Where `cluster.open(port)` listens; everywhere if it is not set.
+    pub cluster_bind: Option<String>,
+    /// Bytes that the incomplete requests of one connection from another node may take up.
+    pub cluster_buffer: Option<usize>,
     /// The environment of the node: every key of the configuration, and the core's keys with their defaults.
     pub env: BTreeMap<String, String>,
 }
@@ -118,6 +124,10 @@ impl Settings {
             call_timeout_cs: positive(config, "calltimeout")?.map(|cs| cs as u32),
             monitor_interval: milliseconds("monitorinterval", 5_000)?,
             shutdown_timeout: milliseconds("shutdowntimeout", 10_000)?,
+            cluster: config.get("cluster").map(str::to_owned),
+            cluster_bind: config.get("clusterbind").map(str::to_owned),
+            // `positive` allows no more than 31 bits.
+            cluster_buffer: positive(config, "clusterbuffer")?.map(|bytes| bytes as usize),
             env,
         })
     }

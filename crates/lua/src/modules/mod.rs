@@ -1,6 +1,7 @@
 //! The native Lua modules besides `skynet` itself, and what is prepared in every state.
 
 pub(crate) mod boxed;
+pub(crate) mod cluster;
 pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
@@ -21,6 +22,7 @@ use crate::vm::native::Fault;
 /// Native modules by name.
 const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet", api::open),
+    ("skynet.cluster.core", cluster::open),
     ("skynet.core", core::open),
     ("skynet.coroutine", coroutine::open),
     ("skynet.datasheet.core", datasheet::open),

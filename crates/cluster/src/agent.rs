@@ -1,0 +1,411 @@
+//! `clusteragent <clusterd> <gate> <fd>`: one connection that another node has made.
+//!
+//! Requests come in frames, go to their services in the agent's name, and are answered in the order in which they are done. Small answers
+//! are gathered in `out` and written at the end of a turn; large ones have low priority.
+//!
+//! The gate is the daemon itself, which has accepted the connection; or a gate written in Lua, which forwards the frames as messages of
+//! the type `client`.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
+use skynet_net::{EventKind, Net, SocketEvent, SocketId};
+use skynet_wire::cluster::{
+    Address, Complete, Event, Refusal, Requests, pack_error, pack_ok, query_name,
+};
+use skynet_wire::netpack::{Framing, Partial};
+use skynet_wire::seri::Value;
+
+use crate::Cluster;
+use crate::common::{self, Asker, Command};
+use crate::listener::Ticket;
+
+/// Bytes of small answers that are written before the turn ends.
+const FULL: usize = 64 << 10;
+/// Bytes of a large answer that are given to the socket engine in one piece.
+const PIECE: usize = 256 << 10;
+
+/// A call that a local service works on.
+struct Call {
+    callee: Handle,
+    /// The peer's session.
+    number: u32,
+    /// It is traced.
+    tag: Option<Box<[u8]>>,
+}
+
+pub(crate) struct Agent {
+    cluster: Arc<Cluster>,
+    cx: Option<Arc<Context>>,
+    line: String,
+    id: SocketId,
+    /// A gate in Lua that forwards the frames.
+    gate: Option<Handle>,
+    /// Counts as a connection of its listener.
+    ticket: Option<Ticket>,
+    partial: Partial,
+    requests: Requests,
+    calls: FxHashMap<i32, Call>,
+    /// Frames that are to be written when the turn ends.
+    out: Vec<u8>,
+    gone: bool,
+}
+
+impl Agent {
+    pub(crate) fn new(cluster: Arc<Cluster>) -> Agent {
+        let requests = match cluster.options.max_incomplete {
+            Some(bytes) => Requests::with_limit(bytes),
+            None => Requests::default(),
+        };
+        Agent {
+            cluster,
+            cx: None,
+            line: String::new(),
+            id: 0,
+            gate: None,
+            ticket: None,
+            partial: Partial::default(),
+            requests,
+            calls: FxHashMap::default(),
+            out: Vec::new(),
+            gone: false,
+        }
+    }
+
+    fn net(&self, cx: &Context) -> Option<&Arc<Net>> {
+        self.cluster.options.net.get(cx.node()).ok()
+    }
+
+    // ---- requests
+
+    fn on_data(&mut self, cx: &Context, mut read: &[u8]) {
+        let mut partial = std::mem::take(&mut self.partial);
+        // Frames with two bytes of length have no limit that could be passed.
+        while let Ok(Some(frame)) = Framing::SHORT.take(&mut partial, &mut read) {
+            self.on_frame(cx, &frame);
+            if self.gone {
+                return;
+            }
+        }
+        self.partial = partial;
+    }
+
+    fn on_frame(&mut self, cx: &Context, frame: &[u8]) {
+        // The requests are taken out while one of them may borrow from them.
+        let mut requests = std::mem::take(&mut self.requests);
+        match requests.accept(frame) {
+            Ok(None) => {}
+            Ok(Some(Event::Request(request))) => self.on_request(cx, request),
+            Ok(Some(Event::Refused {
+                why: Refusal::Limit(limit),
+                ..
+            })) => {
+                cx.log(format!(
+                    "cluster: incomplete requests of {} take more than {limit} bytes (clusterbuffer): connection closed",
+                    self.id
+                ));
+                self.leave(cx);
+            }
+            Ok(Some(Event::Refused { session, why })) => {
+                pack_error(&mut self.out, session, why.to_string().as_bytes());
+            }
+            Ok(Some(_)) => {}
+            Err(error) => cx.log(error.to_string()),
+        }
+        self.requests = requests;
+    }
+
+    fn on_request(&mut self, cx: &Context, request: Complete<'_>) {
+        let number = request.session;
+        let to = match &request.address {
+            Address::Number(0) => return self.on_query(cx, number, &request.payload),
+            Address::Number(handle) => Some(Handle(*handle)),
+            Address::Name(name) => match name.first() {
+                None => return,
+                Some(b'@') => match self.cluster.names.find(&name[1..]) {
+                    Some(handle) => Some(handle),
+                    None => {
+                        let text = Refusal::InvalidName.to_string();
+                        return pack_error(&mut self.out, number, text.as_bytes());
+                    }
+                },
+                Some(b'.' | b':') => {
+                    let name = std::str::from_utf8(name).ok();
+                    Some(
+                        name.and_then(|name| cx.node().resolve(name))
+                            .unwrap_or(Handle::NONE),
+                    )
+                }
+                Some(_) => None,
+            },
+        };
+        let payload = Payload::from_slice(&request.payload);
+        let session = match request.push {
+            true => 0,
+            false => self.new_session(cx),
+        };
+        let Some(to) = to else {
+            // A name of the whole network, as skynet (C) has it: it may never be taken.
+            let Address::Name(name) = &request.address else {
+                return;
+            };
+            let name = String::from_utf8_lossy(name);
+            if !request.push {
+                self.note(session, Handle::NONE, number, None);
+            }
+            return cx
+                .node()
+                .send_global(cx.handle(), &name, kind::LUA, session, payload);
+        };
+        if request.push {
+            // Nobody waits for a push, and nobody hears that it failed.
+            let _ = cx.send(to, kind::LUA, 0, payload);
+            return;
+        }
+        if cx.node().is_remote(to) || to.harbor() != 0 && cx.node().harbor() == 0 {
+            return self.fail(number, &format!("clusteragent: {to}: call failed"));
+        }
+        if let Some(tag) = &request.trace {
+            common::trace_log(cx, tag, b"tracecall begin");
+            let _ = cx.send(to, kind::TRACE, 0, Payload::from_slice(tag));
+        }
+        match cx.send(to, kind::LUA, session, payload) {
+            Ok(()) => self.note(session, to, number, request.trace),
+            Err(skynet_kernel::SendError::NoService) => {
+                self.fail(number, "clusteragent: call to invalid address");
+            }
+            Err(error) => self.fail(number, &format!("clusteragent: {error}: call failed")),
+        }
+    }
+
+    fn new_session(&self, cx: &Context) -> i32 {
+        loop {
+            let session = cx.new_session();
+            if !self.calls.contains_key(&session) {
+                return session;
+            }
+        }
+    }
+
+    fn note(&mut self, session: i32, callee: Handle, number: u32, tag: Option<Box<[u8]>>) {
+        self.calls.insert(
+            session,
+            Call {
+                callee,
+                number,
+                tag,
+            },
+        );
+    }
+
+    /// The handle of a registered name, which is the payload.
+    fn on_query(&mut self, cx: &Context, number: u32, payload: &[u8]) {
+        let name = match query_name(payload) {
+            Ok(name) => name,
+            Err(error) => return cx.log(error.to_string()),
+        };
+        match name.and_then(|name| self.cluster.names.find(name)) {
+            Some(handle) => {
+                let results = common::pack(&[handle.0.into()]);
+                // So few bytes are never too long.
+                let _ = pack_ok(&mut self.out, number, results.as_slice());
+            }
+            None => {
+                let text = Refusal::NameNotFound.to_string();
+                pack_error(&mut self.out, number, text.as_bytes());
+            }
+        }
+    }
+
+    // ---- answers
+
+    fn fail(&mut self, number: u32, text: &str) {
+        pack_error(&mut self.out, number, text.as_bytes());
+    }
+
+    fn on_response(&mut self, cx: &Context, session: i32, results: &[u8]) {
+        let Some(call) = self.calls.remove(&session) else {
+            return;
+        };
+        if let Some(tag) = &call.tag {
+            common::trace_log(cx, tag, b"tracecall end");
+        }
+        let start = self.out.len();
+        let parts = match pack_ok(&mut self.out, call.number, results) {
+            Ok(parts) => parts,
+            Err(error) => return self.fail(call.number, &error.to_string()),
+        };
+        if parts.len() == 0 {
+            if self.out.len() >= FULL {
+                self.flush(cx);
+            }
+            return;
+        }
+        let mut piece = self.out.split_off(start);
+        self.flush(cx);
+        let Some(net) = self.net(cx) else { return };
+        for part in parts {
+            if piece.len() + part.data.len() > PIECE {
+                net.lsend_slice(self.id, &piece);
+                piece.clear();
+            }
+            part.write(&mut piece);
+        }
+        net.lsend_slice(self.id, &piece);
+    }
+
+    /// A service has failed a call, or has ended (session 0).
+    fn on_error(&mut self, cx: &Context, session: i32, source: Handle) {
+        let failed: Vec<i32> = match session {
+            0 => self
+                .calls
+                .iter()
+                .filter(|(_, call)| call.callee == source && !source.is_none())
+                .map(|(session, _)| *session)
+                .collect(),
+            session => vec![session],
+        };
+        for session in failed {
+            let Some(call) = self.calls.remove(&session) else {
+                continue;
+            };
+            if let Some(tag) = &call.tag {
+                common::trace_log(cx, tag, b"tracecall end");
+            }
+            self.fail(
+                call.number,
+                &format!("clusteragent: {}: call failed", call.callee),
+            );
+        }
+    }
+
+    fn flush(&mut self, cx: &Context) {
+        if self.out.is_empty() {
+            return;
+        }
+        if let Some(net) = self.net(cx) {
+            net.send_slice(self.id, &self.out);
+        }
+        self.out.clear();
+        if self.out.capacity() > 4 * FULL {
+            self.out = Vec::new();
+        }
+    }
+
+    // ---- the end
+
+    fn leave(&mut self, cx: &Context) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        self.flush(cx);
+        self.hang_up(cx);
+        common::leave(cx);
+    }
+
+    fn hang_up(&mut self, cx: &Context) {
+        if let Some(gate) = self.gate.take() {
+            let kick = common::pack(&["kick".into(), self.id.into()]);
+            let _ = cx.send(gate, kind::LUA, 0, kick);
+        } else if let Some(net) = self.net(cx) {
+            net.close(self.id);
+        }
+        self.ticket = None;
+    }
+
+    fn on_event(&mut self, cx: &Context, event: SocketEvent<'_>) {
+        match event.kind {
+            EventKind::Data => self.on_data(cx, event.data),
+            EventKind::Close | EventKind::Error => self.leave(cx),
+            EventKind::Warning => {
+                let (kib, id) = (event.ud, event.id);
+                cx.log(format!(
+                    "WARNING: {kib} K bytes need to send out (fd = {id})"
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_command(&mut self, cx: &Context, message: &Message) {
+        let command = Command::read(message.payload());
+        match command.as_ref().map_or("", |command| &command.name) {
+            "exit" => self.leave(cx),
+            // Names are looked up where the daemon keeps them, so there is nothing to forget.
+            "namechange" => {}
+            name => {
+                cx.log(format!("Invalid command {name}"));
+                Asker::of(message).fail(cx);
+            }
+        }
+    }
+}
+
+impl Service for Agent {
+    fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
+        self.line = param.to_owned();
+        let numbers: Option<Vec<u32>> = param
+            .split(' ')
+            .skip(1)
+            .map(|word| word.parse().ok())
+            .collect();
+        let Some([daemon, gate, fd]) =
+            numbers.and_then(|numbers| <[u32; 3]>::try_from(numbers).ok())
+        else {
+            return Err(InitError::new(
+                "clusteragent: <clusterd> <gate> <fd> expected",
+            ));
+        };
+        self.id = fd as SocketId;
+        let net = self.cluster.options.net.get(cx.node());
+        let net = net.map_err(|error| InitError::new(error.to_string()))?;
+        if gate == daemon {
+            self.ticket = self.cluster.arrivals().remove(&self.id);
+            net.nodelay(self.id);
+            net.start(cx.handle(), self.id);
+        } else {
+            self.gate = Some(Handle(gate));
+            let forward = common::pack(&["forward".into(), self.id.into()]);
+            cx.send(Handle(gate), kind::LUA, 0, forward)
+                .map_err(|_| InitError::new("clusteragent: there is no such gate"))?;
+        }
+        self.cx = Some(Arc::clone(cx));
+        common::report_started(cx, &self.line);
+        Ok(())
+    }
+
+    fn handle(&mut self, cx: &Arc<Context>, message: Message) {
+        match message.kind {
+            kind::RESPONSE => self.on_response(cx, message.session, message.payload()),
+            kind::SOCKET => {
+                if let Some(event) =
+                    SocketEvent::parse(message.payload()).filter(|event| event.id == self.id)
+                {
+                    self.on_event(cx, event);
+                }
+            }
+            kind::ERROR => self.on_error(cx, message.session, message.source),
+            kind::CLIENT if self.gate.is_some() => self.on_frame(cx, message.payload()),
+            kind::LUA => self.on_command(cx, &message),
+            kind::DEBUG => {
+                let calls = self.calls.len();
+                common::debug(cx, &message, calls, || Value::from(self.line.as_str()));
+            }
+            kind::TRACE => {}
+            _ => Asker::of(&message).fail(cx),
+        }
+    }
+
+    fn turn_end(&mut self, cx: &Arc<Context>) {
+        self.flush(cx);
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(cx) = self.cx.take().filter(|_| !self.gone) {
+            self.hang_up(&cx);
+        }
+    }
+}

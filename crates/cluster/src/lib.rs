@@ -1,0 +1,121 @@
+//! Calls between nodes.
+//!
+//! Four services, written in Rust, that applications see under the names that skynet (C) gives them:
+//!
+//! | service | how many | what it does |
+//! |---|---|---|
+//! | `clusterd` | one | addresses of nodes, registered names, listening; starts the others |
+//! | `clustersender` | one for each remote node that is called | the connection to that node: requests out, responses in |
+//! | `clusteragent` | one for each connection that was accepted | requests in, responses out |
+//! | `clusterproxy` | one for each address that somebody wants a local handle for | passes messages on to a sender |
+//!
+//! A connection carries requests in one direction and responses in the other, so two nodes that call each other use two.
+//!
+//! # The way of a call
+//! The caller puts address and arguments into one message ([`request`]) to the sender of the remote node. The sender's turn packs all
+//! requests that wait in its mailbox, and writes them with one system call. On the other node the reactor gives the bytes to the agent as a
+//! message; the agent's turn takes the frames apart and sends each request to its service, with itself as the source. Answers come
+//! to the agent's mailbox, are packed by one of its turns, and written with one system call. The sender gets them from its reactor, and
+//! sends each payload to the caller as an ordinary response.
+//!
+//! So everything that touches a connection happens in the turns of one service, without locks; and frames are gathered by the
+//! mailboxes themselves: the busier a connection, the more frames in a system call, and a lone one waits for nothing. A sender
+//! or agent that was idle runs next on the worker that gave it the message.
+//!
+//! # Who fails a call
+//! A call ends exactly once: by a response, when its connection ends, when the sender's address changes, or when the sender itself
+//! ends ([`sender`](crate) keeps all calls that wait in one table). The log of the calling node says which call failed, where to, and why.
+
+mod agent;
+mod common;
+mod daemon;
+mod listener;
+mod names;
+mod nodename;
+mod pointer;
+mod proxy;
+pub mod request;
+mod sender;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use skynet_kernel::{NodeBuilder, factory};
+use skynet_net::{LazyNet, SocketId};
+
+pub use nodename::nodename;
+
+/// Settings of a node's cluster.
+#[derive(Clone, Default)]
+pub struct ClusterOptions {
+    /// The socket engine.
+    pub net: Arc<LazyNet>,
+    /// Path of the file with the addresses of the nodes; none: there are no addresses before the first `reload`.
+    pub config: Option<String>,
+    /// Reads such a file: names and values, `true` and `false` for booleans.
+    pub read_config: Option<Arc<ReadConfig>>,
+    /// Where `cluster.open(port)` listens; all addresses if it is not set.
+    pub bind: Option<String>,
+    /// Bytes that the incomplete requests of one connection may take up. A connection above that is closed.
+    pub max_incomplete: Option<usize>,
+}
+
+/// Reads a file with addresses; see [`ClusterOptions`].
+pub type ReadConfig = dyn Fn(&str) -> Result<Vec<(String, String)>, String> + Send + Sync;
+
+impl std::fmt::Debug for ClusterOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterOptions")
+            .field("config", &self.config)
+            .field("bind", &self.bind)
+            .field("max_incomplete", &self.max_incomplete)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the services of one node's cluster have in common.
+struct Cluster {
+    options: ClusterOptions,
+    /// Names of `cluster.register`.
+    names: names::Names,
+    /// The daemon's handle, 0 before it has started.
+    daemon: AtomicU32,
+    /// Accepted connections on their way from the daemon to their agents.
+    arrivals: Mutex<HashMap<SocketId, listener::Ticket>>,
+}
+
+impl Cluster {
+    fn arrivals(&self) -> MutexGuard<'_, HashMap<SocketId, listener::Ticket>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua: `snlua clusterd`.
+pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
+    let cluster = Arc::new(Cluster {
+        options,
+        names: names::Names::default(),
+        daemon: AtomicU32::new(0),
+        arrivals: Mutex::default(),
+    });
+    let of = |cluster: &Arc<Cluster>| Arc::clone(cluster);
+    let (daemon, agent, sender, proxy) = (of(&cluster), of(&cluster), of(&cluster), cluster);
+    builder
+        .module(
+            "snlua clusterd",
+            factory(move || daemon::Daemon::new(of(&daemon))),
+        )
+        .module(
+            "snlua clusteragent",
+            factory(move || agent::Agent::new(of(&agent))),
+        )
+        .module(
+            "snlua clustersender",
+            factory(move || sender::Sender::new(of(&sender))),
+        )
+        .module(
+            "snlua clusterproxy",
+            factory(move || proxy::Proxy::new(of(&proxy))),
+        )
+}

@@ -1,0 +1,144 @@
+//! `clusterproxy <node> <name>`: a local handle for a remote address.
+//!
+//! Messages of the types `lua` and `snax` become requests to the sender of the node, in the name of whoever sent them: the answer goes
+//! straight back to them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
+use skynet_wire::cluster::Address;
+use skynet_wire::seri::{self, Value};
+
+use crate::Cluster;
+use crate::common::{self, Asker};
+use crate::request::{self, PUSH, REQUEST};
+
+pub(crate) struct Proxy {
+    cluster: Arc<Cluster>,
+    cx: Option<Arc<Context>>,
+    /// What it was launched with.
+    line: String,
+    /// Heads of a call and of a push.
+    heads: [Vec<u8>; 2],
+    /// The request for the sender.
+    asked: i32,
+    sender: Option<Handle>,
+    /// Messages that wait for the sender, and those who want to know whether there is one.
+    held: Vec<Message>,
+    askers: Vec<Asker>,
+}
+
+impl Proxy {
+    pub(crate) fn new(cluster: Arc<Cluster>) -> Proxy {
+        Proxy {
+            cluster,
+            cx: None,
+            line: String::new(),
+            heads: Default::default(),
+            asked: 0,
+            sender: None,
+            held: Vec::new(),
+            askers: Vec::new(),
+        }
+    }
+
+    fn forward(&self, cx: &Context, sender: Handle, mut message: Message) {
+        let (source, session) = (message.source, message.session);
+        let sent = if message.kind == kind::TRACE {
+            let tag = message.take_payload();
+            cx.node().send(source, sender, kind::TRACE, 0, tag)
+        } else {
+            let head = &self.heads[usize::from(session == 0)];
+            let payload = Payload::concat(&[head, message.payload()]);
+            cx.node().send(source, sender, REQUEST, session, payload)
+        };
+        if sent.is_err() {
+            Asker::of(&message).fail(cx);
+        }
+    }
+
+    fn found(&mut self, cx: &Context, payload: &[u8]) {
+        let values = seri::unpack(payload).unwrap_or_default();
+        let Some(sender) = values.first().and_then(Value::as_int) else {
+            return self.not_found(cx);
+        };
+        let sender = Handle(sender as u32);
+        self.sender = Some(sender);
+        common::report_started(cx, &self.line);
+        for asker in self.askers.drain(..) {
+            asker.answer(cx, &[]);
+        }
+        for message in std::mem::take(&mut self.held) {
+            self.forward(cx, sender, message);
+        }
+    }
+
+    fn not_found(&mut self, cx: &Context) {
+        cx.log(format!("no sender for {}", self.line));
+        self.give_up(cx);
+        common::report_failed(cx);
+        cx.exit();
+    }
+
+    fn give_up(&mut self, cx: &Context) {
+        for asker in self.askers.drain(..) {
+            asker.fail(cx);
+        }
+        for message in self.held.drain(..) {
+            Asker::of(&message).fail(cx);
+        }
+    }
+}
+
+impl Service for Proxy {
+    fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
+        self.line = param.to_owned();
+        self.cx = Some(Arc::clone(cx));
+        let mut words = param.split(' ').skip(1);
+        let (Some(node), Some(name)) = (words.next(), words.next()) else {
+            return Err(InitError::new("clusterproxy: <node> <name> expected"));
+        };
+        let to = match name.parse::<i64>() {
+            Ok(number) => Address::from(number),
+            Err(_) => Address::from(name),
+        };
+        request::begin(&mut self.heads[0], 0, Ok(&to));
+        request::begin(&mut self.heads[1], PUSH, Ok(&to));
+        self.asked = cx.new_session();
+        let daemon = Handle(self.cluster.daemon.load(Relaxed));
+        let question = common::pack(&["sender".into(), node.into()]);
+        cx.send(daemon, kind::LUA, self.asked, question)
+            .map_err(|_| InitError::new("clusterproxy: there is no clusterd"))
+    }
+
+    fn handle(&mut self, cx: &Arc<Context>, message: Message) {
+        match (message.kind, self.sender) {
+            (kind::RESPONSE, None) if message.session == self.asked => {
+                self.found(cx, message.payload())
+            }
+            (kind::ERROR, None) if message.session == self.asked => self.not_found(cx),
+            (kind::RESPONSE | kind::ERROR, _) => {}
+            (kind::LUA | kind::SNAX | kind::TRACE, Some(sender)) => {
+                self.forward(cx, sender, message)
+            }
+            (kind::LUA | kind::SNAX | kind::TRACE, None) => self.held.push(message),
+            // The daemon asks whether it has started.
+            (kind::SYSTEM, Some(_)) => Asker::of(&message).answer(cx, &[]),
+            (kind::SYSTEM, None) => self.askers.push(Asker::of(&message)),
+            (kind::DEBUG, _) => {
+                common::debug(cx, &message, self.held.len(), || self.line.as_str().into())
+            }
+            _ => Asker::of(&message).fail(cx),
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // The node answers for what is still in the mailbox.
+        if let Some(cx) = self.cx.take() {
+            self.give_up(&cx);
+        }
+    }
+}

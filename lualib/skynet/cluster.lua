@@ -1,0 +1,181 @@
+-- Calls to other nodes.
+--
+-- Each node that is called has a sender in this one, which the daemon finds (`clusterd`). A service asks for it once. Until it knows,
+-- its requests to that node wait in a line, so that they arrive in the order in which they were made.
+
+local skynet = require "skynet"
+local core = require "skynet.cluster.core"
+
+local cluster = {}
+
+local daemon -- of this node
+local senders = {} -- node -> handle
+local lines = {} -- node -> what waits for its sender: closures for sends, coroutines for calls
+
+local function get_daemon()
+	daemon = daemon or skynet.uniqueservice "clusterd"
+	return daemon
+end
+
+local function ask(...)
+	return skynet.call(get_daemon(), "lua", ...)
+end
+
+-- The sender, or nil and why.
+local function find(node)
+	local ok, sender = pcall(ask, "sender", node)
+	if ok then
+		return sender
+	end
+	skynet.error(sender)
+	return nil, sender
+end
+
+-- Those in the line go on in order. Only after the last of them has gone are requests sent past the line.
+local function advance(node, line, sender)
+	local at = 1
+	while at <= #line do
+		local waiting = line[at]
+		if type(waiting) == "function" then
+			if sender then
+				waiting(sender)
+			end
+		else
+			waiting.sender = sender
+			skynet.wakeup(waiting)
+			skynet.yield() -- it makes its call now
+		end
+		at = at + 1
+	end
+	senders[node] = sender
+	lines[node] = nil
+end
+
+local function open_line(node)
+	local line = {}
+	lines[node] = line
+	skynet.fork(function()
+		advance(node, line, (find(node)))
+	end)
+	return line
+end
+
+-- The sender for a call; nil if there is none.
+local function wait_for_sender(node)
+	local line = lines[node] or open_line(node)
+	local place = {}
+	line[#line + 1] = place
+	skynet.wait(place)
+	return place.sender
+end
+
+function cluster.call(node, address, ...)
+	return core.call(senders[node] or wait_for_sender(node), address, ...)
+end
+
+function cluster.timeoutcall(cs, node, address, ...)
+	local begun = skynet.now()
+	local sender = senders[node] or wait_for_sender(node)
+	return core.timeoutcall(math.max(cs - (skynet.now() - begun), 0), sender, address, ...)
+end
+
+function cluster.pcall(node, address, ...)
+	local sender = senders[node] or wait_for_sender(node)
+	if not sender then
+		return false, ("no connection to the node %s"):format(node), "connect"
+	end
+	return core.pcall(nil, sender, address, ...)
+end
+
+function cluster.send(node, address, ...)
+	local sender = senders[node]
+	if sender then
+		return core.push(sender, address, ...)
+	end
+	local line = lines[node] or open_line(node)
+	local arguments, size = skynet.pack(...)
+	line[#line + 1] = function(found)
+		skynet.send(found, "lua", "push", address, arguments, size)
+	end
+end
+
+function cluster.get_sender(node)
+	return senders[node] or wait_for_sender(node)
+end
+
+function cluster.reload(config)
+	ask("reload", config)
+end
+
+function cluster.open(port, maxclient)
+	if type(port) == "string" then
+		ask("listen", port, nil, maxclient)
+		return port
+	end
+	return ask("listen", nil, port, maxclient)
+end
+
+function cluster.register(name, handle)
+	assert(type(name) == "string", "the name is a string")
+	assert(handle == nil or type(handle) == "number", "the handle is a number")
+	ask("register", name, handle)
+end
+
+function cluster.unregister(name)
+	assert(type(name) == "string", "the name is a string")
+	ask("unregister", name)
+end
+
+function cluster.query(node, name)
+	return cluster.call(node, 0, name)
+end
+
+function cluster.proxy(node, name)
+	if not name then
+		local at = assert(node:find "[@.]", "the name of a node and an address expected")
+		node, name = node:sub(1, at - 1), node:sub(at)
+	end
+	return ask("proxy", node, name)
+end
+
+function cluster.snax(node, name, address)
+	local snax = require "skynet.snax"
+	address = address or cluster.call(node, ".service", "QUERY", "snaxd", name)
+	return snax.bind(cluster.proxy(node, address), name)
+end
+
+-- The calls that wait for an answer, per node.
+function cluster.pending()
+	local pending = {}
+	for node, sender in pairs(ask "senders") do
+		pending[node] = skynet.call(sender, "lua", "pending")
+	end
+	return pending
+end
+
+-- f(event) for each connection that comes up or goes down from now on; returns a function that ends that.
+function cluster.monitor(f)
+	local last, stopped = ask "watch", false
+	skynet.fork(function()
+		while not stopped do
+			local ok, number, events = pcall(ask, "watch", last)
+			if not ok then
+				skynet.sleep(100) -- it took longer than a call may, or the daemon has gone
+			else
+				last = number
+				for _, event in ipairs(events) do
+					if not stopped then
+						skynet.fork(f, event)
+					end
+				end
+			end
+		end
+	end)
+	return function()
+		stopped = true
+	end
+end
+
+skynet.init(get_daemon)
+
+return cluster

@@ -1,0 +1,395 @@
+-- skynet.cluster against a second node, cluster/server.lua, whose address is the config key `peer`.
+local skynet = require "skynet"
+local check = require "check"
+local cluster = require "skynet.cluster"
+
+local case, role = {}, {}
+local NOBODY <const> = "127.0.0.1:1" -- nothing listens on port 1
+
+local function reload()
+	cluster.reload { server = skynet.getenv "peer" }
+end
+
+local function call(...)
+	return cluster.call("server", "@server", ...)
+end
+
+local function wait_for_notes(n)
+	local notes = {}
+	check.wait(function()
+		for _, note in ipairs(call "notes") do
+			notes[#notes + 1] = note
+		end
+		return #notes >= n
+	end)
+	return notes
+end
+
+function case.calls()
+	reload()
+	check.returns("values", { 1, "two", { 3 }, true, n = 5 }, call, "echo", 1, "two", { 3 }, true, nil)
+	check.returns("none", { n = 0 }, call, "echo")
+	check.returns("local name", { 2.5 }, cluster.call, "server", ".server", "echo", 2.5)
+	local handle = cluster.query("server", "server")
+	check.eq("handle", math.type(handle), "integer")
+	check.returns("number", { "n" }, cluster.call, "server", handle, "echo", "n")
+	check.returns("number as a float", { "n" }, cluster.call, "server", handle + 0.0, "echo", "n")
+	check.returns("text of a handle", { "h" }, cluster.call, "server", skynet.address(handle), "echo", "h")
+	check.eq("the source is the agent", skynet.address(call "source"), call("services", "snlua clusteragent")[1])
+end
+
+function case.large()
+	reload()
+	for _, size in ipairs { 32757, 32758, 32767, 32768, 32769, 65536, 1 << 20 } do
+		local text = ("x"):rep(size)
+		check.ok("both ways " .. size, call("echo", text) == text)
+		check.ok("answer " .. size, #call("repeated", "y", size) == size)
+	end
+	for i = 1, 3 do
+		cluster.send("server", "@server", "note", i .. ("z"):rep(100000))
+	end
+	local notes = wait_for_notes(3)
+	check.eq("large pushes keep their order", { notes[1]:sub(1, 1), notes[2]:sub(1, 1), notes[3]:sub(1, 1) }, { "1", "2", "3" })
+end
+
+function case.many_at_once()
+	reload()
+	local done, size = 0, 50000
+	for i = 1, 300 do
+		skynet.fork(function()
+			local text = i % 10 == 0 and ("x"):rep(size) or "x"
+			local a, b = call("sleep", i % 3, i, text)
+			done = done + (a == i and b == text and 1 or 0)
+		end)
+	end
+	check.ok("each has its own answer", check.wait(function() return done == 300 end), done)
+	check.eq("nothing waits", cluster.pending(), { server = {} })
+end
+
+function case.sends_in_order()
+	reload()
+	for i = 1, 500 do
+		cluster.send("server", "@server", "note", i)
+		if i == 250 then
+			check.eq("a call among them", call("echo", i), i)
+		end
+	end
+	local notes, sorted = wait_for_notes(500), {}
+	for i = 1, 500 do
+		sorted[i] = i
+	end
+	check.eq("all, in order", notes, sorted)
+end
+
+-- The first requests wait for the sender in one line, and their arguments are those of the time when they were made.
+function case.first_requests()
+	reload()
+	local argument, results = { 0 }, {}
+	for i = 1, 20 do
+		argument[1] = i
+		if i % 2 == 0 then
+			cluster.send("server", "@server", "note", argument)
+		else
+			skynet.fork(function(x)
+				local result = call("echo", x)
+				results[#results + 1] = result
+				call("note", { x })
+			end, i)
+			skynet.yield()
+		end
+	end
+	local notes = wait_for_notes(20)
+	local pushes = {}
+	for _, note in ipairs(notes) do
+		if note[1] % 2 == 0 then
+			pushes[#pushes + 1] = note[1]
+		end
+	end
+	check.eq("pushes", pushes, { 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 })
+	table.sort(results)
+	check.eq("calls", results, { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 })
+end
+
+function case.failures()
+	reload()
+	check.fails("an error there", "call failed", call, "raise", "oops")
+	check.fails("unknown published name", "call failed", cluster.call, "server", "@nobody", "echo")
+	check.fails("unknown local name", "call failed", cluster.call, "server", ".nobody", "echo")
+	check.fails("dead handle", "call failed", cluster.call, "server", 0x7ffff0, "echo")
+	check.fails("query of an unknown name", "call failed", cluster.query, "server", "nobody")
+	for _, address in ipairs { "", ("x"):rep(256), true, {} } do
+		check.fails("address " .. tostring(address):sub(1, 5), "call failed", cluster.call, "server", address, "echo")
+		cluster.send("server", address, "echo")
+	end
+	check.eq("it goes on", call("echo", 1), 1)
+end
+
+function case.reasons()
+	reload()
+	local ok, text, reason = cluster.pcall("server", "@server", "raise", "oops")
+	check.eq("remote", { ok, text:find "call failed" ~= nil, reason }, { false, true, "remote" })
+	check.returns("invalid name", { false, "Invalid name", "remote" }, cluster.pcall, "server", "@nobody", "echo")
+	check.returns("results", { true, 1, "x" }, cluster.pcall, "server", "@server", "echo", 1, "x")
+	check.returns("no results", { true }, cluster.pcall, "server", "@server", "echo")
+	ok, text, reason = cluster.pcall("server", nil, "echo")
+	check.eq("invalid", { ok, text, reason }, { false, "name is not a string, it's a nil", "invalid" })
+	ok, text, reason = cluster.pcall("server", "@server", "hang_up")
+	check.eq("lost", { ok, reason }, { false, "lost" })
+	check.eq("reconnects", call("echo", 2), 2)
+	cluster.reload { server = false, other = NOBODY }
+	ok, text, reason = cluster.pcall("server", "@server", "echo")
+	check.eq("down", { ok, reason }, { false, "down" })
+	ok, text, reason = cluster.pcall("other", "@server", "echo")
+	check.eq("connect", { ok, reason }, { false, "connect" })
+end
+
+function case.deadlines()
+	reload()
+	check.fails("late", "call timeout", cluster.timeoutcall, 5, "server", "@server", "never")
+	check.returns("in time", { 1 }, cluster.timeoutcall, 3000, "server", "@server", "echo", 1)
+	check.ok("it is not waited for any more", check.wait(function() return #cluster.pending().server == 0 end))
+end
+
+function case.node_deadline()
+	reload()
+	check.fails("late", "call timeout", call, "never")
+	local _, text, reason = cluster.pcall("server", "@server", "never")
+	check.eq("late, protected", { text, reason }, { "call timeout", "timeout" })
+end
+
+-- What waits when the connection ends fails, each call once.
+function case.lost()
+	reload()
+	call "echo"
+	local failed = 0
+	for _ = 1, 50 do
+		skynet.fork(function()
+			local ok, text = pcall(call, "never")
+			failed = failed + (not ok and text:find "call failed" and 1 or 0)
+		end)
+	end
+	check.wait(function() return #cluster.pending().server == 50 end)
+	local waiting = cluster.pending().server[1]
+	check.eq("address", waiting.address, "@server")
+	check.eq("source", waiting.source, skynet.self())
+	check.ok("session and age", waiting.session > 1 and waiting.age >= 0)
+	cluster.send("server", "@server", "hang_up")
+	check.ok("all fail", check.wait(function() return failed == 50 end), failed)
+	check.eq("the next one connects again", call("echo", 1), 1)
+	check.eq("none is left", #cluster.pending().server, 0)
+end
+
+function case.names()
+	reload()
+	call("register", "other")
+	check.fails("the old name is gone", "call failed", call, "echo")
+	check.returns("the new one works", { 1 }, cluster.call, "server", "@other", "echo", 1)
+	check.eq("query", cluster.query("server", "other"), cluster.call("server", "@other", "echo", cluster.query("server", "other")))
+	check.fails("a name that is taken", "call failed", cluster.call, "server", "@other", "register", "other")
+	cluster.call("server", ".server", "unregister", "other")
+	cluster.call("server", ".server", "unregister", "never was there")
+	check.fails("none", "call failed", cluster.call, "server", "@other", "echo")
+	check.returns("the service is there", { 2 }, cluster.call, "server", ".server", "echo", 2)
+end
+
+function case.proxies()
+	reload()
+	local proxy = cluster.proxy("server", "@server")
+	check.eq("one per address", cluster.proxy "server@server", proxy)
+	check.returns("call", { 1, "x" }, skynet.call, proxy, "lua", "echo", 1, "x")
+	skynet.send(proxy, "lua", "note", "by proxy")
+	check.eq("send", wait_for_notes(1), { "by proxy" })
+	check.fails("failure", "call failed", skynet.call, proxy, "lua", "raise", "oops")
+	local handle = cluster.query("server", "server")
+	check.returns("number", { 2 }, skynet.call, cluster.proxy("server", tostring(handle)), "lua", "echo", 2)
+	check.returns("local name", { 3 }, skynet.call, cluster.proxy "server.server", "lua", "echo", 3)
+	check.fails("no address", "", cluster.proxy, "server")
+	cluster.reload { gone = NOBODY }
+	check.fails("no such node", "call failed", cluster.proxy, "gone@server")
+end
+
+function case.absent()
+	local results = {}
+	for i = 1, 3 do
+		skynet.fork(function()
+			local result = call("echo", i)
+			results[#results + 1] = result
+		end)
+	end
+	skynet.sleep(5)
+	check.eq("they wait", results, {})
+	cluster.reload { other = NOBODY }
+	skynet.sleep(1)
+	check.eq("for this node", results, {})
+	reload()
+	check.ok("and go on", check.wait(function() return #results == 3 end))
+end
+
+function case.nowaiting()
+	local failure
+	skynet.fork(function()
+		local _, text = pcall(call, "echo")
+		failure = text
+	end)
+	skynet.sleep(2)
+	cluster.reload { __nowaiting = true }
+	check.ok("who waits fails", check.wait(function() return failure end))
+	check.ok("as who has no sender", failure:find("dest address type (nil) must be a string or number.", 1, true), failure)
+	check.fails("at once", "dest address type (nil) must be a string or number.", call, "echo")
+	cluster.send("server", "@server", "note", 1)
+	cluster.reload { server = skynet.getenv "peer", __nowaiting = false }
+	check.eq("an address", call("echo", 1), 1)
+end
+
+function case.unreachable()
+	cluster.reload { server = NOBODY, down = false }
+	check.fails("call", "dest address type (nil) must be a string or number.", call, "echo")
+	cluster.send("server", "@server", "note", 1)
+	check.fails("down", "dest address type (nil) must be a string or number.", cluster.call, "down", 1)
+	check.eq("no sender", cluster.get_sender "server", nil)
+	reload()
+	check.ok("later", check.wait(function() return cluster.get_sender "server" end))
+	check.eq("call again", call("echo", 1), 1)
+end
+
+function case.down_and_up()
+	reload()
+	check.eq("up", call("echo", 1), 1)
+	local failed
+	skynet.fork(function()
+		failed = not pcall(call, "never")
+	end)
+	check.wait(function() return #cluster.pending().server == 1 end)
+	cluster.reload { server = false }
+	check.ok("what waits fails", check.wait(function() return failed end))
+	check.fails("down", "call failed", call, "echo")
+	cluster.send("server", "@server", "note", 1)
+	reload()
+	check.ok("up again", check.wait(function() return pcall(call, "echo") end))
+end
+
+function case.address_changes()
+	reload()
+	local second = select(2, call("open", 0))
+	local failed, done = 0, 0
+	local sender = cluster.get_sender "server"
+	for i = 1, 20 do
+		skynet.fork(function()
+			for n = 1, 50 do
+				local ok, got = pcall(call, "echo", n)
+				failed = failed + (ok and 0 or 1)
+				done = done + (ok and got == n and 1 or 0)
+			end
+		end)
+	end
+	for n = 1, 10 do
+		skynet.sleep(1)
+		cluster.reload { server = n % 2 == 1 and "127.0.0.1:" .. second or skynet.getenv "peer" }
+	end
+	check.ok("each call has one outcome", check.wait(function() return failed + done == 1000 end), failed + done)
+	check.ok("the last address works", check.wait(function() return pcall(call, "echo") end))
+	check.eq("the same sender", cluster.get_sender "server", sender)
+	check.ok("nothing waits", #cluster.pending().server == 0)
+end
+
+function case.bad_config()
+	check.fails("a number", "call failed", cluster.reload, { server = 5 })
+	check.fails("a table", "call failed", cluster.reload, { server = {} })
+	check.fails("true", "call failed", cluster.reload, { server = true })
+	reload()
+	check.eq("it goes on", call("echo", 1), 1)
+end
+
+function case.opening()
+	reload()
+	check.fails("unknown node", "call failed", cluster.open, "nobody")
+	local address, port = cluster.open(0)
+	check.eq("everywhere", address, "0.0.0.0")
+	check.ok("a port", port > 0)
+	check.fails("taken", "call failed", cluster.open, port)
+	cluster.reload { self = "127.0.0.1:" .. select(2, cluster.open(0)) }
+	cluster.register "self"
+	skynet.dispatch("lua", function(_, _, ...) skynet.retpack(...) end)
+	check.returns("itself", { "me" }, cluster.call, "self", "@self", "me")
+	check.eq("an address", cluster.open "127.0.0.1:0", "127.0.0.1:0")
+end
+
+function case.bind()
+	local address = cluster.open(0)
+	check.eq("configured", address, "127.0.0.1")
+end
+
+-- At most one less than maxclient.
+function case.maxclient()
+	reload()
+	local port = select(2, call("open", 0, 2))
+	local target = "127.0.0.1:" .. port
+	cluster.reload { first = target, second = target }
+	check.eq("the first", cluster.call("first", "@server", "echo", 1), 1)
+	check.fails("the second", "", cluster.call, "second", "@server", "echo", 2)
+	cluster.send("first", "@server", "hang_up")
+	check.ok("there is room again", check.wait(function()
+		return pcall(cluster.call, "second", "@server", "echo", 2)
+	end))
+end
+
+function case.events()
+	reload()
+	local events = {}
+	local stop = cluster.monitor(function(event)
+		events[#events + 1] = event.node .. " " .. event.event
+	end)
+	call "echo"
+	cluster.send("server", "@server", "hang_up")
+	check.ok("up and down", check.wait(function() return #events == 2 end))
+	check.eq("what", events, { "server up", "server down" })
+	call "echo"
+	check.wait(function() return #events == 3 end)
+	stop()
+	cluster.send("server", "@server", "hang_up")
+	check.ok("up again", check.wait(function() return pcall(call, "echo") end))
+	check.eq("stopped", #events, 3)
+end
+
+function case.trace()
+	reload()
+	skynet.trace "here"
+	check.eq("traced", call("echo", 1), 1)
+	check.eq("a proxy, too", skynet.call(cluster.proxy "server@server", "lua", "echo", 2), 2)
+end
+
+function case.services()
+	reload()
+	call "echo"
+	local list = {}
+	for _, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		list[#list + 1] = line:match "^snlua cluster%a+"
+	end
+	table.sort(list)
+	check.eq("listed", list, { "snlua clusterd", "snlua clustersender" })
+	local sender = cluster.get_sender "server"
+	local stat = skynet.call(sender, "debug", "STAT")
+	check.eq("stat", { stat.task, math.type(stat.message) }, { 0, "integer" })
+	check.eq("mem", skynet.call(sender, "debug", "MEM"), 0)
+	check.returns("ping", { n = 0 }, skynet.call, sender, "debug", "PING")
+	check.eq("the daemon", skynet.uniqueservice "clusterd", skynet.queryservice "clusterd")
+	check.fails("unknown command", "call failed", skynet.call, sender, "lua", "nonsense")
+end
+
+-- The messages of the sender, as code for skynet (C) may use them.
+function case.sender_messages()
+	reload()
+	local sender = cluster.get_sender "server"
+	check.returns("req", { 1 }, skynet.call, sender, "lua", "req", "@server", skynet.pack("echo", 1))
+	skynet.send(sender, "lua", "push", "@server", skynet.pack("note", "pushed"))
+	check.eq("push", wait_for_notes(1), { "pushed" })
+	check.fails("no message", "call failed", skynet.call, sender, "lua", "req", "@server")
+	local clusterd = skynet.uniqueservice "clusterd"
+	check.eq("sender", skynet.call(clusterd, "lua", "sender", "server"), sender)
+	check.eq("senders", skynet.call(clusterd, "lua", "senders"), { server = sender })
+	cluster.register("me", 17)
+	check.eq("queryname", skynet.call(clusterd, "lua", "queryname", "@me"), 17)
+	check.eq("unknown", skynet.call(clusterd, "lua", "queryname", "nobody"), nil)
+end
+
+return check.main(role, case, ...)
