@@ -102,3 +102,34 @@ fn trace_across_services() {
         "the other service's lines\n{out}"
     );
 }
+
+/// The edge cases that were observed on skynet (C).
+mod edges {
+    use super::*;
+
+    lua_cases! {
+        "checklist/edges" {
+            a_dead_handle;
+            a_handle_as_text;
+            handle_0;
+            a_callee_that_raises => |out| {
+                out.has("a text").has_times("lua call [", 2);
+            };
+            a_callee_that_exits;
+            a_callee_that_is_killed;
+            a_send_in_the_mailbox_of_the_dead;
+            a_callee_that_forgets => |out| {
+                out.has("Maybe forgot response session ");
+            };
+            a_type_that_is_not_registered;
+            a_stray_answer => |out| {
+                out.has("Unknown session : 12345 from ");
+            };
+            services_that_do_not_start;
+            an_answer_without_values;
+            fork_and_exit;
+            wakeup_twice;
+            patch_of_the_launcher;
+        }
+    }
+}
