@@ -119,7 +119,6 @@ skynet.register_protocol {
 	id = skynet.PTYPE_MULTICAST,
 	unpack = core.packremote,
 	dispatch = function(c, source, ...)
-		skynet.ignoreret()
 		publish(source, c, ...)
 	end,
 }

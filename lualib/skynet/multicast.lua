@@ -28,15 +28,22 @@ local function release(package, ok, ...)
 	end
 end
 
-local protocol = { name = "multicast", id = skynet.PTYPE_MULTICAST, unpack = core.unpack }
+local protocol = { name = "multicast", id = skynet.PTYPE_MULTICAST }
 
-function protocol.dispatch(id, source, package, msg, sz)
-	skynet.ignoreret() -- the session is the channel
+function protocol.unpack(msg, sz)
+	return msg, sz
+end
+
+function protocol.dispatch(id, source, msg, sz)
 	local self = subscribed[id]
-	if self then
-		release(package, pcall(handle, self, source, msg, sz))
+	if not self then
+		core.values(msg, sz) -- unsubscribed meanwhile
+	elseif self.unpack == skynet.unpack then
+		return self.dispatch(self, source, core.values(msg, sz))
 	else
-		core.close(package) -- unsubscribed meanwhile
+		-- The handler may want the block for as long as it runs.
+		local package, data, size = core.unpack(msg, sz)
+		release(package, pcall(handle, self, source, data, size))
 	end
 end
 

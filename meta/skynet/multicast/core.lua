@@ -26,6 +26,12 @@ function core.packremote(ptr, sz) end
 ---@return integer size
 function core.unpack(cell, sz) end
 
+---The packed values of a multicast message that is being handled. Nothing has to be closed.
+---@param msg lightuserdata
+---@param sz integer
+---@return any ...
+function core.values(msg, sz) end
+
 ---Gives the package n references; the cell is gone. Raises `Can't bind a multicast package more than once`.
 ---@param cell lightuserdata
 ---@param n integer

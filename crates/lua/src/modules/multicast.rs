@@ -16,8 +16,10 @@ use skynet_kernel::{Handle, Package, Payload, SendError, block, kind};
 use super::push_functions;
 use crate::api::pack::payload_argument;
 use crate::api::service;
+use crate::service::Svc;
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, Outcome, native, results};
+use crate::vm::seri;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("bind", bind),
@@ -28,6 +30,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("packremote", packremote),
     ("remote", remote),
     ("unpack", unpack),
+    ("values", values),
 ];
 
 /// Size of a cell, and of the message that carries one.
@@ -106,6 +109,12 @@ fn take_cell(l: Lua) -> Result<*mut Package, Fault> {
     Ok(package)
 }
 
+/// Is this the message being dispatched, and does it give its reference back by itself?
+fn owned_by_message(svc: &Svc, at: *const u8) -> bool {
+    let current = svc.current.get();
+    current.is_some_and(|m| m.shared && std::ptr::eq(m.data, at))
+}
+
 /// Calls `f` with each subscriber in the keys of the table at `t`.
 fn each_subscriber(l: Lua, t: c_int, mut f: impl FnMut(Handle) -> Result<(), SendError>) {
     l.push_nil();
@@ -165,7 +174,7 @@ native! {
         // SAFETY: whoever has the cell or the message has the package.
         let shared = unsafe { &*package };
         if let Ok(svc) = service(l)
-            && svc.current.get().is_some_and(|m| m.shared && std::ptr::eq(m.data, at))
+            && owned_by_message(svc, at)
         {
             shared.retain();
             svc.with(|t| t.packages.add(package));
@@ -175,6 +184,24 @@ native! {
         l.push_pointer(data.as_ptr().cast_mut().cast());
         l.push_int(data.len() as i64);
         results(3)
+    };
+
+    /// `values(message, sz)`: the packed values of a message, which is not of use afterwards
+    values = |l| {
+        let svc = service(l)?;
+        if l.int(2) != Some(CELL as i64) {
+            return Err(Fault::from(format!("Invalid multicast package size {}", l.int(2).unwrap_or(0))));
+        }
+        let (at, package) = cell_at(l, 1)?;
+        let owned = owned_by_message(svc, at);
+        l.set_top(0);
+        // SAFETY: the message has a reference and is being dispatched, or the reference is ours.
+        let n = seri::unpack(l, unsafe { &*package }.bytes())?;
+        if !owned {
+            // SAFETY: as above.
+            let _ = unsafe { Package::release(package) };
+        }
+        results(n)
     };
 
     /// `bind(cell, n)` to package: from now on it has n references; the cell is gone.

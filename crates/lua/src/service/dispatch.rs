@@ -301,7 +301,8 @@ impl Svc {
         };
         let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
-            task.request = Some(m.session);
+            // The session of a multicast message is its channel: there is nobody to answer.
+            task.request = (m.kind != kind::MULTICAST).then_some(m.session);
             task.source = Some(m.source);
             task.lua
         });
