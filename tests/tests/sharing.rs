@@ -100,3 +100,22 @@ mod datasheet {
         }
     }
 }
+
+mod stm {
+    use super::*;
+
+    lua_cases! {
+        "sharing/stm" {
+            stm;
+            stm_errors;
+            stm_concurrent;
+            memory => |out| {
+                out.has("dump all service mem:").has("kb ").has("+total: ");
+            };
+            harbor => |out| {
+                out.has("Can't connect to other harbor in single node mode");
+            };
+            old_names;
+        }
+    }
+}

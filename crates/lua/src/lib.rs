@@ -47,11 +47,15 @@ pub struct LuaOptions {
 /// What the Lua services of a node have in common.
 pub(crate) struct Shared {
     pub(crate) options: LuaOptions,
+    pub(crate) accounts: vm::alloc::Accounts,
 }
 
 /// Registers the module `snlua`, which runs Lua services.
 pub fn install(builder: NodeBuilder, options: LuaOptions) -> NodeBuilder {
-    let shared = Arc::new(Shared { options });
+    let shared = Arc::new(Shared {
+        options,
+        accounts: vm::alloc::Accounts::default(),
+    });
     builder.module(
         "snlua",
         skynet_kernel::factory(move || service::LuaService::new(Arc::clone(&shared))),

@@ -8,7 +8,7 @@
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
-use mlua_sys::lua55::{self as ffi, lua_State};
+use mlua_sys::lua55::{self as ffi, lua_CFunction, lua_State};
 
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, Outcome, enter, results};
@@ -19,6 +19,8 @@ pub(crate) trait Boxed: Send + Sync + 'static {
     const NAME: &'static CStr;
     /// What a caller is told to be expected, instead of something else.
     const WHAT: &'static str;
+    /// What happens when the box is called like a function.
+    const CALL: Option<lua_CFunction> = None;
 }
 
 /// Pushes a box and puts what `make` returns into it. *raises*, before that
@@ -36,6 +38,10 @@ pub(crate) fn push_empty<T: Boxed>(l: Lua) {
     if unsafe { ffi::luaL_newmetatable(l.0, T::NAME.as_ptr()) } != 0 {
         l.push_function(collect::<T>);
         l.set_field(-2, c"__gc");
+        if let Some(call) = T::CALL {
+            l.push_function(call);
+            l.set_field(-2, c"__call");
+        }
     }
     l.set_metatable(-2);
 }

@@ -6,10 +6,12 @@ pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
 pub(crate) mod datasheet;
+pub(crate) mod memory;
 pub(crate) mod multicast;
 pub(crate) mod profile;
 pub(crate) mod sharedata;
 pub(crate) mod socket;
+pub(crate) mod stm;
 
 use mlua_sys::lua55::lua_CFunction;
 
@@ -26,11 +28,13 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.core", core::open),
     ("skynet.coroutine", coroutine::open),
     ("skynet.datasheet.core", datasheet::open),
+    ("skynet.memory", memory::open),
     ("skynet.multicast.core", multicast::open),
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
     ("skynet.sharedata.core", sharedata::open),
     ("skynet.socketdriver", socket::driver::open),
+    ("skynet.stm", stm::open),
     ("skynet.codecache", codecache::open),
     ("skynet.require", require::open),
 ];

@@ -246,6 +246,11 @@ impl Svc {
         self.with(f)
     }
 
+    /// The memory accounts of all services of the node.
+    pub(crate) fn accounts(&self) -> &crate::vm::alloc::Accounts {
+        &self.shared.accounts
+    }
+
     pub(crate) fn handle(&self) -> Handle {
         self.cx.handle()
     }
@@ -340,6 +345,9 @@ impl Service for LuaService {
     fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
         cx.describe(format!("snlua {param}"));
         let _ = self.interrupts.cx.set(Arc::downgrade(cx));
+        self.shared
+            .accounts
+            .open(cx.handle(), Arc::clone(&self.memory));
         self.svc = Some(Box::new(Svc {
             cx: Arc::clone(cx),
             shared: Arc::clone(&self.shared),
@@ -454,5 +462,6 @@ impl Drop for LuaService {
             svc.interrupts.leave();
             svc.main.set(NO_THREAD);
         }
+        self.shared.accounts.close(svc.handle());
     }
 }

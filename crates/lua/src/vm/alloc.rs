@@ -5,8 +5,10 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skynet_kernel::block;
+use rustc_hash::FxHashMap;
+use skynet_kernel::{Handle, block};
 
 /// First size that is reported; then every doubling.
 const FIRST_WARNING: usize = 32 << 20;
@@ -15,6 +17,8 @@ const FIRST_WARNING: usize = 32 << 20;
 pub(crate) struct MemoryAccount {
     /// Bytes in use.
     used: AtomicUsize,
+    /// Blocks in use.
+    blocks: AtomicUsize,
     /// Bytes allowed; 0 = no limit.
     limit: AtomicUsize,
     /// Next size to report.
@@ -27,6 +31,7 @@ impl MemoryAccount {
     pub(crate) fn new() -> MemoryAccount {
         MemoryAccount {
             used: AtomicUsize::new(0),
+            blocks: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
             warn_at: AtomicUsize::new(FIRST_WARNING),
             crossed: AtomicUsize::new(0),
@@ -36,6 +41,11 @@ impl MemoryAccount {
     /// Bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+
+    /// Blocks in use.
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks.load(Relaxed)
     }
 
     /// Sets the limit in bytes, 0 for none.
@@ -71,7 +81,41 @@ impl MemoryAccount {
             }
         }
         self.used.store(after, Relaxed);
+        if old == 0 || new == 0 {
+            let more = usize::from(old == 0).wrapping_sub(usize::from(new == 0));
+            let blocks = self.blocks.load(Relaxed).wrapping_add(more);
+            self.blocks.store(blocks, Relaxed);
+        }
         true
+    }
+}
+
+/// The accounts of all services of a node.
+#[derive(Default)]
+pub(crate) struct Accounts(Mutex<FxHashMap<Handle, Arc<MemoryAccount>>>);
+
+impl Accounts {
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<Handle, Arc<MemoryAccount>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn open(&self, of: Handle, account: Arc<MemoryAccount>) {
+        self.lock().insert(of, account);
+    }
+
+    pub(crate) fn close(&self, of: Handle) {
+        self.lock().remove(&of);
+    }
+
+    /// (service, bytes, blocks), in the order of the handles.
+    pub(crate) fn list(&self) -> Vec<(Handle, usize, usize)> {
+        let mut all: Vec<_> = self
+            .lock()
+            .iter()
+            .map(|(&of, account)| (of, account.used(), account.blocks()))
+            .collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -130,7 +174,9 @@ mod tests {
         a.set_limit(500);
         assert!(!a.resize(0, 1));
         assert!(a.resize(1000, 900));
-        assert_eq!(a.used(), 900);
+        assert_eq!((a.used(), a.blocks()), (900, 1));
+        assert!(a.resize(900, 0));
+        assert_eq!((a.used(), a.blocks()), (0, 0));
     }
 
     #[test]

@@ -1,0 +1,2 @@
+-- The old name of skynet.memory.
+return require "skynet.memory"

@@ -1,0 +1,2 @@
+-- The old name of skynet.stm.
+return require "skynet.stm"
