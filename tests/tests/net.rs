@@ -75,6 +75,17 @@ lua_cases! {
             out.has("socket: drop udp package from ");
         };
     }
+    "net/limits" {
+        threads[socketthreads = "3"];
+        number[socketlimit = "6"];
+        waiting[socketpending = "1048576"] => |out| {
+            out.has("send queue over its limit (1048576 bytes)");
+        };
+        waiting_altogether[socketpendingtotal = "1048576"] => |out| {
+            out.has("send queues of the node over their limit (1048576 bytes)");
+        };
+        probes[socketkeepalive = "'300 10 5'"];
+    }
     "net/netpack" {
         rest;
     }

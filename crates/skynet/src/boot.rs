@@ -63,7 +63,7 @@ pub fn start_with(
     for (key, value) in &settings.env {
         builder = builder.env(key, value);
     }
-    let net = Arc::new(LazyNet::default());
+    let net = Arc::new(LazyNet::new(settings.net.clone()));
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,
         net: Arc::clone(&net),

@@ -296,12 +296,19 @@ function case.no_watchdog()
 	local agent = check.spawn("agent", CLIENT)
 	local gate, port = launch("S", "!", 0, 10)
 	local id = assert(socket.open("127.0.0.1", port))
-	-- Nobody is told, so the number has to be guessed: the accepting end has the next one or so.
-	for fd = id - 4, id + 4 do
-		tell(gate, "start %d", fd)
+	-- Nobody is told, so the number has to be found: the connections that the gate has started are listed.
+	local function started()
+		for _, info in ipairs(socket.netstat()) do
+			if info.address == gate and info.type == "TCP" then return info end
+		end
+		for fd = id - 4, id + 4 do
+			tell(gate, "start %d", fd)
+		end
 	end
+	check.ok("it can be started", check.wait(started))
 	socket.write(id, "\0\4lost")
-	skynet.sleep(10)
+	check.ok("it is read", check.wait(function() return started().read == 6 end))
+	skynet.sleep(2)
 	tell(gate, "broker %s", skynet.address(agent))
 	socket.write(id, "\0\4kept")
 	check.ok("it works", check.wait(function()

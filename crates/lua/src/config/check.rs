@@ -162,15 +162,20 @@ impl Report<'_> {
             "calltimeout",
             "monitorinterval",
             "shutdowntimeout",
+            "socketthreads",
+            "socketlimit",
+            "socketpending",
+            "socketpendingtotal",
+            "socketusertimeout",
         ];
-        for key in numbers.into_iter().chain(["mqpolicy"]) {
+        for key in numbers.into_iter().chain(["mqpolicy", "socketkeepalive"]) {
             let Some(value) = self.config.get(key) else {
                 continue;
             };
             let mut alone = Config::default();
             alone.set(key, value);
             let remedy = match Settings::new(&alone) {
-                Ok(_) if key != "mqpolicy" && value.parse::<u64>().is_err() => {
+                Ok(_) if numbers.contains(&key) && value.parse::<u64>().is_err() => {
                     // `4.0` is read as 4.
                     self.warn(
                         key,

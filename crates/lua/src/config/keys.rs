@@ -141,6 +141,36 @@ pub const KEYS: &[Key] = &[
         Some("10000"),
         "milliseconds that an orderly stop may take",
     ),
+    key(
+        "socketthreads",
+        Some("1"),
+        "threads that wait for sockets, 1 to 64",
+    ),
+    key(
+        "socketlimit",
+        None,
+        "sockets that may exist; 65536 if not set",
+    ),
+    key(
+        "socketpending",
+        None,
+        "bytes that may wait to be sent on one socket; no limit if not set",
+    ),
+    key(
+        "socketpendingtotal",
+        None,
+        "bytes that may wait to be sent on all sockets; no limit if not set",
+    ),
+    key(
+        "socketkeepalive",
+        None,
+        "seconds of silence before a TCP peer is probed, seconds between probes, number of probes",
+    ),
+    key(
+        "socketusertimeout",
+        None,
+        "milliseconds that sent data may stay unacknowledged; the system's default if not set",
+    ),
 ];
 
 /// The key called `name`.

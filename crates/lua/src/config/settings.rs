@@ -5,6 +5,7 @@
 
 use super::error::Written;
 use super::{Config, ConfigError, keys};
+use skynet_net::{Keepalive, NetOptions};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub cluster_bind: Option<String>,
     /// Bytes that the incomplete requests of one connection from another node may take up.
     pub cluster_buffer: Option<usize>,
+    /// The socket engine.
+    pub net: NetOptions,
     /// The environment of the node: every key of the configuration, and the core's keys with their defaults.
     pub env: BTreeMap<String, String>,
 }
@@ -128,6 +131,7 @@ impl Settings {
             cluster_bind: config.get("clusterbind").map(str::to_owned),
             // `positive` allows no more than 31 bits.
             cluster_buffer: positive(config, "clusterbuffer")?.map(|bytes| bytes as usize),
+            net: net(config)?,
             env,
         })
     }
@@ -153,6 +157,57 @@ fn policy(config: &Config) -> Result<MailboxPolicy, ConfigError> {
             written: written(config, "mqpolicy"),
         }),
     }
+}
+
+fn net(config: &Config) -> Result<NetOptions, ConfigError> {
+    let size = |key| -> Result<Option<usize>, ConfigError> {
+        let size = positive(config, key)?;
+        Ok(size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)))
+    };
+    let invalid = |key: &'static str, expected| ConfigError::Setting {
+        key,
+        value: config.get(key).unwrap_or_default().to_owned(),
+        expected,
+        written: written(config, key),
+    };
+    let reactors = match config.get("socketthreads").map(str::parse) {
+        None => 1,
+        Some(Ok(threads @ 1..=64)) => threads,
+        Some(_) => return Err(invalid("socketthreads", "a whole number from 1 to 64")),
+    };
+    let keepalive = match config.get("socketkeepalive") {
+        None => None,
+        Some(text) => Some(keepalive(text).ok_or_else(|| {
+            invalid(
+                "socketkeepalive",
+                "\"IDLE INTERVAL PROBES\": seconds, seconds (up to 32767) and a number (up to 127)",
+            )
+        })?),
+    };
+    Ok(NetOptions {
+        reactors,
+        max_sockets: size("socketlimit")?,
+        max_pending: size("socketpending")?,
+        max_pending_total: size("socketpendingtotal")?,
+        keepalive,
+        user_timeout: positive(config, "socketusertimeout")?.map(Duration::from_millis),
+        ..NetOptions::default()
+    })
+}
+
+/// Three numbers within the limits of the system.
+fn keepalive(text: &str) -> Option<Keepalive> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse::<u16>);
+    let mut next = |most| match numbers.next() {
+        Some(Ok(number)) if (1..=most).contains(&number) => Some(number),
+        _ => None,
+    };
+    let keepalive = Keepalive {
+        idle: Duration::from_secs(next(32767)?.into()),
+        interval: Duration::from_secs(next(32767)?.into()),
+        retries: next(127)?.into(),
+    };
+    numbers.next().is_none().then_some(keepalive)
 }
 
 /// A number above 0, as a decimal integer.
@@ -196,7 +251,10 @@ fn leading_integer(text: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigError, Duration, MailboxPolicy, Settings, leading_integer};
+    use super::{
+        Config, ConfigError, Duration, Keepalive, MailboxPolicy, NetOptions, Settings,
+        leading_integer,
+    };
 
     fn config(entries: &[(&str, &str)]) -> Config {
         let mut config = Config::default();
@@ -319,6 +377,52 @@ mod tests {
             error.hint().unwrap(),
             "mqpolicy = `drop`: write \"warn\" or \"refuse\""
         );
+    }
+
+    #[test]
+    fn sockets() {
+        assert_eq!(settings(&[]).unwrap().net, NetOptions::default());
+        let all = settings(&[
+            ("socketthreads", "2"),
+            ("socketlimit", "100"),
+            ("socketpending", "1000"),
+            ("socketpendingtotal", "10000"),
+            ("socketkeepalive", "60 10 5"),
+            ("socketusertimeout", "1500"),
+        ]);
+        assert_eq!(
+            all.unwrap().net,
+            NetOptions {
+                reactors: 2,
+                max_sockets: Some(100),
+                max_pending: Some(1000),
+                max_pending_total: Some(10000),
+                keepalive: Some(Keepalive {
+                    idle: Duration::from_secs(60),
+                    interval: Duration::from_secs(10),
+                    retries: 5,
+                }),
+                user_timeout: Some(Duration::from_millis(1500)),
+                ..NetOptions::default()
+            }
+        );
+        assert_eq!(
+            error(&[("socketthreads", "65")]),
+            "Invalid socketthreads 65 , should be a whole number from 1 to 64"
+        );
+        for wrong in [
+            "",
+            "60",
+            "60 10",
+            "60 10 0",
+            "60 10 128",
+            "60 10 5 1",
+            "x 1 1",
+        ] {
+            let text = error(&[("socketkeepalive", wrong)]);
+            assert!(text.contains("IDLE INTERVAL PROBES"), "{text}");
+        }
+        assert!(error(&[("socketpending", "0")]).contains("whole number from 1"));
     }
 
     #[test]
