@@ -20,7 +20,7 @@
 ---@field PTYPE_SNAX 11
 ---@field PTYPE_TRACE 12
 ---@field cache skynet.codecache
----@field queue fun(): fun(f: function, ...): ... once skynet.queue is loaded
+---@field queue (fun(): fun(f: function, ...): ...)? once skynet.queue is loaded
 ---@field pcall fun(f: function, ...): boolean, ... the plain pcall
 local skynet = {}
 

@@ -23,6 +23,7 @@ local gateserver = {}
 ---@field command fun(cmd: string, source: integer, ...): ... all other commands
 ---@field embed boolean? the caller runs skynet.start itself
 
+---Makes this service a gate: it answers the commands `open` and `close`, and its clients are handled by these functions.
 ---@param handler snax.gateserver.handler
 function gateserver.start(handler) end
 
