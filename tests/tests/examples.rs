@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use skynet_tests::{Node, Output};
+use skynet_tests::{Node, Output, Running};
 
 fn workspace() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).to_owned()
@@ -121,9 +121,8 @@ fn gate() {
     check_any_order("examples/gate/main.lua");
 }
 
-/// A server, which runs until it is stopped: what a client sees.
-#[test]
-fn redis() {
+/// The server of `examples/redis`, and its port.
+fn redis_server() -> (Running, u16) {
     let node = Node::bare().args(&["run", "examples/redis", "127.0.0.1:0"]);
     symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
     let mut node = node.spawn();
@@ -135,7 +134,14 @@ fn redis() {
     });
     let log = node.stdout();
     let (_, rest) = log.split_once(ready).expect("the port");
-    let port: u16 = rest.lines().next().unwrap().parse().expect("a number");
+    let port = rest.lines().next().unwrap().parse().expect("a number");
+    (node, port)
+}
+
+/// A server, which runs until it is stopped: what a client sees.
+#[test]
+fn redis() {
+    let (node, port) = redis_server();
     let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connection");
     client
         .set_read_timeout(Some(Duration::from_secs(60)))
@@ -148,6 +154,74 @@ fn redis() {
     let mut answer = [0; 14];
     client.read_exact(&mut answer).expect("an answer");
     assert_eq!(&answer, b"+OK\r\n$3\r\nred\r\n");
+    node.signal("TERM");
+    node.wait().exit(0).no_panic();
+}
+
+/// The same with the tools of Redis itself, as its first comment has it.
+#[test]
+fn redis_tools() {
+    let tool = |name: &str| Command::new(name).arg("--version").output().is_ok();
+    if !tool("redis-cli") || !tool("redis-benchmark") {
+        let how = "redis-cli and redis-benchmark are missing: apt-get install redis-tools";
+        assert!(std::env::var_os("CI").is_none(), "{how}");
+        println!("skipped: {how}");
+        return;
+    }
+    let (node, port) = redis_server();
+    let port = port.to_string();
+    let cli = |words: &[&str]| {
+        let out = Command::new("redis-cli")
+            .args(["-p", &port])
+            .args(words)
+            .output()
+            .expect("redis-cli runs");
+        String::from_utf8(out.stdout).expect("text")
+    };
+    for (words, want) in [
+        (&["set", "colour", "red"][..], "OK"),
+        (&["get", "colour"], "red"),
+        (&["get", "nothing"], ""),
+        (&["incrby", "n", "41"], "41"),
+        (&["incr", "n"], "42"),
+        (
+            &["incr", "colour"],
+            "ERR value is not an integer or out of range",
+        ),
+        (&["mset", "a", "1", "b", "2"], "OK"),
+        (&["mget", "a", "b", "none"], "1\n2"),
+        (&["set", "a", "3", "nx"], ""),
+        (&["exists", "a", "none"], "1"),
+        (&["del", "a", "b"], "2"),
+        (&["keys", "c*"], "colour"),
+        (&["dbsize"], "2"),
+        (&["nonsense"], "ERR unknown command 'nonsense'"),
+        (&["echo", "\u{e4} \r\n"], "\u{e4} \r\n"),
+        (&["flushall"], "OK"),
+    ] {
+        assert_eq!(cli(words).trim_end(), want.trim_end(), "{words:?}");
+    }
+    let out = Command::new("redis-benchmark")
+        .args(["-p", &port, "-t", "ping,set,get,incr,mset"])
+        .args(["-n", "4800", "-c", "20", "-P", "16", "--csv"])
+        .output()
+        .expect("redis-benchmark runs");
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{stdout}");
+    for test in [
+        "PING_INLINE",
+        "PING_MBULK",
+        "SET",
+        "GET",
+        "INCR",
+        "MSET (10 keys)",
+    ] {
+        assert!(
+            stdout.contains(&format!("\"{test}\",")),
+            "no {test}\n{stdout}"
+        );
+    }
+    assert_eq!(cli(&["get", "counter:__rand_int__"]).trim_end(), "4800");
     node.signal("TERM");
     node.wait().exit(0).no_panic();
 }
