@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+pub mod cluster;
 pub mod meta;
 mod node;
 mod output;

@@ -65,6 +65,13 @@ pub struct Peer {
     stream: TcpStream,
 }
 
+impl Clone for Peer {
+    /// Another view of the same connection.
+    fn clone(&self) -> Peer {
+        Peer::new(self.stream.try_clone().expect("a descriptor"))
+    }
+}
+
 impl Peer {
     /// Connects to a node on this machine.
     pub fn connect(port: u16) -> Peer {

@@ -93,6 +93,15 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory that it has had so far.
+    pub fn peak_kib(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.expect("VmHWM").parse().expect("a number")
+    }
+
     /// What it has written to standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()

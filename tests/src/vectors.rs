@@ -11,19 +11,47 @@ pub fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors")).join(name)
 }
 
-/// The cases of a vector file as a Lua chunk that returns a list of tables, in the shape of the JSON.
-pub fn cases_as_lua(name: &str) -> String {
+/// The cases of a vector file.
+pub fn cases(name: &str) -> Vec<Value> {
     let path = path(name);
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let json: Value = serde_json::from_str(&text).expect("valid JSON");
+    let mut json: Value = serde_json::from_str(&text).expect("valid JSON");
+    match json["cases"].take() {
+        Value::Array(cases) => cases,
+        _ => panic!("{}: no list of cases", path.display()),
+    }
+}
+
+/// The cases of a vector file as a Lua chunk that returns a list of tables, in the shape of the JSON.
+pub fn cases_as_lua(name: &str) -> String {
     let mut lua = String::from("return {\n");
-    for case in json["cases"].as_array().expect("a list of cases") {
-        write(case, &mut lua);
+    for case in cases(name) {
+        write(&case, &mut lua);
         lua.push_str(",\n");
     }
     lua.push_str("}\n");
     lua
+}
+
+/// A byte string of the vectors in any of its lossless forms.
+pub fn bytes(value: &Value) -> Vec<u8> {
+    if let Some(hex) = value.as_str() {
+        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex");
+        return (0..hex.len()).step_by(2).map(byte).collect();
+    }
+    if let Some(hex) = value.get("hex") {
+        return bytes(hex);
+    }
+    if let Some(pattern) = value.get("repeat") {
+        let count = value["n"].as_u64().expect("a number");
+        let pattern = bytes(pattern).into_iter().cycle();
+        return pattern
+            .take(usize::try_from(count).expect("a size"))
+            .collect();
+    }
+    let pieces = value["concat"].as_array().expect("a lossless form");
+    pieces.iter().flat_map(bytes).collect()
 }
 
 /// JSON null does not occur in the vectors; it would silently shorten a Lua list, so it is refused.

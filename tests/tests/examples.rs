@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use skynet_tests::peer::port;
 use skynet_tests::{Node, Output, Running};
 
 fn workspace() -> PathBuf {
@@ -224,6 +225,43 @@ fn redis_tools() {
     assert_eq!(cli(&["get", "counter:__rand_int__"]).trim_end(), "4800");
     node.signal("TERM");
     node.wait().exit(0).no_panic();
+}
+
+/// Two nodes, the first of which serves the second, on ports of this test's own.
+#[test]
+fn cluster() {
+    let text = std::fs::read_to_string(workspace().join("examples/cluster/client.lua")).unwrap();
+    let blocks = blocks(&text, "--");
+    let [commands, output, ..] = blocks.as_slice() else {
+        panic!("fewer than two blocks: {blocks:?}")
+    };
+    let nodes = format!(
+        "db = \"127.0.0.1:{}\"\ndb2 = \"127.0.0.1:{}\"\n",
+        port(),
+        port()
+    );
+    let start = |command: &str| {
+        let (_, args) = command
+            .split_once("cargo run --release -- ")
+            .expect("a cargo command");
+        let args = args.replace("examples/cluster/nodes.lua", "nodes.lua");
+        let args: Vec<&str> = args.split(' ').collect();
+        let node = Node::bare().args(&args).file("nodes.lua", &nodes);
+        symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
+        node.spawn()
+    };
+    let mut db = start(&commands[0]);
+    db.until_output("serving db and db2");
+    let out = start(&commands[1]).wait();
+    out.exit(0).no_panic();
+    let printed: Vec<&str> = out
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .collect();
+    assert_eq!(printed, *output, "{out}");
+    db.signal("TERM");
+    db.wait().exit(0).no_panic();
 }
 
 #[test]

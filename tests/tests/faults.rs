@@ -179,20 +179,12 @@ fn memory_of_many_that_read_nothing() {
     let port = port_of(&mut node);
     let peers: Vec<_> = (0..CLIENTS).map(|_| Peer::connect(port)).collect();
     node.until_output("FILLED");
-    let most = peak_kib(node.pid());
+    let most = node.peak_kib();
     node.write("done\n");
     node.wait().exit(0).has("REFUSED most").has("LEFT 0");
     // 625 MB were offered; 50 may wait, and a node is no more than 50 itself.
     assert!(most < 100 * 1024, "{most} KiB");
     drop(peers);
-}
-
-/// The most memory that a process has had.
-fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.expect("VmHWM").parse().expect("a number")
 }
 
 /// A peer that answers one request and vanishes: its side of the connection is gone, and nothing was said about it.
@@ -247,8 +239,11 @@ mod gate {
 
     use super::*;
 
-    fn serve(port: u16) -> Running {
-        let mut node = Node::case("faults/gate", "serve")
+    /// The gate written in Lua, and the native one.
+    const KINDS: [&str; 2] = ["serve", "native"];
+
+    fn serve(kind: &str, port: u16) -> Running {
+        let mut node = Node::case("faults/gate", kind)
             .key("port", &port.to_string())
             .stdin()
             .limit(Duration::from_secs(180))
@@ -273,32 +268,36 @@ mod gate {
     /// Whoever is killed, the gate accounts for each client and each agent.
     #[test]
     fn a_crowd_that_is_killed() {
-        let port = port();
-        let server = serve(port);
-        for _ in 0..4 {
+        for kind in KINDS {
+            let port = port();
+            let server = serve(kind, port);
+            for _ in 0..4 {
+                let mut clients = crowd(port);
+                more_good(&mut clients);
+                clients.kill();
+            }
             let mut clients = crowd(port);
             more_good(&mut clients);
-            clients.kill();
+            stop(clients);
+            stop(server);
         }
-        let mut clients = crowd(port);
-        more_good(&mut clients);
-        stop(clients);
-        stop(server);
     }
 
     #[test]
     fn a_gate_that_is_killed() {
-        let port = port();
-        let mut server = serve(port);
-        let mut clients = crowd(port);
-        for _ in 0..4 {
+        for kind in KINDS {
+            let port = port();
+            let mut server = serve(kind, port);
+            let mut clients = crowd(port);
+            for _ in 0..4 {
+                more_good(&mut clients);
+                server.kill();
+                server = serve(kind, port);
+            }
             more_good(&mut clients);
-            server.kill();
-            server = serve(port);
+            stop(clients);
+            stop(server);
         }
-        more_good(&mut clients);
-        stop(clients);
-        stop(server);
     }
 
     /// What one client does, by its number.
@@ -352,14 +351,16 @@ mod gate {
 
     #[test]
     fn clients_of_every_kind() {
-        let port = port();
-        let server = serve(port);
-        let clients: Vec<_> = (0..64)
-            .map(|number| thread::spawn(move || behave(number, port)))
-            .collect();
-        for client in clients {
-            client.join().expect("a client");
+        for kind in KINDS {
+            let port = port();
+            let server = serve(kind, port);
+            let clients: Vec<_> = (0..64)
+                .map(|number| thread::spawn(move || behave(number, port)))
+                .collect();
+            for client in clients {
+                client.join().expect("a client");
+            }
+            stop(server);
         }
-        stop(server);
     }
 }

@@ -47,11 +47,16 @@ function ledger:load(number, request, right)
 	end
 end
 
--- Waits for a line on standard input, then until every request has had its outcome.
+-- Waits for a line on standard input, and finishes.
 function ledger:close()
 	local id = socket.stdin()
 	check.eq("told to stop", socket.readline(id), "stop")
 	socket.close(id)
+	self:finish()
+end
+
+-- Waits until every request has had its outcome.
+function ledger:finish()
 	self.stopping = true
 	check.ok("every request has ended", check.wait(function()
 		return self.started == self.good + self.bad
