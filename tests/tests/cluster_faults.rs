@@ -328,15 +328,15 @@ fn a_reset_while_writing() {
     let calls: Vec<_> = (0..4)
         .map(|_| client.ask("large", "peer 16 20000000"))
         .collect();
-    // All of them are on their way when this one comes, which overtakes most of it.
-    let small = client.ask("call", "peer 16 x");
     let mut peer = Peer::accept(&listener);
-    while peer.receive().expect("a frame")[0] != 0 {}
+    // When the last of them begins, the others have been written and wait.
+    for _ in 0..4 {
+        while peer.receive().expect("a frame")[0] != 1 {}
+    }
     peer.reset();
     for call in calls {
         client.fails(call);
     }
-    client.fails(small);
     let call = client.ask("call", "peer 16 again");
     let mut peer = Peer::accept(&listener);
     serve(&mut peer, "again");
@@ -515,9 +515,16 @@ fn order_of_requests_that_go() {
     let (listener, port) = listen();
     let mut client = Client::start();
     client.connect("peer", port);
-    let mixed = client.ask("mixed", "peer 16 60 300000");
+    let first = client.ask("call", "peer 16 x");
     let mut peer = Peer::accept(&listener);
-    std::thread::sleep(Duration::from_millis(300)); // so that something has to wait
+    serve(&mut peer, "connected");
+    client.gives(first, "connected");
+    // Nothing is read before all of it has been asked for and a lot of it waits.
+    let mixed = client.ask("mixed", "peer 16 60 300000");
+    client.node().until_output("ASKED");
+    client.node().until("much that waits", |node| {
+        node.stdout().matches("K bytes need to send out").count() > 3
+    });
     let (mut small, mut large, mut open) = (Vec::new(), Vec::new(), None);
     let mut overtaken = false;
     while small.len() < 60 || large.len() < 60 || open.is_some() {
@@ -525,7 +532,6 @@ fn order_of_requests_that_go() {
         match content[0] {
             0x00 => {
                 let number = session(&content);
-                overtaken |= open.is_some_and(|(large, _)| large < number);
                 small.push((number, content[9..].to_vec()));
                 peer.send(&response(number, 1, &content[9..]));
             }
@@ -533,6 +539,7 @@ fn order_of_requests_that_go() {
                 assert_eq!(open, None, "large requests are written one after the other");
                 assert_eq!(content[9..], size(300_005));
                 let number = session_at(&content, 5);
+                overtaken |= small.iter().any(|(before, _)| *before > number);
                 large.push(number);
                 open = Some((number, 300_005));
             }

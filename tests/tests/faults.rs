@@ -129,10 +129,16 @@ fn a_reset_while_writing() {
     let (listener, port) = listen();
     let client = client("reset_while_writing", port);
     let mut peer = Peer::accept(&listener);
-    peer.read(100_000);
-    peer.reset();
-    let mut peer = Peer::accept(&listener);
-    let (session, text) = request(&mut peer);
+    let (session, text) = loop {
+        let first = request(&mut peer);
+        if first.1 != "large" {
+            break first;
+        }
+        // Those that had not been written yet come on another connection.
+        peer.read(100_000);
+        peer.reset();
+        peer = Peer::accept(&listener);
+    };
     assert_eq!(text, "found");
     peer.send(&[session, b"found".to_vec()].concat());
     client.wait().passed();

@@ -30,7 +30,7 @@ function core.packpush(address, session, msg, sz) end
 ---@return string frame
 function core.packtrace(tag) end
 
----Takes a request apart. The pointer leads into the frame. A part of a large request has `false` for an address; a trace tag is the only result of its
+---Takes a request apart. The message is a block of its own, which you own: pass it on, or free it with skynet.trash. A part of a large request has `false` for an address; a trace tag is the only result of its
 ---frame. Raises for a malformed frame.
 ---@param frame string|lightuserdata
 ---@param sz integer? if the frame is a pointer
@@ -58,7 +58,7 @@ function core.packresponse(session, ok, msg, sz) end
 ---@return boolean? more
 function core.unpackresponse(frame) end
 
----Collects a large message in a table: first nil and the size, then the parts.
+---Collects a large message in a table: first nil and the size, then the parts. A block is taken over.
 ---@param t table
 ---@param msg string|lightuserdata|nil
 ---@param sz integer?

@@ -70,6 +70,7 @@ function command.mixed(number, node, address, times, n)
 			ended = ended + 1
 		end)
 	end
+	skynet.fork(check.emit, "ASKED") -- after those above
 	check.wait(function() return ended == tonumber(times) end)
 	outcome(number, true, ended, good)
 end

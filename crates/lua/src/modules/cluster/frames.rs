@@ -68,6 +68,15 @@ fn bytes_at<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
     }
 }
 
+/// Pushes a block with these bytes, and their number. Whoever gets it frees it, by hand or by passing it on as a message.
+fn push_block(l: Lua, bytes: &[u8]) {
+    let data = block::alloc(bytes.len().max(1));
+    // SAFETY: the block is new and long enough.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len()) };
+    l.push_pointer(data.cast());
+    l.push_int(bytes.len() as i64);
+}
+
 /// A table of the frames of the parts. *raises*
 fn push_parts(l: Lua, parts: Parts<'_>, before: i64) {
     for (index, part) in parts.enumerate() {
@@ -123,8 +132,7 @@ fn push_request(l: Lua, request: &Request<'_>) -> c_int {
         } => {
             push_address(l, address);
             l.push_int(session.into());
-            l.push_pointer(payload.as_ptr().cast_mut().cast());
-            l.push_int(payload.len() as i64);
+            push_block(l, payload);
             if session != 0 {
                 return 4;
             }
@@ -153,8 +161,7 @@ fn push_request(l: Lua, request: &Request<'_>) -> c_int {
         } => {
             l.push_bool(false);
             l.push_int(session.into());
-            l.push_pointer(data.as_ptr().cast_mut().cast());
-            l.push_int(data.len() as i64);
+            push_block(l, data);
             l.push_bool(!last);
             5
         }
@@ -251,7 +258,7 @@ native! {
         results(4)
     };
 
-    /// `append(t, nil, size)` begins a large message in a table; `append(t, pointer, size)` adds to it.
+    /// `append(t, nil, size)` begins a large message in a table; `append(t, pointer, size)` adds to it and frees the block.
     append = |l| {
         if l.kind(1) != Type::Table {
             return Err(Fault::Argument(1, format!("table expected, got {}", l.type_name(1)).into()));
@@ -263,6 +270,10 @@ native! {
         } else {
             let part = bytes_at(l, 2)?;
             l.push_bytes(part);
+            if l.kind(2) == Type::LightUserdata {
+                // SAFETY: the block is the caller's gift, and its bytes are not used any more.
+                unsafe { block::free(l.userdata(2).cast()) };
+            }
         }
         l.raw_seti(1, at);
         results(0)
