@@ -447,8 +447,9 @@ impl Node {
         handle.harbor() != 0 && handle.harbor() != self.harbor
     }
 
-    /// Sleeps until a worker is idle, but for no longer than `longest`. For a thread that brings messages
-    /// from outside: as long as all workers are busy, it disturbs them less if it comes seldom.
+    /// Sleeps while all workers are busy, or as many of them as there are processors, but for no longer than
+    /// `longest`. For a thread that brings messages from outside: as long as nobody has time for them, it
+    /// disturbs less if it comes seldom.
     pub fn stand_by(&self, longest: Duration) {
         self.scheduler
             .parking()

@@ -43,6 +43,8 @@ pub struct Parking {
     /// The timer thread sleeps for longer than a tick and must be told when a worker gets up.
     deep: AtomicBool,
     alarm: Alarm,
+    /// Workers that cannot run because there are fewer processors: so many may be idle while nobody has time.
+    spare: usize,
     /// Threads in [`stand_by`](Parking::stand_by).
     standing_by: AtomicUsize,
     relief: Alarm,
@@ -64,6 +66,7 @@ impl Parking {
             searching: AtomicUsize::new(0),
             deep: AtomicBool::new(false),
             alarm: Alarm::default(),
+            spare: workers.saturating_sub(processors(workers)),
             standing_by: AtomicUsize::new(0),
             relief: Alarm::default(),
         }
@@ -106,7 +109,7 @@ impl Parking {
             // Somebody has chosen this worker in between; its call is on the way and must not be
             // left lying for the next time.
         }
-        if self.standing_by.load(Relaxed) > 0 {
+        if self.standing_by.load(Relaxed) > 0 && !self.all_busy() {
             self.relief.ring();
         }
         let bed = &self.beds[worker];
@@ -198,12 +201,17 @@ impl Parking {
         self.deep.store(false, SeqCst);
     }
 
-    /// Sleeps while all workers are busy, but not beyond `until`. For threads whose news can wait until there
-    /// is somebody to deal with them. Of several threads that do so only one is woken before its time.
+    /// Are as many workers busy as can run?
+    fn all_busy(&self) -> bool {
+        self.idle_count.load(Relaxed) <= self.spare
+    }
+
+    /// Sleeps while all workers are busy, or as many of them as there are processors, but not beyond `until`.
+    /// For threads whose news can wait until there is somebody to deal with them. Of several threads that do so only one is woken before its time.
     pub fn stand_by(&self, until: Instant) {
         self.standing_by.fetch_add(1, SeqCst);
         fence(SeqCst);
-        if !self.any_idle() {
+        if self.all_busy() {
             self.relief.wait(Some(until));
         }
         self.standing_by.fetch_sub(1, SeqCst);
@@ -224,6 +232,14 @@ impl Parking {
         self.idle_count.store(idle.len(), SeqCst);
         result
     }
+}
+
+/// Processors that this process may use; in the model as many as it has workers.
+fn processors(workers: usize) -> usize {
+    if cfg!(loom) {
+        return workers;
+    }
+    std::thread::available_parallelism().map_or(workers, usize::from)
 }
 
 /// A bell that is not forgotten if nobody listens yet.
