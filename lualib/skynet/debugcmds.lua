@@ -81,6 +81,12 @@ function command.RUN(source, filename, ...)
 	skynet.retpack(ok, table.concat(output, "\n"))
 end
 
+-- Answered when the session is over.
+function command.REMOTEDEBUG(out, channel)
+	require("skynet.remotedebug").start(out, channel)
+	skynet.ret()
+end
+
 function command.TERM(addr)
 	skynet.term(addr)
 end

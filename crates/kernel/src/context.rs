@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::service::{Interrupt, Mailbox};
 use crate::timer::Delay;
 use crate::wheel::TimerKey;
+use crate::worker::Local;
 
 /// The service has been retired: its turn ends after the current message.
 pub(crate) const RETIRED: u8 = 1;
@@ -200,6 +201,20 @@ impl Context {
         clock::seconds(ticks)
     }
 
+    /// The same with the message that is being handled now, whoever asks. When it ends at that
+    /// moment it may be counted twice.
+    pub fn cpu_seconds_so_far(&self) -> f64 {
+        clock::seconds(self.cpu.load(Relaxed) + self.current_ticks())
+    }
+
+    /// The time for the beginning of something whose age may be asked for, in units of half a
+    /// millisecond or so ([`inspect::stamps_to_ms`](crate::inspect::stamps_to_ms)). As old as the current message, or a
+    /// few milliseconds.
+    #[inline]
+    pub fn stamp(&self) -> u32 {
+        Local::of(&self.node).map_or_else(clock::stamp, Local::stamp)
+    }
+
     /// Seconds since the current message was begun. 0 if the node runs without profiling.
     pub fn turn_seconds(&self) -> f64 {
         clock::seconds(self.current_ticks())
@@ -249,6 +264,16 @@ impl Context {
     pub fn extension<T: Default + Any + Send + Sync>(&self) -> Option<&T> {
         let extension = self.extension.get_or_init(|| Box::<T>::default());
         extension.downcast_ref()
+    }
+
+    /// The command `SIGNAL`, also for a service that has been retired and still runs. False if it
+    /// does not listen.
+    pub fn signal(&self, number: i32) -> bool {
+        let interrupt = self.interrupt();
+        if let Some(interrupt) = interrupt {
+            interrupt.signal(number);
+        }
+        interrupt.is_some()
     }
 
     pub(crate) fn interrupt(&self) -> Option<&Arc<dyn Interrupt>> {

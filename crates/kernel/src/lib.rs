@@ -38,6 +38,7 @@ mod context;
 mod error;
 mod footprint;
 mod globals;
+pub mod inspect;
 mod lifecycle;
 #[cfg(not(loom))]
 mod lock;
@@ -60,6 +61,7 @@ pub use builder::NodeBuilder;
 pub use context::Context;
 pub use error::{EnvExists, Error, InitError, SendError};
 pub use footprint::Trail;
+pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
 pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload, kind};
 pub use node::{Node, ServiceInfo, WorkerInfo};
@@ -73,7 +75,7 @@ pub use worker::{current, current_node};
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::mailbox::{Body, Mailbox, Pushed, Refusal, Turn};
+    pub use crate::mailbox::{Body, Borrowed, Mailbox, Pushed, Refusal, Turn};
     pub use crate::parking::Parking;
     pub use crate::scheduler::{Runner, Scheduler};
 }

@@ -8,6 +8,10 @@
 //!    │ clear                           └────────── end_turn ◀───────────────────────┘
 //!    └──────────────────────────────── Finish (retired)
 //! ```
+//! A body can be *lent* between turns, to be looked at (see [`crate::inspect`]): an idle service is
+//! Running then, without a worker; a scheduled one is Lent, until a worker takes the mailbox from
+//! its queue, which makes it Running too.
+//!
 //! One lock covers the state, the queue, and the handle that the mailbox currently answers to. A
 //! sender finds the mailbox through the handle table, locks, *compares the handle*, and pushes.
 //! Because of that comparison a mailbox can be recycled for the next service as soon as the old one
@@ -65,6 +69,8 @@ enum State {
     Starting,
     Idle,
     Scheduled,
+    /// In a run queue, while its body is lent to somebody who looks at it.
+    Lent,
     Running,
 }
 
@@ -82,7 +88,7 @@ struct Inner<B: Body> {
     state: State,
     fate: Fate,
     inbox: VecDeque<Message>,
-    /// Present unless the state is Free, Starting or Running.
+    /// Present in the states Idle and Scheduled.
     body: Option<Box<B>>,
     card: Option<B::Card>,
     /// `usize::MAX`: no limit.
@@ -144,6 +150,16 @@ pub enum Turn<B> {
     Idle,
     /// The turn was long enough, and messages remain: put the mailbox at the end of a run queue.
     Requeue,
+}
+
+/// What somebody gets who wants to look at a body.
+pub enum Borrowed<B> {
+    /// The body, to be given back by [`Mailbox::give_back`].
+    Lent(Box<B>),
+    /// Somebody else has it.
+    Busy,
+    /// The handle has gone.
+    Gone,
 }
 
 impl<B: Body> Default for Mailbox<B> {
@@ -247,6 +263,11 @@ impl<B: Body> Mailbox<B> {
     #[inline]
     pub fn begin(&self) -> Turn<B> {
         let mut inner = self.lock();
+        if inner.state == State::Lent {
+            // The borrower has it, and sees to its next turn.
+            inner.state = State::Running;
+            return Turn::Idle;
+        }
         debug_assert_eq!(inner.state, State::Scheduled);
         inner.state = State::Running;
         let body = inner
@@ -261,6 +282,36 @@ impl<B: Body> Mailbox<B> {
     #[inline]
     pub fn end_turn(&self, body: Box<B>, more: bool) -> Turn<B> {
         self.lock().proceed(body, more)
+    }
+
+    /// Takes the body out, to look at it, unless somebody else has it. Meanwhile nothing is
+    /// dispatched.
+    pub fn borrow(&self, handle: Handle) -> Borrowed<B> {
+        let mut inner = self.lock();
+        if inner.handle != handle.0 || handle.is_none() {
+            return Borrowed::Gone;
+        }
+        inner.state = match inner.state {
+            State::Idle => State::Running,
+            State::Scheduled => State::Lent,
+            _ => return Borrowed::Busy,
+        };
+        let body = inner.body.take();
+        Borrowed::Lent(body.expect("it holds its service"))
+    }
+
+    /// Puts a borrowed body back. Returns whether the caller must schedule the mailbox.
+    pub fn give_back(&self, mut body: Box<B>) -> bool {
+        let mut inner = self.lock();
+        let queued = inner.state == State::Lent;
+        let work = inner.fate != Fate::Alive || !inner.inbox.is_empty() || !body.batch().is_empty();
+        inner.body = Some(body);
+        inner.state = if queued || work {
+            State::Scheduled
+        } else {
+            State::Idle
+        };
+        work && !queued
     }
 
     /// Refuses messages from now on. `drain`: those queued before are still handled. Returns

@@ -83,8 +83,10 @@ pub struct ServiceInfo {
     pub mqlen: usize,
     /// Messages handled.
     pub messages: u64,
-    /// Seconds spent; 0 without profiling.
+    /// Seconds spent, with the current message; 0 without profiling.
     pub cpu_seconds: f64,
+    /// Bytes of memory, if it is known.
+    pub memory: Option<usize>,
 }
 
 /// What is known about one worker; see [`Node::workers`].
@@ -99,6 +101,8 @@ pub struct WorkerInfo {
     pub parked: bool,
     /// Whose message it handles now, if any.
     pub current: Handle,
+    /// For how long it has handled that message (without profiling: since its turn began).
+    pub busy: Duration,
 }
 
 impl Node {
@@ -331,21 +335,16 @@ impl Node {
                 description: context.description(),
                 mqlen: context.mqlen(),
                 messages: context.messages(),
-                cpu_seconds: context.cpu_seconds(),
+                cpu_seconds: context.cpu_seconds_so_far(),
+                memory: context.interrupt().and_then(|i| i.memory()),
             })
             .collect()
     }
 
     /// The command `SIGNAL`. False if there is no such service, or it does not listen.
     pub fn signal(&self, handle: Handle, number: i32) -> bool {
-        let Some(context) = self.context(handle) else {
-            return false;
-        };
-        let Some(interrupt) = context.interrupt() else {
-            return false;
-        };
-        interrupt.signal(number);
-        true
+        self.context(handle)
+            .is_some_and(|context| context.signal(number))
     }
 
     /// Makes a service the exit monitor: it gets an empty CLIENT message from every service that
@@ -472,11 +471,17 @@ impl Node {
         let worker = |(index, desk): (usize, &CachePadded<Desk>)| {
             let (turns, parks) = self.scheduler.counters(index);
             let parked = self.scheduler.parking().is_parked(index);
+            let current = Handle(desk.dest.load(Relaxed));
+            let ticks = match current.is_none() {
+                true => 0,
+                false => clock::ticks().saturating_sub(desk.began.load(Relaxed)),
+            };
             WorkerInfo {
                 turns,
                 parks,
                 parked,
-                current: Handle(desk.dest.load(Relaxed)),
+                current,
+                busy: Duration::from_secs_f64(clock::seconds(ticks)),
             }
         };
         self.desks.iter().enumerate().map(worker).collect()

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use crate::context::Context;
 use crate::error::InitError;
 use crate::footprint::Trail;
+use crate::inspect::{Report, Samples};
 use crate::mailbox::Body;
 use crate::message::Message;
 
@@ -32,6 +34,12 @@ pub trait Service: Send + 'static {
     /// [`Trail`]). Asked after some turns, and now and then later, on the thread of a turn.
     fn footprint(&self, _trail: &mut Trail) {}
 
+    /// What it tells about itself; [`Node::inspect`](crate::Node::inspect) asks while it does not
+    /// run, on a thread that is no worker. It must not send, nor run code of the application.
+    fn report(&mut self, _stacks: bool) -> Option<Report> {
+        None
+    }
+
     /// How other threads reach the service while it is busy. Asked once, after its creation and
     /// before `init`.
     fn interrupts(&self) -> Option<Arc<dyn Interrupt>> {
@@ -47,6 +55,25 @@ pub trait Interrupt: Send + Sync {
     /// The monitor suspects an endless loop in the message that is being handled: tell the log what
     /// is going on.
     fn stuck(&self) {}
+
+    /// Bytes of memory that the service has allocated, if that is known.
+    fn memory(&self) -> Option<usize> {
+        None
+    }
+
+    /// The running code shall send a report, as soon as it can. Nothing has to come.
+    fn report(&self, _stacks: bool, _reply: Sender<Report>) {}
+
+    /// From now on [`sample`](Self::sample) puts samples there; none: nowhere any more. False if
+    /// that is not possible.
+    fn profile(&self, _samples: Option<&Arc<Samples>>) -> bool {
+        false
+    }
+
+    /// The running code shall note where it is. False if the service does not run.
+    fn sample(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a service of one module.

@@ -14,11 +14,13 @@
 //! * `vm/`: the C API under Rust names, native functions, allocator, pack format.
 //! * `service/`: one Lua service: dispatcher, tasks, sessions.
 //! * `api/`: the `skynet` module. `modules/`: the other native modules.
+//! * `console/`: the debug console's side that needs no worker.
 //! * `code/`: embedded Lua files, code cache, search. `config/`: config files.
 
 mod api;
 mod code;
 pub mod config;
+mod console;
 pub mod interpreter;
 mod modules;
 mod service;

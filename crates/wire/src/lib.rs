@@ -8,11 +8,13 @@
 //! * [`datasheet`]: tables as one block of bytes that is read in place.
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
+//! * [`console`]: what is typed at a debug console.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
 
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod console;
 pub mod datasheet;
 mod grow;
 pub mod netaddr;

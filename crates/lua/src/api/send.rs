@@ -217,12 +217,14 @@ pub(crate) fn request(
         _ => 0,
     };
     let name = (callee == 0).then(|| l.bytes(1).unwrap_or(b""));
+    let since = svc.since();
     svc.with(|t| {
         t.sessions.insert(Pending {
             session,
             task,
             callee,
             kind: Kind::Call,
+            since,
         });
         t.tasks.get_mut(task).waiting = session;
         if let Some(name) = name {
@@ -544,7 +546,8 @@ native! {
             Target::Handle(h) if l.kind(1) == Type::Number => h.0,
             _ => 0,
         };
-        svc.with(|t| t.sessions.insert(Pending { session, task: 0, callee, kind: Kind::Handler }));
+        let since = svc.since();
+        svc.with(|t| t.sessions.insert(Pending { session, task: 0, callee, kind: Kind::Handler, since }));
         l.push_int(session as i64);
         results(1)
     };

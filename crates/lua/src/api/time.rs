@@ -54,6 +54,7 @@ pub(crate) fn start_timer(
     }
     let id = svc.new_task(l);
     let session = svc.new_session();
+    let since = svc.since();
     let lua = svc.with(|t| {
         let task = t.tasks.get_mut(id);
         task.state = State::Waiting;
@@ -63,6 +64,7 @@ pub(crate) fn start_timer(
             task: id,
             callee: 0,
             kind: Kind::Timer,
+            since,
         });
         t.tasks.get(id).lua
     });
@@ -115,12 +117,14 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
     } else {
         Kind::Wait
     };
+    let since = svc.since();
     svc.with(|t| {
         t.sessions.insert(Pending {
             session,
             task: id,
             callee: 0,
             kind,
+            since,
         });
         let task = t.tasks.get_mut(id);
         task.waiting = session;
@@ -282,12 +286,14 @@ native! {
             l.set_top(2);
             let reference = l.make_ref();
             let session = svc.new_session();
+            let since = svc.since();
             svc.with(|t| {
                 t.sessions.insert(Pending {
                     session,
                     task: reference as u32,
                     callee: 0,
                     kind: Kind::Function,
+                    since,
                 });
             });
             svc.cx.timeout(session, Delay::Cs(cs));

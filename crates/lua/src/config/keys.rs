@@ -137,6 +137,16 @@ pub const KEYS: &[Key] = &[
         "milliseconds between two looks for endless loops",
     ),
     key(
+        "consoleaddress",
+        Some("127.0.0.1"),
+        "address of a debug console that is started with a port only",
+    ),
+    key(
+        "consolepassword",
+        None,
+        "password of debug consoles; none if not set",
+    ),
+    key(
         "shutdowntimeout",
         Some("10000"),
         "milliseconds that an orderly stop may take",

@@ -6,6 +6,7 @@ pub(crate) mod codecache;
 pub(crate) mod core;
 pub(crate) mod coroutine;
 pub(crate) mod datasheet;
+pub(crate) mod debugchannel;
 pub(crate) mod memory;
 pub(crate) mod multicast;
 pub(crate) mod profile;
@@ -26,10 +27,12 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet", api::open),
     ("skynet.cluster.core", cluster::open),
     ("skynet.core", core::open),
+    ("skynet.consolefront", crate::console::module::open),
     ("skynet.coroutine", coroutine::open),
     ("skynet.datasheet.core", datasheet::open),
     ("skynet.memory", memory::open),
     ("skynet.multicast.core", multicast::open),
+    ("skynet.debugchannel", debugchannel::open),
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
     ("skynet.sharedata.core", sharedata::open),

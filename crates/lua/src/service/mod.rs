@@ -15,6 +15,7 @@ pub(crate) mod boot;
 pub(crate) mod callback;
 pub(crate) mod dispatch;
 pub(crate) mod entry;
+mod inspect;
 pub(crate) mod owed;
 pub(crate) mod protocols;
 pub(crate) mod run;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use mlua_sys::lua55 as ffi;
 use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{
-    Context, Handle, InitError, Interrupt, Message, Payload, Service, TimerKey, Trail, kind,
+    Context, Handle, InitError, Interrupt, Message, Payload, Report, Service, TimerKey, Trail, kind,
 };
 use skynet_net::Net;
 
@@ -43,7 +44,7 @@ use crate::vm::footprint;
 use crate::vm::lua::Lua;
 use owed::Owed;
 use protocols::Protocols;
-use sessions::{Ended, Late, Sessions};
+use sessions::{Ended, Late, Sessions, Since};
 use signals::Interrupts;
 use tasks::{NO_TASK, TaskId, Tasks};
 use trace::Traces;
@@ -150,6 +151,8 @@ pub(crate) struct Tables {
     pub(crate) code: Vec<Arc<Image>>,
     pub(crate) profile: crate::modules::profile::Profile,
     pub(crate) packages: crate::modules::multicast::Held,
+    /// The debug console that this service has opened.
+    pub(crate) console: Option<crate::console::Guard>,
 }
 
 /// Registry references that the dispatcher uses all the time.
@@ -263,6 +266,12 @@ impl Svc {
                 return session;
             }
         }
+    }
+
+    /// The time, for a wait that begins now.
+    #[inline]
+    pub(crate) fn since(&self) -> Since {
+        Since::at(self.cx.stamp())
     }
 
     /// The payload of the message being dispatched, at `data`, belongs to the caller from now on. False if that can't be: it
@@ -437,6 +446,10 @@ impl Service for LuaService {
             footprint::add_state(trail, main, task);
             main.pop(1);
         }
+    }
+
+    fn report(&mut self, stacks: bool) -> Option<Report> {
+        self.svc.as_ref().map(|svc| svc.inspect(None, stacks))
     }
 
     fn interrupts(&self) -> Option<Arc<dyn Interrupt>> {

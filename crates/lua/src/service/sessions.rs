@@ -66,6 +66,30 @@ impl Ended {
     }
 }
 
+/// When a wait began, in three bytes that would be padding otherwise: in units of 256 message stamps, a tenth of a second or less.
+/// It goes round after two weeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since([u8; 3]);
+
+impl Since {
+    /// `stamp` is the time by [`skynet_kernel::Context::stamp`].
+    #[inline]
+    pub(crate) fn at(stamp: u32) -> Since {
+        let [_, a, b, c] = stamp.to_le_bytes();
+        Since([a, b, c])
+    }
+
+    /// Milliseconds until `now`.
+    pub(crate) fn age_ms(self, now: u32) -> u64 {
+        let [a, b, c] = self.0;
+        let began = u32::from_le_bytes([0, a, b, c]) >> 8;
+        let units = (now >> 8).wrapping_sub(began) & 0xff_ffff;
+        // A stamp of another core may be a unit ahead.
+        let units = if units == 0xff_ffff { 0 } else { units };
+        skynet_kernel::inspect::stamps_to_ms(u64::from(units) << 8)
+    }
+}
+
 /// One pending session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
@@ -76,6 +100,8 @@ pub(crate) struct Pending {
     /// The callee for calls by handle, else 0.
     pub(crate) callee: u32,
     pub(crate) kind: Kind,
+    /// When the wait began.
+    pub(crate) since: Since,
 }
 
 impl Pending {
@@ -90,7 +116,9 @@ const EMPTY: Pending = Pending {
     task: 0,
     callee: 0,
     kind: Kind::Abandoned,
+    since: Since([0; 3]),
 };
+const _: () = assert!(size_of::<Pending>() == 16, "four of them in a cache line");
 const FIRST_SIZE: usize = 8;
 
 /// The table of pending sessions.
@@ -219,6 +247,7 @@ mod tests {
             task: session as u32,
             callee: 0,
             kind: Kind::Call,
+            since: Since::at(0),
         }
     }
 
@@ -233,6 +262,16 @@ mod tests {
         assert_eq!(s.ring.len(), FIRST_SIZE);
         assert_eq!(s.remove(3).map(|p| p.session), Some(3));
         assert_eq!(s.len(), 0);
+    }
+
+    #[test]
+    fn ages() {
+        let began = Since::at(0xffff_f012);
+        assert_eq!(began.age_ms(0xffff_f0ff), 0);
+        assert_eq!(began.age_ms(0xffff_efff), 0);
+        let week = began.age_ms(0x7fff_f012);
+        // 2^31 stamps of 2^20 ticks; the rate of the counter is measured, and may be that of nanoseconds.
+        assert!(week > 86_400_000, "{week}");
     }
 
     #[test]

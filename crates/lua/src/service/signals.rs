@@ -4,19 +4,25 @@
 //! state (it may be called from a signal handler there, as the standalone interpreter does on ^C). So a request is a flag of the
 //! service plus, if the service is running, a SIGURG to exactly the worker that runs it. The handler looks whether the
 //! service that this thread runs *now* has a flag, and sets the hook; a signal that comes too late finds nothing to do.
+//!
+//! A sample of the profiler is the same with less ceremony: a flag that only the signal handler looks at, and a hook that also
+//! sees returns, so that time in a C function is noted as that function's. A sample that comes too late is dropped or noted a
+//! little later; it need not be exact.
+//!
 //! SIGURG is ignored by default and by everything that we know of, and interrupted system calls are restarted.
 //!
 //! A hook of the application's own (`debug.sethook`) makes way for ours and is put back when ours has run.
 
 use std::cell::Cell;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, Once, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
 
 use mlua_sys::lua55::{self as ffi, lua_Debug, lua_State};
-use skynet_kernel::{Context, Interrupt};
+use skynet_kernel::{Context, Interrupt, Report, Samples};
 
-use super::Svc;
+use super::{Svc, inspect};
 use crate::vm::alloc::MemoryAccount;
 use crate::vm::lua::Lua;
 
@@ -24,6 +30,8 @@ use crate::vm::lua::Lua;
 const BREAK: u32 = 1;
 /// Log a traceback.
 const TRACE: u32 = 2;
+/// Send a report to those who have asked for one.
+const REPORT: u32 = 4;
 
 /// The part of a service that other threads may touch.
 pub(crate) struct Interrupts {
@@ -36,6 +44,14 @@ pub(crate) struct Interrupts {
     /// Hooks that ours has displaced. Only for the running worker, its signal handler included.
     displaced: [Cell<Displaced>; DISPLACED],
     memory: Arc<MemoryAccount>,
+    /// Who waits for a report, and whether it is to have stacks.
+    askers: Mutex<Vec<(bool, Sender<Report>)>>,
+    /// Where samples go while the service is profiled.
+    samples: Mutex<Option<Arc<Samples>>>,
+    /// A sample is wanted now.
+    sample: AtomicBool,
+    /// Samples for which no Lua code ran. Apart, since a signal handler can't take a lock.
+    native: AtomicU64,
     /// Whose log lines to write; set once the service has a context.
     pub(crate) cx: OnceLock<Weak<Context>>,
 }
@@ -92,6 +108,10 @@ impl Interrupts {
             active: AtomicPtr::new(std::ptr::null_mut()),
             displaced: [const { Cell::new(NOTHING) }; DISPLACED],
             memory,
+            askers: Mutex::default(),
+            samples: Mutex::default(),
+            sample: AtomicBool::new(false),
+            native: AtomicU64::new(0),
             cx: OnceLock::new(),
         }
     }
@@ -119,12 +139,12 @@ impl Interrupts {
     /// Arms the hook on a thread that is about to run, if something is wanted.
     pub(crate) fn arm(&self, lua: Lua) {
         if self.wanted.load(Ordering::Relaxed) != 0 {
-            self.set_hook(lua.0);
+            self.set_hook(lua.0, ffi::LUA_MASKCOUNT);
         }
     }
 
     /// Sets our hook on the thread that runs on this worker, or is about to.
-    fn set_hook(&self, l: *mut lua_State) {
+    fn set_hook(&self, l: *mut lua_State, mask: c_int) {
         // SAFETY: reads and writes plain fields of the thread; see the top of this file for when.
         unsafe {
             let before = ffi::lua_gethook(l);
@@ -143,7 +163,7 @@ impl Interrupts {
             // One that is left behind by a thread that never ran on is given up when there is no room.
             let slot = all.iter().find(of_thread).or(all.iter().find(free));
             slot.unwrap_or(&all[0]).set(kept);
-            ffi::lua_sethook(l, Some(hook), ffi::LUA_MASKCOUNT, 1);
+            ffi::lua_sethook(l, Some(hook), mask, 1);
         }
     }
 
@@ -167,13 +187,32 @@ impl Interrupts {
         // Either the worker's `enter` is visible here, or the worker sees the flag in `arm`.
         // SAFETY: a system call without memory arguments; where it is missing the flag is seen a little later.
         unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        self.poke();
+    }
+
+    /// Sends the signal to the worker that runs the service. False if none does.
+    fn poke(&self) -> bool {
         let runner = self.runner.load(Ordering::SeqCst);
-        if runner != 0 {
-            // SAFETY: sends a signal with an installed handler to a thread of this process; a thread that has ended
-            // meanwhile makes the call fail and nothing more.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), runner, libc::SIGURG) };
+        if runner == 0 {
+            return false;
+        }
+        // SAFETY: sends a signal with an installed handler to a thread of this process; a thread that has ended
+        // meanwhile makes the call fail and nothing more.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), runner, libc::SIGURG) == 0 }
+    }
+
+    /// The running thread `l` is where a sample is wanted.
+    fn note_sample(&self, l: Lua) {
+        let samples = lock(&self.samples).clone();
+        if let Some(samples) = samples {
+            samples.add(inspect::folded(l));
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is locked here is never left half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Interrupt for Interrupts {
@@ -191,6 +230,33 @@ impl Interrupt for Interrupts {
 
     fn stuck(&self) {
         self.want(TRACE);
+    }
+
+    fn memory(&self) -> Option<usize> {
+        Some(self.memory.used())
+    }
+
+    fn report(&self, stacks: bool, reply: Sender<Report>) {
+        lock(&self.askers).push((stacks, reply));
+        self.want(REPORT);
+    }
+
+    fn profile(&self, samples: Option<&Arc<Samples>>) -> bool {
+        let native = self.native.swap(0, Ordering::Relaxed);
+        self.sample.store(false, Ordering::Relaxed);
+        let mut slot = lock(&self.samples);
+        match (samples, &*slot) {
+            (Some(_), Some(_)) => return false, // somebody else profiles it
+            (None, Some(old)) => old.add_native(native),
+            _ => {}
+        }
+        *slot = samples.cloned();
+        true
+    }
+
+    fn sample(&self) -> bool {
+        self.sample.store(true, Ordering::Relaxed);
+        self.poke()
     }
 }
 
@@ -216,8 +282,19 @@ extern "C" fn on_signal(_: c_int) {
     // SAFETY: set by `enter`, cleared by `leave`, both on this thread, while the service is alive.
     let interrupts = unsafe { &*running };
     let active = interrupts.active.load(Ordering::Relaxed);
-    if interrupts.wanted.load(Ordering::Relaxed) != 0 && !active.is_null() {
-        interrupts.set_hook(active);
+    let mut mask = 0;
+    if interrupts.wanted.load(Ordering::Relaxed) != 0 {
+        mask |= ffi::LUA_MASKCOUNT;
+    }
+    if interrupts.sample.load(Ordering::Relaxed) {
+        if active.is_null() {
+            interrupts.sample.store(false, Ordering::Relaxed);
+            interrupts.native.fetch_add(1, Ordering::Relaxed);
+        }
+        mask |= ffi::LUA_MASKCOUNT | ffi::LUA_MASKRET;
+    }
+    if mask != 0 && !active.is_null() {
+        interrupts.set_hook(active, mask);
     }
 }
 
@@ -226,7 +303,13 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
     let lua = unsafe { Lua::new(l) };
     let Some(svc) = Svc::of(lua) else { return };
     svc.interrupts.restore_hook(l);
+    if svc.interrupts.sample.swap(false, Ordering::Relaxed) {
+        svc.interrupts.note_sample(lua);
+    }
     let wanted = svc.interrupts.wanted.swap(0, Ordering::SeqCst);
+    if wanted & REPORT != 0 {
+        svc.answer_askers(lua);
+    }
     if wanted & TRACE != 0 {
         svc.log_stack(lua);
     }
@@ -238,6 +321,13 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
 }
 
 impl Svc {
+    fn answer_askers(&self, lua: Lua) {
+        for (stacks, asker) in std::mem::take(&mut *lock(&self.interrupts.askers)) {
+            // It may have given up.
+            let _ = asker.send(self.inspect(Some(lua), stacks));
+        }
+    }
+
     fn log_stack(&self, lua: Lua) {
         if !lua.check_stack(4) {
             return;

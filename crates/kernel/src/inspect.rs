@@ -1,0 +1,221 @@
+//! Looking into services from outside, for people who operate a node.
+//!
+//! What is asked here needs no worker, since the interesting node is the one whose workers are all
+//! stuck. The asking thread is a thread of its own (never a worker), and gets at a service in one of
+//! two ways:
+//!
+//! * The service lies in its mailbox: it is *borrowed*. Its body is taken out, looked at, and put
+//!   back, as for a turn without messages. A worker that comes for it meanwhile leaves the turn to
+//!   the borrower, who puts the mailbox back into a run queue (see [`crate::mailbox`]).
+//! * A worker runs it: its [`Interrupt`](crate::Interrupt) is asked to have the running code report
+//!   at the next point where that is possible. That may be never (a native function that does not
+//!   end), so the asker waits for a limited time, and looks now and then whether the service can be
+//!   borrowed by now.
+//!
+//! Profiling is sampling: at regular moments the running code is asked to note where it is.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::mailbox::Borrowed;
+use crate::message::Handle;
+use crate::node::{Node, lock};
+
+/// How often a busy service is looked at again.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What a service tells about itself; see [`Node::inspect`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Its coroutines, or what it has instead.
+    pub tasks: Vec<TaskReport>,
+}
+
+/// One coroutine of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskReport {
+    /// What it does.
+    pub doing: Doing,
+    /// The session that it waits for; 0 for none.
+    pub session: i32,
+    /// For how many milliseconds it has waited.
+    pub age_ms: Option<u64>,
+    /// The request that it works on: who sent it, and its session (0 for a send).
+    pub request: Option<(Handle, i32)>,
+    /// Its stack, innermost function first; empty if it has not begun, or was not asked for.
+    pub stack: Vec<String>,
+}
+
+/// What a coroutine does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doing {
+    /// It runs, or what it has resumed does.
+    Running,
+    /// It will run in this turn.
+    Ready,
+    /// It waits for an answer of a service; [`Handle::NONE`] if the address was a name that is not
+    /// known.
+    Call(Handle),
+    /// It sleeps.
+    Sleep,
+    /// It waits to be woken.
+    Wait,
+    /// It starts when a timer expires.
+    Timer,
+}
+
+/// Why a service tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// It does not exist.
+    #[error("no such service")]
+    NoService,
+    /// Services of its kind tell nothing.
+    #[error("services of this kind tell nothing about themselves")]
+    Opaque,
+    /// It was busy all the time, and not in code that can be asked.
+    #[error("busy in native code, which cannot be looked into")]
+    Busy,
+}
+
+/// Where samples go while a service is profiled.
+#[derive(Debug, Default)]
+pub struct Samples {
+    stacks: Mutex<HashMap<String, u64>>,
+    native: AtomicU64,
+}
+
+impl Samples {
+    /// One sample, as a folded stack: names from the outermost function to the innermost one,
+    /// separated by `;`.
+    pub fn add(&self, stack: String) {
+        *lock(&self.stacks).entry(stack).or_default() += 1;
+    }
+
+    /// So many samples outside of all functions that have names.
+    pub fn add_native(&self, count: u64) {
+        self.native.fetch_add(count, Relaxed);
+    }
+}
+
+/// What sampling has found; see [`Node::profile`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Folded stacks with their number of samples, in the order of the stacks.
+    pub stacks: Vec<(String, u64)>,
+    /// Samples in the runtime's own code.
+    pub native: u64,
+    /// Moments at which the service did not run.
+    pub idle: u64,
+}
+
+impl Node {
+    /// Asks a service about its coroutines, whether or not there is a worker for it. Waits for
+    /// `limit` at most. The stacks are left out unless `stacks`. Not to be called from a service.
+    ///
+    /// # Errors
+    /// An [`InspectError`].
+    pub fn inspect(
+        &self,
+        handle: Handle,
+        stacks: bool,
+        limit: Duration,
+    ) -> Result<Report, InspectError> {
+        let end = Instant::now() + limit;
+        let (reply, answer) = channel();
+        let mut asked = false;
+        loop {
+            let mailbox = self.registry.find(handle).ok_or(InspectError::NoService)?;
+            match mailbox.borrow(handle) {
+                Borrowed::Gone => return Err(InspectError::NoService),
+                Borrowed::Lent(mut body) => {
+                    let report = catch_unwind(AssertUnwindSafe(|| body.service.report(stacks)));
+                    if mailbox.give_back(body) {
+                        self.scheduler.submit(NonNull::from(mailbox));
+                    }
+                    return report.ok().flatten().ok_or(InspectError::Opaque);
+                }
+                Borrowed::Busy if asked => {}
+                Borrowed::Busy => {
+                    let context = self.context(handle).ok_or(InspectError::NoService)?;
+                    if let Some(interrupt) = context.interrupt() {
+                        interrupt.report(stacks, reply.clone());
+                    }
+                    asked = true;
+                }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(InspectError::Busy);
+            }
+            match answer.recv_timeout(POLL.min(left)) {
+                Ok(report) => return Ok(report),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    /// Samples where a service is, `every` so often for `time`, or until `stop` says so. Blocks
+    /// meanwhile; not to be called from a service.
+    ///
+    /// # Errors
+    /// [`InspectError::NoService`] and [`InspectError::Opaque`].
+    pub fn profile_service(
+        &self,
+        handle: Handle,
+        time: Duration,
+        every: Duration,
+        mut stop: impl FnMut() -> bool,
+    ) -> Result<Profile, InspectError> {
+        let context = self.context(handle).ok_or(InspectError::NoService)?;
+        let interrupt = context.interrupt().ok_or(InspectError::Opaque)?;
+        let samples = Arc::new(Samples::default());
+        if !interrupt.profile(Some(&samples)) {
+            return Err(InspectError::Opaque);
+        }
+        let mut idle = 0;
+        let began = Instant::now();
+        let mut next = began;
+        while next < began + time && !context.retired() && !stop() {
+            next += every;
+            let now = Instant::now();
+            match next.checked_duration_since(now) {
+                Some(wait) => std::thread::sleep(wait),
+                // What was missed is not made up for: it would be samples of one moment.
+                None => next = now,
+            }
+            idle += u64::from(!interrupt.sample());
+        }
+        interrupt.profile(None);
+        let mut stacks: Vec<_> = lock(&samples.stacks).drain().collect();
+        stacks.sort_unstable();
+        Ok(Profile {
+            stacks,
+            native: samples.native.load(Relaxed),
+            idle,
+        })
+    }
+
+    /// For how long every worker has been busy with one and the same message: nothing that needs a
+    /// worker has happened since. Zero if one of them is free.
+    pub fn stuck(&self) -> Duration {
+        let workers = self.workers();
+        let busy = workers.iter().map(|worker| worker.busy).min();
+        busy.unwrap_or(Duration::ZERO)
+    }
+}
+
+/// Milliseconds between two times that [`Context::stamp`](crate::Context::stamp) has given, `span`
+/// apart.
+pub fn stamps_to_ms(span: u64) -> u64 {
+    (clock::seconds(span << clock::STAMP_SHIFT) * 1e3) as u64
+}
