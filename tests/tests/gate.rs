@@ -31,6 +31,9 @@ lua_cases! {
             out.has_times(&format!("Invalid client message from {own}"), 2)
                 .has_times(&format!("Invalid client id -2 from {own}"), 1);
         };
+        starved => |out| {
+            out.has_times("gate accept error: Too many open files", 1);
+        };
         close;
         no_watchdog;
         refused => |out| {

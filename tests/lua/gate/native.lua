@@ -265,6 +265,32 @@ function case.output()
 	print("SELF " .. string.format("%x", skynet.self()))
 end
 
+-- No descriptor is left for a connection that comes in.
+function case.starved()
+	local events, socket = watch()
+	local gate, port = launch("S", self(), 0, 10)
+	client(port, events)
+	local pid = io.open "/proc/self/stat":read "n"
+	check.ok("the limit is lowered", os.execute(("prlimit --pid %d --nofile=200:"):format(pid)))
+	local files = {}
+	repeat
+		local file = io.open "/dev/null"
+		files[#files + 1] = file
+	until not file
+	files[1]:close()
+	local id = assert(socket.open("127.0.0.1", port))
+	skynet.sleep(20)
+	check.eq("it waits", #events, 1)
+	socket.write(id, "\0\5hello")
+	for i = 2, #files do
+		files[i]:close()
+	end
+	local event = wait_for(events, 2)
+	check.eq("and is accepted", event[3]:match "^%d+ (%a+) ", "open")
+	tell(gate, "start %d", tonumber(event[3]:match "^%d+"))
+	check.eq("nothing is lost", wait_for(events, 3)[3]:match "data hello$", "data hello")
+end
+
 function case.close()
 	local events, socket, pair = watch()
 	local gate, port = launch("S", self(), 0, 10)
