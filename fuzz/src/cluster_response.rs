@@ -1,6 +1,6 @@
 //! What must hold for any frames that a server of the cluster sends.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use skynet_wire::cluster::{Body, Error, Outcome, PART, Reply, Response, pack_error, pack_ok};
 
@@ -52,7 +52,7 @@ enum Item {
 /// The rules in the plainest form: the size comes first, then parts that add up to it.
 fn complete<'a>(items: &[Item], last: &'a [u8]) -> Outcome<'a> {
     let Some((first, parts)) = items.split_first() else {
-        return Outcome::Ok(Cow::Borrowed(last));
+        return Outcome::Ok(last.into());
     };
     let Item::Size(size) = first else {
         return Outcome::Mismatch;
@@ -110,7 +110,7 @@ fn round_trip(seed: &[u8]) {
         let mut frame = Vec::new();
         part.write(&mut frame);
         outcome = match reply.accept(body_of(&frame, session)) {
-            Some(Outcome::Ok(payload)) => Some(Outcome::Ok(payload.into_owned().into())),
+            Some(Outcome::Ok(payload)) => Some(Outcome::Ok(payload.to_vec().into())),
             None => None,
             outcome => panic!("{outcome:?}"),
         };

@@ -18,13 +18,12 @@ use skynet_wire::netpack::{Framing, Partial};
 use skynet_wire::seri::Value;
 
 use crate::Cluster;
+use crate::assembled::{self, Assembled};
 use crate::common::{self, Asker, Command};
 use crate::listener::Ticket;
 
 /// Bytes of small answers that are written before the turn ends.
 const FULL: usize = 64 << 10;
-/// Bytes of a large answer that are given to the socket engine in one piece.
-const PIECE: usize = 256 << 10;
 
 /// A call that a local service works on.
 struct Call {
@@ -45,7 +44,7 @@ pub(crate) struct Agent {
     /// Counts as a connection of its listener.
     ticket: Option<Ticket>,
     partial: Partial,
-    requests: Requests,
+    requests: Requests<Assembled>,
     calls: FxHashMap<i32, Call>,
     /// Frames that are to be written when the turn ends.
     out: Vec<u8>,
@@ -56,7 +55,7 @@ impl Agent {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Agent {
         let requests = match cluster.options.max_incomplete {
             Some(bytes) => Requests::with_limit(bytes),
-            None => Requests::default(),
+            None => Requests::with_limit(usize::MAX),
         };
         Agent {
             cluster,
@@ -93,7 +92,7 @@ impl Agent {
 
     fn on_frame(&mut self, cx: &Context, frame: &[u8]) {
         // The requests are taken out while one of them may borrow from them.
-        let mut requests = std::mem::take(&mut self.requests);
+        let mut requests = std::mem::replace(&mut self.requests, Requests::with_limit(0));
         match requests.accept(frame) {
             Ok(None) => {}
             Ok(Some(Event::Request(request))) => self.on_request(cx, request),
@@ -116,7 +115,7 @@ impl Agent {
         self.requests = requests;
     }
 
-    fn on_request(&mut self, cx: &Context, request: Complete<'_>) {
+    fn on_request(&mut self, cx: &Context, request: Complete<'_, Assembled>) {
         let number = request.session;
         let to = match &request.address {
             Address::Number(0) => return self.on_query(cx, number, &request.payload),
@@ -140,7 +139,7 @@ impl Agent {
                 Some(_) => None,
             },
         };
-        let payload = Payload::from_slice(&request.payload);
+        let payload = assembled::payload(request.payload);
         let session = match request.push {
             true => 0,
             false => self.new_session(cx),
@@ -242,17 +241,10 @@ impl Agent {
             }
             return;
         }
-        let mut piece = self.out.split_off(start);
+        let head = self.out.split_off(start);
         self.flush(cx);
         let Some(net) = self.net(cx) else { return };
-        for part in parts {
-            if piece.len() + part.data.len() > PIECE {
-                net.lsend_slice(self.id, &piece);
-                piece.clear();
-            }
-            part.write(&mut piece);
-        }
-        net.lsend_slice(self.id, &piece);
+        common::send_parts(net, self.id, &head, parts);
     }
 
     /// A service has failed a call, or has ended (session 0).

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use skynet_kernel::{Context, Handle, Message, Payload, kind};
+use skynet_net::{Net, SocketId};
+use skynet_wire::cluster::{Part, Parts};
 use skynet_wire::seri::{self, Table, Value, Writer};
 
 /// Packs values. What is too long for the format becomes no values at all.
@@ -137,4 +139,18 @@ pub(crate) fn trace_log(cx: &Context, tag: &[u8], what: &[u8]) {
 pub(crate) fn first_is_true(payload: &[u8]) -> bool {
     let values = seri::unpack(payload).unwrap_or_default();
     values.first().and_then(Value::as_bool) == Some(true)
+}
+
+/// Parts that are written in one go.
+const UNITS: usize = 16;
+
+/// Writes a large message: its first frame, and then its parts, with low priority.
+pub(crate) fn send_parts(net: &Net, id: SocketId, head: &[u8], parts: Parts<'_>) {
+    let parts: Vec<Part<'_>> = parts.collect();
+    let mut units: Vec<[&[u8]; 2]> = Vec::with_capacity(1 + parts.len());
+    units.push([head, &[]]);
+    units.extend(parts.iter().map(|part| [&part.header[..], part.data]));
+    for some in units.chunks(UNITS) {
+        net.lsend_units(id, some);
+    }
 }

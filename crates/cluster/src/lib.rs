@@ -27,6 +27,7 @@
 //! ends ([`sender`](crate) keeps all calls that wait in one table). The log of the calling node says which call failed, where to, and why.
 
 mod agent;
+mod assembled;
 mod common;
 mod daemon;
 mod listener;

@@ -20,14 +20,13 @@ use skynet_wire::netpack::{Framing, Partial};
 use skynet_wire::seri::{Table, Value};
 
 use crate::Cluster;
+use crate::assembled::{self, Assembled};
 use crate::common::{self, Asker, Command};
 use crate::pointer;
 use crate::request::{self, DETAIL, FORGET, PUSH, REQUEST, Reason, Request};
 
 /// Bytes of small requests that are written before the turn ends.
 const FULL: usize = 64 << 10;
-/// Bytes of a large request that are given to the socket engine in one piece.
-const PIECE: usize = 256 << 10;
 /// Calls that one log line names when a connection ends.
 const NAMED: usize = 3;
 /// Calls that are remembered after nobody waits for them any more.
@@ -41,7 +40,7 @@ struct Waiting {
     /// Centiseconds of the node's clock when it was sent.
     since: u64,
     to: Target,
-    reply: Reply,
+    reply: Reply<Assembled>,
 }
 
 /// The address of a call, kept for lists and log lines.
@@ -194,7 +193,7 @@ impl Sender {
                     flags,
                     since: cx.node().now_cs(),
                     to: target,
-                    reply: Reply::default(),
+                    reply: Reply::new(),
                 };
                 if let Some(old) = self.waiting.insert(number, waiting) {
                     // The numbers have come round, and the oldest call has still no answer.
@@ -235,6 +234,7 @@ impl Sender {
         arguments: &[u8],
         push: bool,
     ) -> Result<u32, Error> {
+        let start = self.out.len();
         let (number, parts) = if push {
             (0, self.sessions.push(&mut self.out, to, arguments)?)
         } else {
@@ -247,19 +247,12 @@ impl Sender {
             return Ok(number);
         }
         // The small requests before it, and then its own frames, the first of which is at the end of `out`.
-        let mut piece = self.out.split_off(self.out.len() - head_of_large(to));
+        let head = self.out.split_off(start);
         self.flush(cx);
         let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) else {
             return Ok(number);
         };
-        for part in parts {
-            if piece.len() + part.data.len() > PIECE {
-                net.lsend_slice(id, &piece);
-                piece.clear();
-            }
-            part.write(&mut piece);
-        }
-        net.lsend_slice(id, &piece);
+        common::send_parts(net, id, &head, parts);
         Ok(number)
     }
 
@@ -337,18 +330,18 @@ impl Sender {
         let Some(waiting) = self.waiting.remove(&number) else {
             return;
         };
-        let results = match &outcome {
-            Outcome::Ok(payload) => &payload[..],
-            Outcome::Mismatch => b"",
+        let results = match outcome {
+            Outcome::Ok(payload) => payload,
+            Outcome::Mismatch => b""[..].into(),
             Outcome::Error(text) => {
                 let text = String::from_utf8_lossy(text).into_owned();
                 return self.fail(cx, waiting, &text, Reason::Remote);
             }
         };
         let payload = if waiting.flags & DETAIL == 0 {
-            Payload::from_slice(results)
+            assembled::payload(results)
         } else {
-            common::after_true(results)
+            common::after_true(&results)
         };
         // A caller that has gone does not wait any more.
         let _ = cx.send(waiting.source, kind::RESPONSE, waiting.session, payload);
@@ -603,14 +596,6 @@ impl Sender {
             entry.insert("age", now.saturating_sub(waiting.since) as f64 / 100.0);
             entry
         }))
-    }
-}
-
-/// Size of the first frame of a large request.
-fn head_of_large(to: &Address<'_>) -> usize {
-    match to {
-        Address::Number(_) => 2 + 13,
-        Address::Name(name) => 2 + 10 + name.len(),
     }
 }
 

@@ -38,6 +38,7 @@ mod context;
 mod error;
 mod footprint;
 mod globals;
+mod growing;
 pub mod inspect;
 mod lifecycle;
 #[cfg(not(loom))]
@@ -61,6 +62,7 @@ pub use builder::NodeBuilder;
 pub use context::Context;
 pub use error::{EnvExists, Error, InitError, SendError};
 pub use footprint::Trail;
+pub use growing::GrowingPayload;
 pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
 pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload, kind};

@@ -241,6 +241,12 @@ impl Net {
         self.engine.send(id, Outgoing::Borrowed(data), true)
     }
 
+    /// As [`lsend_slice`](Net::lsend_slice) for units of two pieces each, with few system calls. The pieces of a unit stay together;
+    /// what others [`send`](Net::send) may come between units.
+    pub fn lsend_units(&self, id: SocketId, units: &[[&[u8]; 2]]) -> bool {
+        self.engine.send_units(id, units)
+    }
+
     /// Bytes that wait to be sent.
     pub fn pending(&self, id: SocketId) -> Option<usize> {
         Some(self.engine.slots.lock(id)?.queue.pending())

@@ -87,6 +87,63 @@ impl Engine {
         self.enqueue(socket, data.into_piece(sent), low, direct && !low)
     }
 
+    /// Sends units of two pieces each with low priority. A unit stays together; others may come between units.
+    pub(crate) fn send_units(&self, id: SocketId, units: &[[&[u8]; 2]]) -> bool {
+        let Some(mut socket) = self.slots.lock(id) else {
+            return false;
+        };
+        let mut units = units;
+        let mut sent = 0;
+        if socket.is_open() && !socket.closing && !socket.is_udp() && socket.queue.is_empty() {
+            while let [first, ..] = units {
+                let slices = unsent(units, sent);
+                match socket.io.write_vectored(&slices.0[..slices.1]) {
+                    Ok(0) => {
+                        self.write_failed(socket, &io::ErrorKind::WriteZero.into());
+                        return true;
+                    }
+                    Ok(n) => {
+                        socket.written += n as u64;
+                        sent += n;
+                        let mut length = first[0].len() + first[1].len();
+                        while sent >= length && !units.is_empty() {
+                            sent -= length;
+                            units = &units[1..];
+                            length = units
+                                .first()
+                                .map_or(0, |unit| unit[0].len() + unit[1].len());
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => {
+                        self.write_failed(socket, &error);
+                        return true;
+                    }
+                }
+            }
+            socket.wtime = self.now_cs();
+        }
+        if sent > 0
+            && let [[head, data], rest @ ..] = units
+        {
+            let (head, data) = match sent.checked_sub(head.len()) {
+                Some(over) => (&[][..], &data[over..]),
+                None => (&head[sent..], *data),
+            };
+            units = rest;
+            let piece = Piece::new(Payload::concat(&[head, data]), 0);
+            if !self.enqueue(socket, piece, true, false) {
+                return false;
+            }
+        } else {
+            drop(socket);
+        }
+        units
+            .iter()
+            .all(|unit| self.send(id, Outgoing::Owned(Payload::concat(unit)), true))
+    }
+
     /// Lets a piece wait. `rest`: it is what is left of a direct write, of which no warning is given.
     pub(crate) fn enqueue(
         &self,
@@ -179,6 +236,25 @@ impl Engine {
         socket.io.shutdown(Shutdown::Write);
         self.tell(&socket, EventKind::Error, 0, &text(error));
     }
+}
+
+/// The next pieces of `units`, of which `sent` bytes have gone, and how many they are.
+fn unsent<'a>(units: &[[&'a [u8]; 2]], sent: usize) -> ([IoSlice<'a>; GATHER], usize) {
+    let mut slices = [IoSlice::new(&[]); GATHER];
+    let mut skip = sent;
+    let mut count = 0;
+    for piece in units.iter().flatten() {
+        let part = &piece[skip.min(piece.len())..];
+        skip -= piece.len() - part.len();
+        if !part.is_empty() {
+            slices[count] = IoSlice::new(part);
+            count += 1;
+        }
+        if count == GATHER {
+            break;
+        }
+    }
+    (slices, count)
 }
 
 /// Writes until all is written or something prevents it. An edge of output comes only after the

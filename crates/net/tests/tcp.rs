@@ -170,6 +170,49 @@ fn high_priority_overtakes_between_pieces_and_splits_none() {
     eventually("sent", || world.net.pending(id) == Some(0));
 }
 
+/// Units that are written, stuck half way, or queued: their bytes come in order, and a high piece between units only.
+#[test]
+fn units_stay_together() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    let mut expected = Vec::new();
+    let mut n = 0u32;
+    // Odd sizes, empty pieces among them, until the kernel is full and some units wait.
+    while world.net.pending(id).unwrap() < 100_000 {
+        let heads: Vec<Vec<u8>> = (0..40).map(|i| (n + i).to_be_bytes().to_vec()).collect();
+        let data: Vec<Vec<u8>> = (0..40)
+            .map(|i| vec![i as u8; (n as usize + i) * 37 % 3000])
+            .collect();
+        let units: Vec<[&[u8]; 2]> = heads
+            .iter()
+            .zip(&data)
+            .map(|(head, data)| [&head[..], &data[..]])
+            .collect();
+        assert!(world.net.lsend_units(id, &units));
+        expected.extend(units.concat().concat());
+        n += 40;
+    }
+    assert!(world.net.lsend_units(id, &[]));
+    assert!(world.net.send_slice(id, b"high"));
+    let got = read_exactly(&mut peer, expected.len() + 4);
+    let at = got
+        .windows(4)
+        .rposition(|window| window == b"high")
+        .expect("it came");
+    let rest = [&got[..at], &got[at + 4..]].concat();
+    assert!(rest == expected);
+    // Where a unit begins.
+    let mut begin = 0;
+    let mut number = 0usize;
+    while begin < at {
+        begin += 4 + number * 37 % 3000;
+        number += 1;
+    }
+    assert_eq!(begin, at);
+    assert!(!world.net.lsend_units(i32::MAX, &[[b"x", b"y"]]));
+}
+
 #[test]
 fn warnings_double_and_end_with_0() {
     const MIB: usize = 1 << 20;

@@ -29,7 +29,7 @@ fn own(event: Option<Event<'_>>) -> Option<Event<'static>> {
     event.map(|event| match event {
         Event::Request(request) => Event::Request(Complete {
             address: request.address.into_owned(),
-            payload: request.payload.into_owned().into(),
+            payload: request.payload.to_vec().into(),
             ..request
         }),
         Event::Refused { session, why } => Event::Refused { session, why },

@@ -93,7 +93,7 @@ fn replies(case: &Json) -> HashMap<u32, Result<Vec<u8>, Vec<u8>>> {
             let response = Response::unpack(&frame[2..]).unwrap();
             let reply = waiting.entry(response.session).or_default();
             let answer = match reply.accept(response.body) {
-                Some(Outcome::Ok(payload)) => Ok(payload.into_owned()),
+                Some(Outcome::Ok(payload)) => Ok(payload.to_vec()),
                 Some(Outcome::Error(text)) => Err(text.to_vec()),
                 Some(Outcome::Mismatch) => Ok(Vec::new()),
                 None => continue,

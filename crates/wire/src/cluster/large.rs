@@ -1,6 +1,7 @@
 //! Large messages: cutting them into parts, and putting the parts together.
 
 use std::mem;
+use std::ops::Deref;
 
 use super::PART;
 use crate::grow;
@@ -81,32 +82,106 @@ impl Part<'_> {
     }
 }
 
+/// What the parts of a large message are put together in.
+///
+/// `Vec<u8>` is one. Who needs the message in memory of another kind makes that one, and saves copying the whole.
+pub trait Store: Default {
+    /// Appends bytes. There will be at most `bound` bytes in the end, of which nobody knows yet whether they come.
+    fn append(&mut self, bytes: &[u8], bound: usize);
+
+    /// What is there.
+    fn bytes(&self) -> &[u8];
+}
+
+/// Grows as bytes come in: never larger than twice of them, nor than the bound.
+impl Store for Vec<u8> {
+    fn append(&mut self, bytes: &[u8], bound: usize) {
+        grow::append(self, bytes, bound);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// The payload of a message: where it was received, or put together from parts.
+#[derive(Clone, Debug)]
+pub enum Payload<'a, S = Vec<u8>> {
+    /// It lies in the frame.
+    Borrowed(&'a [u8]),
+    /// It came in parts.
+    Whole(S),
+}
+
+impl<S: Store> Deref for Payload<'_, S> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Whole(store) => store.bytes(),
+        }
+    }
+}
+
+impl<'a, S> From<&'a [u8]> for Payload<'a, S> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Borrowed(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Payload<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole(bytes)
+    }
+}
+
+/// Wherever they lie, the bytes count.
+impl<S: Store> PartialEq for Payload<'_, S> {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl<S: Store> Eq for Payload<'_, S> {}
+
 /// A large message that comes in: the size announced and the parts so far.
 ///
 /// Order and size of what comes in is the peer's business, so nothing here fails: what cannot become right any
-/// more is remembered as wrong, and no byte of it is kept. So a message never takes more memory than was
+/// more is remembered as wrong, and no byte of it is kept. So a message in a `Vec` never takes more memory than was
 /// announced, and no more than twice what has come in.
-#[derive(Debug, Default)]
-pub struct Large(State);
+#[derive(Debug)]
+pub struct Large<S = Vec<u8>>(State<S>);
 
 #[derive(Debug, Default)]
-enum State {
+enum State<S> {
     #[default]
     Nothing,
     Begun {
         total: usize,
-        data: Vec<u8>,
+        data: S,
     },
     Wrong,
 }
 
-impl Large {
+impl Default for Large {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Store> Large<S> {
+    /// Nothing has come in yet.
+    pub fn new() -> Self {
+        Self(State::Nothing)
+    }
+
     /// Takes the size announced, in bytes. A second announcement is wrong, and so is one after a part.
     pub fn begin(&mut self, total: u32) {
         self.0 = match self.0 {
             State::Nothing => State::Begun {
                 total: total as usize,
-                data: Vec::new(),
+                data: S::default(),
             },
             _ => State::Wrong,
         };
@@ -115,17 +190,17 @@ impl Large {
     /// Takes a part. One without an announcement is wrong, and so is one that is more than announced.
     pub fn add(&mut self, part: &[u8]) {
         match &mut self.0 {
-            State::Begun { total, data } if part.len() <= *total - data.len() => {
-                grow::append(data, part, *total);
+            State::Begun { total, data } if part.len() <= *total - data.bytes().len() => {
+                data.append(part, *total);
             }
             state => *state = State::Wrong,
         }
     }
 
     /// The message, if the parts add up to the size announced. Nothing is left in `self`.
-    pub fn finish(&mut self) -> Option<Vec<u8>> {
+    pub fn finish(&mut self) -> Option<S> {
         match mem::take(&mut self.0) {
-            State::Begun { total, data } if data.len() == total => Some(data),
+            State::Begun { total, data } if data.bytes().len() == total => Some(data),
             _ => None,
         }
     }
@@ -138,7 +213,7 @@ impl Large {
     /// How many bytes of parts are kept.
     pub fn buffered(&self) -> usize {
         match &self.0 {
-            State::Begun { data, .. } => data.len(),
+            State::Begun { data, .. } => data.bytes().len(),
             State::Nothing | State::Wrong => 0,
         }
     }

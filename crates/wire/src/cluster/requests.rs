@@ -8,9 +8,9 @@
 //! Here a limit may be set on what a connection buffers. The names, tags and table entries of the requests
 //! count, too, or a peer could fill the memory with beginnings alone.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
-use super::{Address, Error, Large, Refusal, Request};
+use super::{Address, Error, Large, Payload, Refusal, Request, Store};
 
 /// What an incomplete request counts beside its bytes: its entry in the table.
 const ENTRY: usize = 128;
@@ -27,8 +27,8 @@ const ENTRY: usize = 128;
 /// # Ok::<(), skynet_wire::cluster::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Requests {
-    pending: HashMap<u32, Pending>,
+pub struct Requests<S = Vec<u8>> {
+    pending: HashMap<u32, Pending<S>>,
     /// What `pending` counts for.
     buffered: usize,
     limit: usize,
@@ -38,10 +38,10 @@ pub struct Requests {
 
 /// A request that has begun, or a part of one that has not.
 #[derive(Debug)]
-struct Pending {
+struct Pending<S> {
     /// `None` if it began with a part: then it is wrong.
     head: Option<Head>,
-    large: Large,
+    large: Large<S>,
     /// Its data was dropped because of the limit.
     over: bool,
 }
@@ -56,9 +56,9 @@ struct Head {
 /// What a frame leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum Event<'a, S: Store = Vec<u8>> {
     /// A request is complete.
-    Request(Complete<'a>),
+    Request(Complete<'a, S>),
     /// A request is not to be carried out. The answer is the text of `why` under this session; there is one
     /// even if the request is a push.
     Refused {
@@ -71,15 +71,15 @@ pub enum Event<'a> {
 
 /// A complete request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complete<'a> {
+pub struct Complete<'a, S: Store = Vec<u8>> {
     /// Whom it is for.
     pub address: Address<'a>,
     /// The session of the answer.
     pub session: u32,
     /// Whether it is a push, which gets no answer but a [`Refusal`] (a query is answered in any case).
     pub push: bool,
-    /// The arguments in the pack format; owned if they came in parts.
-    pub payload: Cow<'a, [u8]>,
+    /// The arguments in the pack format.
+    pub payload: Payload<'a, S>,
     /// The tag that the call is to be traced under.
     pub trace: Option<Box<[u8]>>,
 }
@@ -91,7 +91,7 @@ impl Default for Requests {
     }
 }
 
-impl Requests {
+impl<S: Store> Requests<S> {
     /// Incomplete requests that may take up `limit` bytes together. A request that would take them above it
     /// is refused.
     pub fn with_limit(limit: usize) -> Self {
@@ -117,7 +117,7 @@ impl Requests {
     ///
     /// # Errors
     /// As [`Request::unpack`]. The frame is without effect, the connection is as good as before.
-    pub fn accept<'a>(&mut self, frame: &'a [u8]) -> Result<Option<Event<'a>>, Error> {
+    pub fn accept<'a>(&mut self, frame: &'a [u8]) -> Result<Option<Event<'a, S>>, Error> {
         Ok(match Request::unpack(frame)? {
             Request::Small {
                 address,
@@ -135,7 +135,7 @@ impl Requests {
                     address,
                     session,
                     push,
-                    payload: Cow::Borrowed(payload),
+                    payload: Payload::Borrowed(payload),
                     trace: if push { None } else { self.trace.take() },
                 }))
             }
@@ -174,7 +174,7 @@ impl Requests {
         session: u32,
         size: u32,
         push: bool,
-    ) -> Option<Event<'static>> {
+    ) -> Option<Event<'static, S>> {
         if let Some(pending) = self.pending.get_mut(&session) {
             self.buffered -= pending.large.buffered();
             pending.large.begin(size);
@@ -188,7 +188,7 @@ impl Requests {
         };
         let mut pending = Pending {
             head: Some(head),
-            large: Large::default(),
+            large: Large::new(),
             over: false,
         };
         if pending.cost() > self.limit.saturating_sub(self.buffered) {
@@ -207,7 +207,7 @@ impl Requests {
         let Some(pending) = self.pending.get_mut(&session) else {
             let mut pending = Pending {
                 head: None,
-                large: Large::default(),
+                large: Large::new(),
                 over: false,
             };
             // Without room it is forgotten. Then its last part is refused for another reason.
@@ -224,7 +224,7 @@ impl Requests {
         self.buffered -= pending.large.buffered();
         let before = pending.large.buffered();
         if before + data.len() > self.limit.saturating_sub(self.buffered) {
-            pending.large = Large::default();
+            pending.large = Large::new();
             pending.over = true;
             return;
         }
@@ -233,7 +233,7 @@ impl Requests {
     }
 
     /// `pending` is out of the table; `data` completes it.
-    fn finish(&mut self, mut pending: Pending, session: u32, data: &[u8]) -> Event<'static> {
+    fn finish(&mut self, mut pending: Pending<S>, session: u32, data: &[u8]) -> Event<'static, S> {
         self.buffered -= pending.cost() + pending.large.buffered();
         if pending.over {
             return refused(session, Refusal::Limit(self.limit));
@@ -244,7 +244,7 @@ impl Requests {
                 address: head.address,
                 session,
                 push: head.push,
-                payload: Cow::Owned(payload),
+                payload: Payload::Whole(payload),
                 trace: head.trace,
             }),
             _ => refused(session, Refusal::InvalidLarge),
@@ -252,7 +252,7 @@ impl Requests {
     }
 }
 
-impl Pending {
+impl<S> Pending<S> {
     /// What it counts beside its data.
     fn cost(&self) -> usize {
         let head = self.head.as_ref().map_or(0, |head| {
@@ -266,6 +266,6 @@ impl Pending {
     }
 }
 
-fn refused(session: u32, why: Refusal) -> Event<'static> {
+fn refused<S: Store>(session: u32, why: Refusal) -> Event<'static, S> {
     Event::Refused { session, why }
 }

@@ -1,9 +1,7 @@
 //! Frames from the server to the client.
 
-use std::borrow::Cow;
-
 use super::{
-    Error, Large, PART, announced, begin_frame,
+    Error, Large, PART, Payload, Store, announced, begin_frame,
     large::{Direction, Parts},
 };
 
@@ -125,14 +123,14 @@ fn put(out: &mut Vec<u8>, session: u32, kind: u8, data: &[u8]) {
 }
 
 /// The answer to one call, from its first frame to its last.
-#[derive(Debug, Default)]
-pub struct Reply(Large);
+#[derive(Debug)]
+pub struct Reply<S = Vec<u8>>(Large<S>);
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome<'a> {
-    /// It succeeded, with this payload; owned if it came in parts. Empty: there are no results.
-    Ok(Cow<'a, [u8]>),
+pub enum Outcome<'a, S: Store = Vec<u8>> {
+    /// It succeeded, with this payload. Empty: there are no results.
+    Ok(Payload<'a, S>),
     /// It failed, with this text.
     Error(&'a [u8]),
     /// It succeeded, but the parts of the payload are not what was announced. For a caller in Lua that is a
@@ -140,9 +138,20 @@ pub enum Outcome<'a> {
     Mismatch,
 }
 
-impl Reply {
+impl Default for Reply {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Store> Reply<S> {
+    /// Nothing has come yet.
+    pub fn new() -> Self {
+        Self(Large::new())
+    }
+
     /// Takes a frame's body. `None`: more frames have to come.
-    pub fn accept<'a>(&mut self, body: Body<'a>) -> Option<Outcome<'a>> {
+    pub fn accept<'a>(&mut self, body: Body<'a>) -> Option<Outcome<'a, S>> {
         let data = match body {
             Body::Begin(total) => {
                 self.0.begin(total);
@@ -153,7 +162,7 @@ impl Reply {
                 return None;
             }
             Body::Error(text) => {
-                self.0 = Large::default();
+                self.0 = Large::new();
                 return Some(Outcome::Error(text));
             }
             Body::Ok(data) | Body::End(data) => data,
@@ -161,11 +170,11 @@ impl Reply {
         // An end without a begin is as good as a whole payload, and a whole payload in place of the end is
         // as good as an end.
         if self.0.is_empty() {
-            return Some(Outcome::Ok(Cow::Borrowed(data)));
+            return Some(Outcome::Ok(Payload::Borrowed(data)));
         }
         self.0.add(data);
         Some(match self.0.finish() {
-            Some(payload) => Outcome::Ok(Cow::Owned(payload)),
+            Some(payload) => Outcome::Ok(Payload::Whole(payload)),
             None => Outcome::Mismatch,
         })
     }
