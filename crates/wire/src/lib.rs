@@ -9,6 +9,7 @@
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
 //! * [`console`]: what is typed at a debug console.
+//! * [`sproto`]: schemas and messages of sproto.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
 
 #![forbid(unsafe_code)]
@@ -20,3 +21,4 @@ mod grow;
 pub mod netaddr;
 pub mod netpack;
 pub mod seri;
+pub mod sproto;
