@@ -54,6 +54,15 @@ pub fn bytes(value: &Value) -> Vec<u8> {
     pieces.iter().flat_map(bytes).collect()
 }
 
+/// A part of a vector file as a Lua chunk that returns it.
+pub fn part_as_lua(name: &str, part: &str) -> String {
+    let text = std::fs::read_to_string(path(name)).expect("a vector file");
+    let json: Value = serde_json::from_str(&text).expect("valid JSON");
+    let mut lua = String::from("return ");
+    write(&json[part], &mut lua);
+    lua
+}
+
 /// JSON null does not occur in the vectors; it would silently shorten a Lua list, so it is refused.
 fn write(value: &Value, lua: &mut String) {
     match value {

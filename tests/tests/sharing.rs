@@ -1,6 +1,6 @@
-//! Data that services share: multicast channels, sharedata, datasheet, stm, memory.
+//! Data that services share: multicast channels, sharedata, datasheet, stm, memory, sproto, sharemap.
 
-use skynet_tests::{Node, lua_cases};
+use skynet_tests::{Node, lua_cases, vectors};
 
 mod multicast {
     use super::*;
@@ -116,6 +116,37 @@ mod stm {
                 out.has("Can't connect to other harbor in single node mode");
             };
             old_names;
+        }
+    }
+}
+
+mod sproto {
+    use super::*;
+
+    #[test]
+    fn recorded() {
+        let cases = vectors::cases_as_lua("sproto.json");
+        let count = cases.lines().count() - 2;
+        assert_eq!(count, 241);
+        let out = Node::case("sharing/sproto", "recorded")
+            .key("cases", &count.to_string())
+            .file("vectors_sproto.lua", cases)
+            .file(
+                "schemas.lua",
+                vectors::part_as_lua("sproto.json", "schemas"),
+            )
+            .run();
+        out.passed();
+    }
+
+    lua_cases! {
+        "sharing/sproto" {
+            objects;
+            metamethods;
+            loader;
+            rpc;
+            random_bytes;
+            sharemap;
         }
     }
 }

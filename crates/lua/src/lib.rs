@@ -50,6 +50,7 @@ pub struct LuaOptions {
 pub(crate) struct Shared {
     pub(crate) options: LuaOptions,
     pub(crate) accounts: vm::alloc::Accounts,
+    pub(crate) schemas: modules::sproto::Slots,
 }
 
 /// Registers the module `snlua`, which runs Lua services.
@@ -57,6 +58,7 @@ pub fn install(builder: NodeBuilder, options: LuaOptions) -> NodeBuilder {
     let shared = Arc::new(Shared {
         options,
         accounts: vm::alloc::Accounts::default(),
+        schemas: modules::sproto::Slots::default(),
     });
     builder.module(
         "snlua",

@@ -65,6 +65,26 @@ fn size_argument(l: Lua, i: i32) -> Result<usize, Fault> {
     }
 }
 
+/// The bytes given by a string, or by pointer and size, at `i`. They stay the caller's.
+pub(crate) fn message_bytes<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
+    match l.kind(i) {
+        Type::String => Ok(l.known_bytes(i)),
+        Type::LightUserdata | Type::Userdata => {
+            let data: *const u8 = l.userdata(i).cast_const().cast();
+            match size_argument(l, i + 1)? {
+                0 => Ok(b""),
+                _ if data.is_null() => Err(Fault::Argument(i, "null pointer".into())),
+                // SAFETY: as everywhere in this interface, the caller vouches for pointer and size.
+                len => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+            }
+        }
+        _ => Err(Fault::Argument(
+            i,
+            format!("string expected, got {}", l.type_name(i)).into(),
+        )),
+    }
+}
+
 native! {
     /// `pack(...)` to light userdata and size; the block is the caller's.
     pack = |l| {

@@ -63,6 +63,13 @@ pub(crate) fn fill<T: Boxed>(l: Lua, i: c_int, content: Arc<T>) {
     }
 }
 
+/// Empties the box at `i`.
+pub(crate) fn clear<T: Boxed>(l: Lua, i: c_int) {
+    if let Some(cell) = cell::<T>(l, i) {
+        drop(cell.take());
+    }
+}
+
 /// What is in the box at `i`; it lives as long as the box.
 pub(crate) fn get<'a, T: Boxed>(l: Lua, i: c_int) -> Result<&'a Arc<T>, Fault> {
     let cell: Option<&'a Option<Arc<T>>> = cell(l, i).map(|cell| &*cell);
@@ -120,9 +127,7 @@ pub(crate) fn release<T: Boxed>(l: Lua) -> Outcome {
 /// `__gc`
 unsafe extern "C-unwind" fn collect<T: Boxed>(l: *mut lua_State) -> c_int {
     let body = |l: Lua| {
-        if let Some(cell) = cell::<T>(l, 1) {
-            drop(cell.take());
-        }
+        clear::<T>(l, 1);
         results(0)
     };
     // SAFETY: Lua calls this with its running thread.

@@ -12,6 +12,7 @@ pub(crate) mod multicast;
 pub(crate) mod profile;
 pub(crate) mod sharedata;
 pub(crate) mod socket;
+pub(crate) mod sproto;
 pub(crate) mod stm;
 
 use mlua_sys::lua55::lua_CFunction;
@@ -38,6 +39,7 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.sharedata.core", sharedata::open),
     ("skynet.socketdriver", socket::driver::open),
     ("skynet.stm", stm::open),
+    ("sproto.core", sproto::open),
     ("skynet.codecache", codecache::open),
     ("skynet.require", require::open),
 ];

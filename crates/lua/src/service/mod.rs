@@ -249,6 +249,11 @@ impl Svc {
         self.with(f)
     }
 
+    /// The sproto schemas that all services of the node share.
+    pub(crate) fn schemas(&self) -> &crate::modules::sproto::Slots {
+        &self.shared.schemas
+    }
+
     /// The memory accounts of all services of the node.
     pub(crate) fn accounts(&self) -> &crate::vm::alloc::Accounts {
         &self.shared.accounts

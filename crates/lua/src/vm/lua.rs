@@ -312,6 +312,16 @@ impl Lua {
         self.insert(-2);
         self.raw_set(t)
     }
+    /// `t[key on top]`, with metamethods. *raises*
+    pub(crate) fn get(self, t: c_int) -> Type {
+        c!(ffi::lua_gettable(self.0, t));
+        self.kind(-1)
+    }
+    /// `t[n]`, with metamethods. *raises*
+    pub(crate) fn get_index(self, t: c_int, n: i64) -> Type {
+        c!(ffi::lua_geti(self.0, t, n));
+        self.kind(-1)
+    }
     /// With metamethods. *raises*
     pub(crate) fn get_field(self, t: c_int, k: &CStr) -> Type {
         c!(ffi::lua_getfield(self.0, t, k.as_ptr()));

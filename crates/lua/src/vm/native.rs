@@ -226,6 +226,28 @@ pub(crate) fn guarded<F: FnMut(Lua)>(lua: Lua, results: c_int, mut f: F) -> Resu
     }
 }
 
+/// Runs `f` in a protected call with the top `args` values, which are its stack, and returns nothing: as `guarded`.
+pub(crate) fn guarded_with<F: FnMut(Lua)>(lua: Lua, args: c_int, mut f: F) -> Result<(), Fault> {
+    unsafe extern "C-unwind" fn run<F: FnMut(Lua)>(l: *mut lua_State) -> c_int {
+        // SAFETY: Lua calls this with its running thread, and `guarded_with` passes the closure, which outlives the call.
+        unsafe {
+            enter(l, |lua| {
+                let f = &mut *lua.userdata(1).cast::<F>();
+                lua.remove(1);
+                f(lua);
+                Ok(Next::Return(0))
+            })
+        }
+    }
+    lua.push_function(run::<F>);
+    lua.push_pointer((&raw mut f).cast());
+    lua.rotate(-(args + 2), 2);
+    match lua.pcall(args + 1, 0, 0) {
+        ffi::LUA_OK => Ok(()),
+        _ => Err(Fault::Raised),
+    }
+}
+
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

@@ -1,0 +1,2 @@
+-- The old name of skynet.sharemap.
+return require "skynet.sharemap"
