@@ -136,10 +136,16 @@ impl Default for Client {
 impl Client {
     /// Without addresses.
     pub fn start() -> Client {
-        let mut node = Node::case("cluster/driver", "run")
-            .limit(LIMIT)
-            .stdin()
-            .spawn();
+        Client::with(&[])
+    }
+
+    /// With more config keys.
+    pub fn with(keys: &[(&str, &str)]) -> Client {
+        let mut node = Node::case("cluster/driver", "run").limit(LIMIT).stdin();
+        for (key, value) in keys {
+            node = node.key(key, value);
+        }
+        let mut node = node.spawn();
         node.until_output("READY");
         Client { node, calls: 0 }
     }

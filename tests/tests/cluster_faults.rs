@@ -385,6 +385,58 @@ fn a_client_that_reads_nothing() {
     server.stop().no_panic();
 }
 
+/// With a cap on what may wait for a socket, such a client is thrown out.
+#[test]
+fn a_client_that_reads_nothing_and_a_cap() {
+    let server = Server::with(0, &[("socketpending", "3000000")]);
+    let mut slow = Peer::connect(server.port());
+    let big = [packed(b"BIG"), vec![0x22, 0x40, 0x42, 0x0f, 0x00]].concat();
+    let before = server.node().peak_kib();
+    let written = (1..=300).try_for_each(|session| {
+        std::thread::sleep(Duration::from_millis(1));
+        slow.try_write(&frame(&named(0x80, b"@echo", session, &big)))
+    });
+    // It is told nothing any more, whether it noticed while writing or not.
+    drop(written);
+    let mut other = Peer::connect(server.port());
+    let ask = [packed(b"ECHO"), packed(b"x")].concat();
+    other.send(&named(0x80, b"@echo", 1, &ask));
+    assert_eq!(other.receive(), Some(response(1, 1, &packed(b"x"))));
+    slow.end();
+    drop(other);
+    // 300 MB were asked for.
+    let most = server.node().peak_kib();
+    assert!(most < before + 120 * 1024, "{before} KiB, then {most} KiB");
+    server.stop().has("send queue over its limit");
+}
+
+/// The same for a node that calls: the calls on the way fail, and no others.
+#[test]
+fn a_node_that_reads_nothing_and_a_cap() {
+    let (listener, port) = listen();
+    let mut client = Client::with(&[("socketpending", "3000000")]);
+    client.connect("peer", port);
+    let first = client.ask("call", "peer 16 x");
+    let mut peer = Peer::accept(&listener);
+    serve(&mut peer, "connected");
+    client.gives(first, "connected");
+    drop(listener);
+    let calls: Vec<_> = (0..30)
+        .map(|_| client.ask("large", "peer 16 1000000"))
+        .collect();
+    for call in calls {
+        client.fails(call);
+    }
+    // Each of them was tried or refused, and an answer has no way back.
+    client.node().until_output("send queue over its limit");
+    let server = Server::start();
+    client.connect("peer", server.port());
+    let call = client.ask("call", "peer @echo ECHO good");
+    client.gives(call, "good");
+    client.stop();
+    server.stop();
+}
+
 /// Large requests of which each byte comes by itself, and answers that are read byte by byte.
 #[test]
 fn a_client_of_single_bytes() {

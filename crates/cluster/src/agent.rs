@@ -309,7 +309,12 @@ impl Agent {
     fn on_event(&mut self, cx: &Context, event: SocketEvent<'_>) {
         match event.kind {
             EventKind::Data => self.on_data(cx, event.data),
-            EventKind::Close | EventKind::Error => self.leave(cx),
+            EventKind::Close => self.leave(cx),
+            EventKind::Error => {
+                let text = String::from_utf8_lossy(event.data);
+                cx.log(format!("socket error {} {text}", event.id));
+                self.leave(cx);
+            }
             EventKind::Warning => {
                 let (kib, id) = (event.ud, event.id);
                 cx.log(format!(
