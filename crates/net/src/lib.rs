@@ -8,13 +8,13 @@
 //!
 //! # How it works
 //! * A **slot** per socket, 65536 of them, each with its own lock (`slots.rs`). Whoever has something
-//!   to do with a socket, worker or reactor, takes that lock; no other lock is on the way of data.
+//!   to do with a socket, worker or reactor, takes that lock.
 //! * **Reactors** (`reactor.rs`) are threads that sleep in `mio` until something happens. They read,
-//!   accept, finish connecting, and write what a worker could not. With nothing going on they never
-//!   wake up.
+//!   accept, finish connecting, and write what a worker could not. What they have for the services is
+//!   handed over in rounds (`outbox.rs`). With nothing going on they never wake up.
 //! * **Workers** act directly: `send` makes the system call itself, on the calling thread, and leaves
 //!   to the reactor only what the kernel does not take at once. `start`, `pause`, `close` and so on
-//!   change the state in place. An event that follows is pushed while the lock is held, so the
+//!   change the state in place. An event that follows is handed on while the lock is held, so the
 //!   order of a socket's events is the order of what happened to it.
 //! * **Names** are resolved by a few threads of their own (`resolver.rs`).
 //!
