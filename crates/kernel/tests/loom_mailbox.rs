@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use skynet_kernel::internals::{Body, Mailbox, Pushed, Refusal, Turn};
+use skynet_kernel::internals::{Body, Borrowed, Mailbox, Pushed, Refusal, Turn};
 use skynet_kernel::{Handle, Message, Payload, kind};
 
 #[derive(Default)]
@@ -95,6 +95,17 @@ impl World {
                 Turn::Requeue => return self.schedule(),
             }
         }
+    }
+
+    /// Looks at the actor, if it is to be had.
+    fn look(&self) -> bool {
+        let Borrowed::Lent(actor) = self.mailbox.borrow(ME) else {
+            return false;
+        };
+        if self.mailbox.give_back(actor) {
+            self.schedule();
+        }
+        true
     }
 
     /// Works until there is nothing left to do, then retires the actor and says what it has handled.
@@ -245,5 +256,60 @@ fn a_recycled_mailbox_refuses_the_old_handle() {
         let sent = sender.join().unwrap();
         assert_eq!(left, if sent { vec![1] } else { vec![] });
         assert_eq!(world.mailbox.waiting(), 0);
+    });
+}
+
+/// Somebody looks at the actor between its turns: idle, in the run queue, taken from there meanwhile.
+#[test]
+fn a_look_loses_nothing() {
+    loom::model(|| {
+        let world = World::new();
+        assert!(!world.mailbox.start(Box::default()));
+        let sender = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.send(1).unwrap();
+                world.send(2).unwrap();
+            }
+        });
+        let worker = thread::spawn({
+            let world = world.clone();
+            move || world.work(1)
+        });
+        world.look();
+        sender.join().unwrap();
+        worker.join().unwrap();
+        assert!(world.look());
+        assert_eq!(world.finish(), (vec![1, 2], vec![]));
+    });
+}
+
+/// The actor is retired while somebody looks at it.
+#[test]
+fn a_look_at_the_dying() {
+    loom::model(|| {
+        let world = World::new();
+        world.mailbox.start(Box::default());
+        world.send(1).unwrap();
+        let killer = thread::spawn({
+            let world = world.clone();
+            move || {
+                if world.mailbox.retire(ME, false) == Some(true) {
+                    world.schedule();
+                }
+            }
+        });
+        let worker = thread::spawn({
+            let world = world.clone();
+            move || world.work(1)
+        });
+        world.look();
+        killer.join().unwrap();
+        worker.join().unwrap();
+        world.work(1);
+        let (mut seen, left) = world.end.lock().unwrap().take().expect("finished");
+        seen.extend(left);
+        assert_eq!(seen, [1]);
+        assert!(!world.look());
     });
 }
