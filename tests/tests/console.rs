@@ -127,7 +127,7 @@ fn until(console: &mut Console, line: &str, wanted: impl Fn(&str) -> bool) -> St
 
 // ---- recorded sessions
 
-/// Takes out what differs from run to run: numbers with a fraction, counts of messages, ports, pointers, sizes.
+/// Takes out what differs from run to run: numbers with a fraction, counts of messages, ports, pointers, bytes.
 fn mask(text: &str) -> String {
     text.split_inclusive('\n').map(mask_line).collect()
 }
@@ -161,7 +161,8 @@ fn mask_line(text: &str) -> String {
         } else if fraction > 0 && !after("127.") {
             masked.push_str("N.N");
             rest = &number[digits + 1 + fraction..];
-        } else if after("message:")
+        } else if digits > 3 && !after(":")
+            || after("message:")
             || after("127.0.0.1:")
             || after(".lua:") && !before.contains("node")
         {
@@ -172,7 +173,8 @@ fn mask_line(text: &str) -> String {
             rest = &number[digits..];
         }
     }
-    masked + rest
+    // Numbers in columns of their own width.
+    (masked + rest).replace("  ", "")
 }
 
 /// Types a recorded session, and compares.
@@ -474,6 +476,56 @@ fn profile_of_a_known_program() {
     let idle = console.ok("profile .w3 0.1 100");
     assert!(idle.starts_with("# 0 samples at 100 Hz"), "{idle}");
     assert_eq!(idle.lines().count(), 1, "{idle}");
+}
+
+/// A native function that does not come back cannot be looked into; the rest of the node can.
+#[test]
+fn a_blocked_worker() {
+    let (_node, port) = node(|node| node.key("begin", "\".w1 'block'\""));
+    let mut console = Console::enter(port);
+    let stack = until(&mut console, "stack .w1", |stack| stack.contains("busy"));
+    assert!(stack.starts_with("busy in native code, which"), "{stack}");
+    let calls = console.ok("calls");
+    assert_eq!(
+        calls,
+        "no answer from :0000000a (snlua console/node worker)\n"
+    );
+    let top = console.ok("top 0.1 1");
+    assert!(
+        top.contains(":0000000a ") && top.contains(" s  snlua console/node worker"),
+        "{top}"
+    );
+    assert!(console.ok("list").starts_with(":00000004\tsnlua cdummy\n"));
+}
+
+/// Services that exist once: there, failed, and waited for.
+#[test]
+fn unique_services() {
+    let (_node, port) = node(|node| {
+        let lua = skynet_tests::lua_dir().join("console/node.lua");
+        let source = std::fs::read_to_string(lua).expect("the program");
+        node.file(
+            "single.lua",
+            source.replace("local chosen = role[...]", "local chosen = role.worker"),
+        )
+        .file("broken.lua", "error 'broken from the start'")
+        .key("begin", "\".w2 'query', 'awaited'\"")
+    });
+    let mut console = Console::enter(port);
+    assert!(
+        console
+            .ok("call .w1 'unique', 'single'")
+            .starts_with("1\t:0000000")
+    );
+    assert_eq!(
+        console.error("call .w1 'unique', 'broken'"),
+        "call failed\n"
+    );
+    let text = console.ok("service");
+    assert!(text.contains("single\t:0000000"), "{text}");
+    assert!(text.contains("broken\tError: "), "{text}");
+    assert!(text.contains("awaited\tQuerying:\n:0000000b "), "{text}");
+    assert!(text.contains("\t[C]: in field 'call'\n"), "{text}");
 }
 
 /// One at a time, from several consoles.

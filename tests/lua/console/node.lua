@@ -41,6 +41,20 @@ function command.add(n)
 	return twice
 end
 
+-- In a native function that no hook interrupts.
+function command.block()
+	local pipe = io.popen "sleep 100"
+	return pipe:read "a"
+end
+
+function command.unique(name)
+	return skynet.address(skynet.uniqueservice(name))
+end
+
+function command.query(name)
+	return skynet.queryservice(name)
+end
+
 function command.fail(text)
 	error(text)
 end
