@@ -9,6 +9,7 @@ lua_cases! {
         churn;
         debug;
         memory;
+        library_tables;
         memory_limit;
     }
 }

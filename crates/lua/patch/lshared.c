@@ -19,6 +19,10 @@
 ** The rule that makes this sound: a state that holds an own instance of a string never refers to the shared one. It holds at each of the
 ** steps: an own instance is found first; a shared one is only handed out, and shared code only loaded, if there is no own one.
 **
+** Tables of libraries. Every state has some tables of functions written in C that are rarely changed. Their hash nodes exist once; the
+** table of a state refers to them until it is written to, and then gets a copy. All writes to nodes come through few functions of ltable.c,
+** which look at a bit of the table that they read anyway.
+**
 ** Long strings are compared by content; any instance will do. Their hashes, which Lua computes when they are first used as a key,
 ** are computed before they are shared.
 **
@@ -476,6 +480,86 @@ LUA_API int lua_loadshared (lua_State *L, const lua_Shared *s) {
   lua_unlock(L);
   return APIstatus(status);
 }
+
+
+/*
+** {======================================================
+** Tables of libraries
+** =======================================================
+*/
+
+typedef struct lua_SharedNodes {
+  Node *node;
+  lu_byte lsizenode;
+} lua_SharedNodes;
+
+
+static int shareable (const TValue *o) {
+  return ttisstring(o) ? strisshr(tsvalue(o)) : !iscollectable(o);
+}
+
+
+/*
+** Shares the nodes of a copy of the table at the top of the stack. Returns NULL if it contains anything that is not a
+** number, boolean, short string, light userdata or C function without upvalues, if it has elements in its array, or if there is no memory.
+** May raise an error.
+*/
+LUA_API const lua_SharedNodes *lua_sharenodes (lua_State *L) {
+  Table *t = hvalue(s2v(L->top.p - 1));
+  Table *n;
+  lua_SharedNodes *s;
+  unsigned i, count = 0;
+  if (!sameseed(L) || t->asize > 0 || isdummy(t)) return NULL;
+  for (i = 0; i < sizenode(t); i++) {
+    if (!isempty(gval(gnode(t, i)))) count++;
+  }
+  n = luaH_new(L);
+  sethvalue2s(L, L->top.p, n);
+  api_incr_top(L);
+  luaH_resize(L, n, 0, count);
+  for (i = 0; i < sizenode(t); i++) {
+    Node *from = gnode(t, i);
+    TValue k, v;
+    if (isempty(gval(from))) continue;
+    getnodekey(L, &k, from);
+    v = *gval(from);
+    if (!shareable(&k) || !shareable(&v)) return NULL;
+    if (ttisstring(&k)) {
+      TString *ts = sharestring(tsvalue(&k));
+      if (ts == NULL) return NULL;
+      setsvalue(L, &k, ts);
+    }
+    if (ttisstring(&v)) {
+      TString *ts = sharestring(tsvalue(&v));
+      if (ts == NULL) return NULL;
+      setsvalue(L, &v, ts);
+    }
+    luaH_set(L, n, &k, &v);
+  }
+  s = cast(lua_SharedNodes *, take(sizeof(lua_SharedNodes)));
+  if (s == NULL) return NULL;
+  s->lsizenode = n->lsizenode;
+  s->node = cast(Node *, copy(n->node, sizenode(n) * sizeof(Node)));
+  L->top.p--;
+  return s->node == NULL ? NULL : s;
+}
+
+
+/*
+** Pushes a new table with shared nodes. The state must have the seed of the shared set. May raise an error.
+*/
+LUA_API void lua_pushsharednodes (lua_State *L, const lua_SharedNodes *s) {
+  Table *t;
+  t = luaH_new(L);
+  t->node = s->node;
+  t->lsizenode = s->lsizenode;
+  t->flags = cast_byte((t->flags & ~(maskflags | BITDUMMY)) | BITSHAREDNODES);
+  sethvalue2s(L, L->top.p, t);
+  api_incr_top(L);
+  luaC_checkGC(L);
+}
+
+/* }====================================================== */
 
 
 /* Bytes in shared objects. */

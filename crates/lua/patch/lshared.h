@@ -1,5 +1,5 @@
 /*
-** Objects that all states of the process share: prototypes of functions, and strings.
+** Objects that all states of the process share: prototypes of functions, strings, nodes of tables.
 ** See lshared.c for the design.
 */
 
@@ -11,6 +11,7 @@
 
 #include "lgc.h"
 #include "lobject.h"
+#include "lstate.h"
 
 /*
 ** In the mark of an object: no state owns it. (The bit is otherwise left to Lua's own tests.) A shared object is black and
@@ -20,6 +21,14 @@
 #define SHAREDMARK	cast_byte(bitmask(SHAREDBIT) | bitmask(BLACKBIT) | G_OLD)
 
 #define isshared(x)	testbit((x)->marked, SHAREDBIT)
+
+/*
+** In the flags of a table: its hash nodes are shared, and copied when it is first written to.
+*/
+#define BITSHAREDNODES	(1 << 7)
+#define hassharednodes(t)	((t)->flags & BITSHAREDNODES)
+
+LUAI_FUNC void luaH_ownnodes (lua_State *L, Table *t);
 
 
 /* Open addressing, never more than half full. A set that has become too small is replaced, and stays readable. */

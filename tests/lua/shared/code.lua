@@ -289,4 +289,83 @@ function case.memory_limit()
 	check.eq("refused, and in order otherwise", { skynet.call(addr, "lua") }, { 20, 200 })
 end
 
+-- The tables of the libraries are a service's own, whatever it does with them.
+local LIBRARIES = { "coroutine", "table", "os", "string", "utf8", "debug", "math", "io" }
+
+local function count(t)
+	local n = 0
+	for _, v in next, t do
+		n = n + (v ~= nil and 1 or 0)
+	end
+	return n
+end
+
+local function libraries()
+	local found = {}
+	for _, name in ipairs(LIBRARIES) do
+		local lib = _G[name]
+		found[name] = count(lib)
+		assert(package.loaded[name] == lib and getmetatable(lib) == nil and #lib == 0)
+	end
+	found.skynet = count(require "skynet")
+	return found
+end
+
+function role.libraries()
+	answer(check.show(libraries()))
+end
+
+function case.library_tables()
+	local before = libraries()
+	check.eq("functions of string", before.string, 17)
+	check.eq("methods of strings", { ("x"):rep(3), "10" + 1, -"2", getmetatable("").__index == string }, { "xxx", 11, -2, true })
+	-- A new field, a changed one, a removed one, each the first write to its table.
+	string.trim = function(s) return (s:gsub("^ +", "")) end
+	check.eq("a new method", ("  a"):trim(), "a")
+	local insert = table.insert
+	table.insert = print
+	check.ok("changed", table.insert == print and insert ~= print)
+	os.time = nil
+	check.eq("removed", { os.time, count(os) }, { nil, before.os - 1 })
+	rawset(utf8, "len", 1)
+	check.eq("rawset", { utf8.len, count(utf8) }, { 1, before.utf8 })
+	debug[1], debug[2] = "a", "b"
+	check.eq("numbers as keys", { #debug, debug[2], type(debug.traceback) }, { 2, "b", "function" })
+	-- A metatable: what exists is assigned, what does not goes to the handler.
+	local seen = {}
+	setmetatable(coroutine, { __newindex = function(_, k, v) seen[k] = v end, __index = function(_, k) return k .. "?" end })
+	coroutine.status = 5
+	coroutine.other = 6
+	check.eq("__newindex", { coroutine.status, coroutine.other, seen }, { 5, "other?", { other = 6 } })
+	setmetatable(coroutine, nil)
+	check.eq("still there", { coroutine.status, coroutine.other }, { 5, nil })
+	-- Fields may be assigned while the table is walked over.
+	local walked, exit = 0, os.exit
+	for k in pairs(os) do
+		os[k] = false
+		walked = walked + 1
+	end
+	check.eq("walk and clear", { walked, os.clock, os.exit == exit }, { before.os - 1, false, false })
+	for k in pairs(skynet) do
+		if k == "now" then
+			skynet[k] = nil
+		end
+	end
+	check.eq("skynet too", skynet.now, nil)
+	for _, mode in ipairs { "generational", "incremental" } do
+		collectgarbage(mode)
+		collectgarbage()
+		collectgarbage()
+	end
+	setmetatable(string, { __mode = "kv" })
+	collectgarbage()
+	check.eq("weak", { string.rep("x", 2), type(string.trim) }, { "xx", "nil" })
+	check.eq("nothing of it elsewhere", ask "libraries", ask "libraries")
+	before.skynet = nil
+	local other = ask "libraries"
+	for name, n in pairs(before) do
+		check.ok(name .. " elsewhere", other:find(('["%s"]=%d'):format(name, n), 1, true), other)
+	end
+end
+
 return check.main(role, case, ...)

@@ -128,12 +128,14 @@ native! {
             l.push_ref(svc.refs.skynet.get());
             return results(1);
         }
-        l.new_table(0, COMMON.len());
-        let skynet = l.top();
-        for (name, f) in COMMON {
-            l.push_function(*f);
-            l.raw_set_str(skynet, name);
+        #[cfg(feature = "shared-code")]
+        let pushed = crate::code::shared::push_skynet(l);
+        #[cfg(not(feature = "shared-code"))]
+        let pushed = false;
+        if !pushed {
+            push_common(l);
         }
+        let skynet = l.top();
         l.new_table(0, 2);
         l.push_function(index);
         l.raw_set_str(-2, "__index");
@@ -197,6 +199,15 @@ native! {
         l.push_nil();
         results(3)
     };
+}
+
+/// Pushes a table with what most services use. *raises*
+pub(crate) fn push_common(l: Lua) {
+    l.new_table(0, COMMON.len());
+    for (name, f) in COMMON {
+        l.push_function(*f);
+        l.raw_set_str(-2, name);
+    }
 }
 
 /// Adds what `COMMON` leaves out to the table at 1. *raises*

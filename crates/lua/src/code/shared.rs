@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{LazyLock, Mutex, Once, PoisonError};
+use std::sync::{LazyLock, Mutex, Once, OnceLock, PoisonError};
 
 use mlua_sys::lua55::{self as ffi, lua_State};
 
 use super::cache::{self, Code, LoadError};
-use crate::vm::lua::Lua;
+use crate::modules::coroutine;
+use crate::vm::lua::{Lua, REGISTRY};
 
 /// A Lua function without upvalues of its own but the environment, which any state can make closures of. It is immortal.
 #[derive(Clone, Copy)]
@@ -29,6 +30,10 @@ unsafe extern "C-unwind" {
     fn lua_sharefunction(l: *mut lua_State) -> *const RawFunction;
     /// Shares all short strings of the state. One thread at a time.
     fn lua_sharestrings(l: *mut lua_State) -> c_int;
+    /// Shares a copy of the hash part of the table at the top of the stack; null if that is impossible. Raises. One thread at a time.
+    fn lua_sharenodes(l: *mut lua_State) -> *const RawNodes;
+    /// Pushes a table with such a hash part, which is copied when the table is written to. Raises.
+    fn lua_pushsharednodes(l: *mut lua_State, nodes: *const RawNodes);
     /// Pushes a closure of a shared function, or an error text; the result is a status.
     fn lua_loadshared(l: *mut lua_State, function: *const RawFunction) -> c_int;
 }
@@ -76,8 +81,90 @@ pub(crate) fn load(l: Lua, function: SharedFunction) -> bool {
     unsafe { lua_loadshared(l.0, function.0) == ffi::LUA_OK }
 }
 
-/// Shares the strings that are in every state, once in the process and before the first service has a state: reserved words, names of
-/// the standard libraries and of native modules.
+/// The content of a table of native functions, for tables of all services.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedNodes(*const RawNodes);
+
+// SAFETY: what it points to never changes and is never freed.
+unsafe impl Send for SharedNodes {}
+// SAFETY: as above.
+unsafe impl Sync for SharedNodes {}
+
+#[repr(C)]
+struct RawNodes {
+    _opaque: [u8; 0],
+}
+
+impl SharedNodes {
+    /// Pushes a table with this content. *raises*
+    pub(crate) fn push(self, l: Lua) {
+        // SAFETY: the pointer came from `lua_sharenodes`; states of services have the seed that was used there.
+        unsafe { lua_pushsharednodes(l.0, self.0) }
+    }
+
+    /// The content of the table on top of the stack. *raises*
+    fn of_top(l: Lua) -> Option<SharedNodes> {
+        // SAFETY: called by `fill` only, which runs once.
+        let nodes = unsafe { lua_sharenodes(l.0) };
+        (!nodes.is_null()).then_some(SharedNodes(nodes))
+    }
+}
+
+/// Tables that every service has.
+#[derive(Default)]
+struct Common {
+    libraries: [Option<SharedNodes>; LIBRARIES.len()],
+    /// The metatable of strings without `__index`.
+    strings: Option<SharedNodes>,
+    skynet: Option<SharedNodes>,
+}
+
+static COMMON: OnceLock<Common> = OnceLock::new();
+
+/// Standard libraries that consist of functions without upvalues.
+const LIBRARIES: [&str; 6] = ["coroutine", "table", "os", "string", "utf8", "debug"];
+
+/// Opens the standard libraries in the state of a service. *raises*
+pub(crate) fn open_libraries(l: Lua) {
+    let ready = COMMON.get().and_then(|common| {
+        let libraries = common.libraries.iter().all(Option::is_some);
+        common.strings.filter(|_| libraries).map(|strings| (&common.libraries, strings))
+    });
+    let Some((libraries, strings)) = ready else {
+        // SAFETY: opens the standard libraries in a fresh state.
+        unsafe { ffi::luaL_openlibs(l.0) };
+        return coroutine::install(l);
+    };
+    let others = ffi::LUA_GLIBK | ffi::LUA_LOADLIBK | ffi::LUA_IOLIBK | ffi::LUA_MATHLIBK;
+    // SAFETY: as above.
+    unsafe { ffi::luaL_openselectedlibs(l.0, others, 0) };
+    l.get_field(REGISTRY, c"_LOADED");
+    l.raw_geti(REGISTRY, ffi::LUA_RIDX_GLOBALS as i64);
+    for (name, nodes) in LIBRARIES.iter().zip(libraries.iter().flatten()) {
+        nodes.push(l);
+        l.push_value(-1);
+        l.raw_set_str(-3, name);
+        l.raw_set_str(-3, name);
+    }
+    l.push_str("");
+    strings.push(l);
+    l.get_global(c"string");
+    l.raw_set_str(-2, "__index");
+    l.set_metatable(-2);
+    l.pop(3);
+}
+
+/// Pushes the table of the module `skynet` before anything is added to it; false if there is none. *raises*
+pub(crate) fn push_skynet(l: Lua) -> bool {
+    let nodes = COMMON.get().and_then(|common| common.skynet);
+    if let Some(nodes) = nodes {
+        nodes.push(l);
+    }
+    nodes.is_some()
+}
+
+/// Shares what is in every state, once in the process and before the first service has a state: reserved words, names of
+/// the standard libraries and of native modules, and the tables of libraries.
 pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -88,27 +175,48 @@ pub(crate) fn prepare() {
         l.gc(ffi::LUA_GCSTOP);
         // The parser settles which words are reserved.
         l.load(b"", c"=", c"t");
-        // SAFETY: a state of this thread with default settings, closed here. Running out of memory, which would be an error outside any
-        // protected call, is caught by `pcall`.
-        unsafe {
-            l.push_function(fill);
-            if l.pcall(0, 0, 0) == ffi::LUA_OK {
-                lua_sharestrings(l.0);
-            }
-            ffi::lua_close(l.0);
+        let mut common = Common::default();
+        l.push_function(fill);
+        l.push_pointer((&raw mut common).cast());
+        if l.pcall(1, 0, 0) == ffi::LUA_OK {
+            // SAFETY: the lock keeps other threads out.
+            unsafe { lua_sharestrings(l.0) };
+            let _ = COMMON.set(common);
         }
+        // SAFETY: a state of this thread, from which everything has been copied.
+        unsafe { ffi::lua_close(l.0) };
     });
 }
 
 crate::vm::native::native! {
-    /// Makes the strings that services are going to need.
+    /// `fill(common as light userdata)`: makes the strings and the tables that services are going to need.
     fill = |l| {
+        // SAFETY: `prepare` passes what is on its stack, which outlives this protected call.
+        let common = unsafe { &mut *l.userdata(1).cast::<Common>() };
         // SAFETY: opens the standard libraries in a fresh state.
         unsafe { ffi::luaL_openlibs(l.0) };
+        coroutine::install(l);
         for name in crate::modules::common_strings() {
             l.push_str(name);
             l.pop(1);
         }
+        l.get_field(REGISTRY, c"_LOADED");
+        let loaded = l.top();
+        for (name, nodes) in LIBRARIES.iter().zip(&mut common.libraries) {
+            l.push_str(name);
+            l.raw_get(loaded);
+            *nodes = SharedNodes::of_top(l);
+            l.set_top(loaded);
+        }
+        l.push_str("");
+        // SAFETY: pushes the metatable, which the library has just set.
+        unsafe { ffi::lua_getmetatable(l.0, -1) };
+        l.push_nil();
+        l.raw_set_str(-2, "__index");
+        common.strings = SharedNodes::of_top(l);
+        l.set_top(loaded);
+        crate::api::push_common(l);
+        common.skynet = SharedNodes::of_top(l);
         crate::vm::native::results(0)
     };
 }

@@ -48,6 +48,16 @@ fn push_weak_table(l: Lua, name: &std::ffi::CStr) {
     l.set_field(REGISTRY, name);
 }
 
+/// Replaces `coroutine.resume` and `wrap` of the standard library by those that know about suspensions by the dispatcher. *raises*
+pub(crate) fn install(l: Lua) {
+    l.get_global(c"coroutine");
+    l.push_function(resume);
+    l.set_field(-2, c"resume");
+    l.push_function(wrap);
+    l.set_field(-2, c"wrap");
+    l.pop(1);
+}
+
 /// `table[coroutine at i] = top`, pops it. *raises*
 pub(super) fn set_in(l: Lua, name: &std::ffi::CStr, i: c_int) {
     let i = l.abs(i);

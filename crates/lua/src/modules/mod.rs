@@ -90,8 +90,7 @@ pub(crate) fn common_strings() -> impl Iterator<Item = &'static str> {
         .chain(OTHERS.iter().copied())
 }
 
-/// Sets a fresh state up for a service: the dispatcher's references, and `coroutine.resume` and `wrap`, which know about
-/// suspensions by the dispatcher. *raises*
+/// Sets a fresh state up for a service: the dispatcher's references. *raises*
 pub(crate) fn prepare(l: Lua) -> Result<(), Fault> {
     let svc = Svc::of(l).ok_or("no service")?;
     for (cell, name) in [
@@ -106,12 +105,6 @@ pub(crate) fn prepare(l: Lua) -> Result<(), Fault> {
         l.new_table(0, 0);
         cell.set(l.make_ref());
     }
-    l.get_global(c"coroutine");
-    l.push_function(coroutine::resume);
-    l.set_field(-2, c"resume");
-    l.push_function(coroutine::wrap);
-    l.set_field(-2, c"wrap");
-    l.pop(1);
     Ok(())
 }
 

@@ -158,11 +158,16 @@ native! {
         // SAFETY: `boot` passes the plan on its stack, which outlives this protected call.
         let plan = unsafe { &mut *l.userdata(1).cast::<Plan>() };
         l.set_top(0);
-        // SAFETY: opens the standard libraries in a fresh state; the registry field keeps LUA_* variables out.
-        unsafe {
-            l.push_bool(true);
-            l.set_field(REGISTRY, c"LUA_NOENV");
-            ffi::luaL_openlibs(l.0);
+        // LUA_* variables are kept out.
+        l.push_bool(true);
+        l.set_field(REGISTRY, c"LUA_NOENV");
+        #[cfg(feature = "shared-code")]
+        crate::code::shared::open_libraries(l);
+        #[cfg(not(feature = "shared-code"))]
+        {
+            // SAFETY: opens the standard libraries in a fresh state.
+            unsafe { ffi::luaL_openlibs(l.0) };
+            modules::coroutine::install(l);
         }
         let cx = std::sync::Arc::as_ptr(&svc.cx).cast_mut().cast();
         l.push_pointer(cx);
