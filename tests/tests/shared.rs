@@ -12,4 +12,21 @@ lua_cases! {
         library_tables;
         memory_limit;
     }
+    "shared/sharetable" {
+        load_and_read;
+        no_changes;
+        what_can_be_shared => |out| {
+            out.has("Not a table, it's a number.")
+                .has("Can't share metatable")
+                .has("Invalid function with upvalue")
+                .has("Invalid type [userdata]")
+                .has("(Type invalid)");
+        };
+        strings_are_one;
+        update;
+        versions => |out| {
+            out.has("Delete a version (userdata: ");
+        };
+        churn_of_versions;
+    }
 }

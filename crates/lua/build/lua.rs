@@ -10,7 +10,7 @@ use std::{env, fs, io, panic};
 const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
-const OWN: [&str; 2] = ["patch/lshared.c", "patch/lshared.h"];
+const OWN: [&str; 3] = ["patch/lshared.c", "patch/lshared.h", "patch/lsharedtable.c"];
 /// A folder with Lua's sources, for builds that rewrite the paths of their compiler.
 const OVERRIDE: &str = "SKYNET_LUA_SOURCE";
 

@@ -58,48 +58,71 @@ _Atomic(SharedSet *) luaS_shared = NULL;
 
 static SharedSet *longstrings = NULL;  /* for the writer only */
 static unsigned int sharedseed;
-static size_t sharedbytes = 0;
 
 
 /*
 ** {======================================================
-** Memory: pieces of large chunks; nothing is given back
+** Memory: pieces of large chunks
 ** =======================================================
 */
 
 #define CHUNKSIZE	(64 * 1024)
 
 typedef struct Chunk {
-  struct Chunk *previous;  /* keeps all chunks reachable, for leak checkers */
+  struct Chunk *previous;  /* also keeps all chunks reachable, for leak checkers */
 } Chunk;
 
-static Chunk *chunks = NULL;
-static char *nextfree = NULL;
-static size_t bytesleft = 0;
+static SharedArena forever;  /* nothing of it is given back */
+
+/* where functions and long strings go */
+static SharedArena *arena = &forever;
 
 
 /* NULL if there is no memory. */
-static void *take (size_t size) {
-  void *p;
+static void *takefrom (SharedArena *a, size_t size) {
+  char *p;
   size = (size + 15) & ~(size_t)15;
-  if (size > bytesleft) {
-    size_t want = (size > CHUNKSIZE / 4 ? size : CHUNKSIZE - sizeof(Chunk)) + 16;
-    Chunk *c = cast(Chunk *, malloc(sizeof(Chunk) + want));
+  if (size > a->left) {
+    int alone = size > CHUNKSIZE / 4;
+    size_t want = alone ? size : CHUNKSIZE - sizeof(Chunk) - 16;
+    Chunk *c = cast(Chunk *, malloc(sizeof(Chunk) + 16 + want));
     if (c == NULL) return NULL;
-    c->previous = chunks;
-    chunks = c;
-    p = cast(void *, ((size_t)(c + 1) + 15) & ~(size_t)15);
-    sharedbytes += size;
-    if (size > CHUNKSIZE / 4) return p;  /* a chunk of its own */
-    nextfree = cast_charp(p) + size;
-    bytesleft = want - 16 - size;
-    return p;
+    c->previous = cast(Chunk *, a->chunks);
+    a->chunks = c;
+    p = cast_charp(((size_t)(c + 1) + 15) & ~(size_t)15);
+    if (!alone) {
+      a->next = p + size;
+      a->left = want - size;
+    }
   }
-  p = nextfree;
-  nextfree += size;
-  bytesleft -= size;
-  sharedbytes += size;
+  else {
+    p = a->next;
+    a->next += size;
+    a->left -= size;
+  }
+  a->size += size;
   return p;
+}
+
+
+void *luaS_take (size_t size) {
+  return takefrom(arena, size);
+}
+
+
+/* Until the next call, what is shared lives as long as 'a'; NULL: for ever. */
+void luaS_usearena (SharedArena *a) {
+  arena = (a == NULL) ? &forever : a;
+}
+
+
+void luaS_freearena (SharedArena *a) {
+  Chunk *c = cast(Chunk *, a->chunks);
+  while (c != NULL) {
+    Chunk *previous = c->previous;
+    free(c);
+    c = previous;
+  }
 }
 
 /* }====================================================== */
@@ -112,7 +135,7 @@ static void *take (size_t size) {
 */
 
 static SharedSet *newset (unsigned int slots) {
-  SharedSet *s = cast(SharedSet *, take(sizeof(SharedSet) + slots * sizeof(TString *)));
+  SharedSet *s = cast(SharedSet *, takefrom(&forever, sizeof(SharedSet) + slots * sizeof(TString *)));
   unsigned int i;
   if (s == NULL) return NULL;
   s->mask = slots - 1;
@@ -149,8 +172,8 @@ static SharedSet *roomfor1 (SharedSet *s) {
 }
 
 
-static TString *newshared (TString *from, size_t size) {
-  TString *ts = cast(TString *, take(size));
+static TString *newshared (SharedArena *a, TString *from, size_t size) {
+  TString *ts = cast(TString *, takefrom(a, size));
   if (ts == NULL) return NULL;
   ts->next = NULL;
   ts->tt = from->tt;
@@ -169,7 +192,7 @@ static TString *shareshort (TString *from) {
   if (ts != NULL) return ts;
   old = atomic_load_explicit(&luaS_shared, memory_order_relaxed);
   s = roomfor1(old);
-  if (s == NULL || (ts = newshared(from, sizestrshr(l))) == NULL) return NULL;
+  if (s == NULL || (ts = newshared(&forever, from, sizestrshr(l))) == NULL) return NULL;
   ts->u.hnext = NULL;
   memcpy(rawgetshrstr(ts), getshrstr(from), l + 1);
   insert(s, ts);
@@ -184,31 +207,34 @@ static TString *sharelong (TString *from) {
   unsigned int h = luaS_hashlongstr(from);
   unsigned int i;
   TString *ts;
-  SharedSet *s = roomfor1(longstrings);
-  if (s == NULL) return NULL;
-  longstrings = s;
-  for (i = h; (ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed)) != NULL; i++) {
-    if (ts->hash == h && luaS_eqstr(ts, from)) return ts;
+  SharedSet *s = NULL;
+  if (arena == &forever) {
+    s = roomfor1(longstrings);
+    if (s == NULL) return NULL;
+    longstrings = s;
+    for (i = h; (ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed)) != NULL; i++) {
+      if (ts->hash == h && luaS_eqstr(ts, from)) return ts;
+    }
   }
-  ts = newshared(from, luaS_sizelngstr(l, LSTRREG));
+  ts = newshared(arena, from, luaS_sizelngstr(l, LSTRREG));
   if (ts == NULL) return NULL;
   ts->shrlen = LSTRREG;
   ts->u.lnglen = l;
   ts->contents = cast_charp(ts) + offsetof(TString, falloc);
   memcpy(ts->contents, getlngstr(from), l + 1);
-  insert(s, ts);
+  if (s != NULL) insert(s, ts);
   return ts;
 }
 
 
-static TString *sharestring (TString *from) {
-  if (isshared(from)) return from;
+TString *luaS_share (TString *from) {
+  if (isshared(from) && (strisshr(from) || arena == &forever)) return from;
   return strisshr(from) ? shareshort(from) : sharelong(from);
 }
 
 
 /* Sets the seed of the shared set to that of the first state that shares something; 0 if this state has another one. */
-static int sameseed (lua_State *L) {
+int luaS_sameseed (lua_State *L) {
   if (atomic_load_explicit(&luaS_shared, memory_order_relaxed) == NULL)
     sharedseed = G(L)->seed;
   return G(L)->seed == sharedseed;
@@ -221,7 +247,7 @@ static int sameseed (lua_State *L) {
 LUA_API int lua_sharestrings (lua_State *L) {
   stringtable *tb = &G(L)->strt;
   int i;
-  if (!sameseed(L)) return 0;
+  if (!luaS_sameseed(L)) return 0;
   for (i = 0; i < tb->size; i++) {
     TString *ts;
     for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext) {
@@ -248,7 +274,7 @@ typedef struct lua_Shared {
 } lua_Shared;
 
 
-static int byaddress (const void *a, const void *b) {
+int luaS_byaddress (const void *a, const void *b) {
   const TString *x = *cast(TString *const *, a);
   const TString *y = *cast(TString *const *, b);
   return (x > y) - (x < y);
@@ -256,7 +282,7 @@ static int byaddress (const void *a, const void *b) {
 
 
 static void *copy (const void *from, size_t size) {
-  void *to = take(size ? size : 1);
+  void *to = luaS_take(size ? size : 1);
   if (to != NULL && size > 0) memcpy(to, from, size);
   return to;
 }
@@ -265,12 +291,12 @@ static void *copy (const void *from, size_t size) {
 /* The shared copy of a string that may be missing; clears '*ok' if there is no memory. */
 static TString *sharename (TString *name, int *ok) {
   TString *ts = NULL;
-  if (name != NULL && (ts = sharestring(name)) == NULL) *ok = 0;
+  if (name != NULL && (ts = luaS_share(name)) == NULL) *ok = 0;
   return ts;
 }
 
 
-static Proto *shareproto (lua_State *L, const Proto *f) {
+Proto *luaS_shareproto (lua_State *L, const Proto *f) {
   int i, ok = 1;
   Proto *n = cast(Proto *, copy(f, sizeof(Proto)));
   if (n == NULL) return NULL;
@@ -299,14 +325,14 @@ static Proto *shareproto (lua_State *L, const Proto *f) {
   for (i = 0; i < f->sizelocvars; i++)
     n->locvars[i].varname = sharename(f->locvars[i].varname, &ok);
   for (i = 0; i < f->sizep; i++) {
-    if ((n->p[i] = shareproto(L, f->p[i])) == NULL) ok = 0;
+    if ((n->p[i] = luaS_shareproto(L, f->p[i])) == NULL) ok = 0;
   }
   return ok ? n : NULL;
 }
 
 
 /* Collects the short strings among the constants into 'list' (which may be NULL) and counts them. */
-static size_t constants (const Proto *f, TString **list, size_t n) {
+size_t luaS_constants (const Proto *f, TString **list, size_t n) {
   int i;
   for (i = 0; i < f->sizek; i++) {
     if (ttisshrstring(&f->k[i])) {
@@ -315,7 +341,7 @@ static size_t constants (const Proto *f, TString **list, size_t n) {
     }
   }
   for (i = 0; i < f->sizep; i++)
-    n = constants(f->p[i], list, n);
+    n = luaS_constants(f->p[i], list, n);
   return n;
 }
 
@@ -328,16 +354,16 @@ LUA_API const lua_Shared *lua_sharefunction (lua_State *L) {
   const TValue *o = s2v(L->top.p - 1);
   lua_Shared *s;
   size_t i, n;
-  if (!ttisLclosure(o) || !sameseed(L)) return NULL;
-  s = cast(lua_Shared *, take(sizeof(lua_Shared)));
+  if (!ttisLclosure(o) || !luaS_sameseed(L)) return NULL;
+  s = cast(lua_Shared *, luaS_take(sizeof(lua_Shared)));
   if (s == NULL) return NULL;
-  s->main = shareproto(L, clLvalue(o)->p);
+  s->main = luaS_shareproto(L, clLvalue(o)->p);
   if (s->main == NULL) return NULL;
-  n = constants(s->main, NULL, 0);
-  s->strings = cast(TString **, take((n + 1) * sizeof(TString *)));
+  n = luaS_constants(s->main, NULL, 0);
+  s->strings = cast(TString **, luaS_take((n + 1) * sizeof(TString *)));
   if (s->strings == NULL) return NULL;
-  constants(s->main, s->strings, 0);
-  qsort(s->strings, n, sizeof(TString *), byaddress);
+  luaS_constants(s->main, s->strings, 0);
+  qsort(s->strings, n, sizeof(TString *), luaS_byaddress);
   s->nstrings = 0;
   for (i = 0; i < n; i++) {
     if (i == 0 || s->strings[i] != s->strings[i - 1])
@@ -361,13 +387,13 @@ static TString *owninstance (lua_State *L, const TString *shared) {
 }
 
 
-/* Does this state have own instances of the file's strings? */
-static int hasown (lua_State *L, const lua_Shared *s) {
+/* Does this state have own instances of these strings? They are in the order of their addresses. */
+int luaS_hasown (lua_State *L, TString *const *strings, unsigned int nstrings) {
   stringtable *tb = &G(L)->strt;
   unsigned int i;
-  if (cast_uint(tb->nuse) >= s->nstrings) {
-    for (i = 0; i < s->nstrings; i++) {
-      if (owninstance(L, s->strings[i]) != NULL) return 1;
+  if (cast_uint(tb->nuse) >= nstrings) {
+    for (i = 0; i < nstrings; i++) {
+      if (owninstance(L, strings[i]) != NULL) return 1;
     }
     return 0;
   }
@@ -375,7 +401,7 @@ static int hasown (lua_State *L, const lua_Shared *s) {
     TString *ts;
     for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext) {
       TString *shared = luaS_findshared(getshrstr(ts), cast_sizet(ts->shrlen), ts->hash);
-      if (shared != NULL && bsearch(&shared, s->strings, s->nstrings, sizeof(TString *), byaddress))
+      if (shared != NULL && bsearch(&shared, strings, nstrings, sizeof(TString *), luaS_byaddress))
         return 1;
     }
   }
@@ -449,7 +475,7 @@ static void f_load (lua_State *L, void *ud) {
   LClosure *cl;
   if (G(L)->seed != sharedseed)
     p = localize(L, p, 1);
-  else if (hasown(L, s))
+  else if (luaS_hasown(L, s->strings, s->nstrings))
     p = localize(L, p, 0);
   luaD_checkstack(L, 1);
   cl = luaF_newLclosure(L, p->sizeupvalues);
@@ -509,7 +535,7 @@ LUA_API const lua_SharedNodes *lua_sharenodes (lua_State *L) {
   Table *n;
   lua_SharedNodes *s;
   unsigned i, count = 0;
-  if (!sameseed(L) || t->asize > 0 || isdummy(t)) return NULL;
+  if (!luaS_sameseed(L) || t->asize > 0 || isdummy(t)) return NULL;
   for (i = 0; i < sizenode(t); i++) {
     if (!isempty(gval(gnode(t, i)))) count++;
   }
@@ -525,18 +551,18 @@ LUA_API const lua_SharedNodes *lua_sharenodes (lua_State *L) {
     v = *gval(from);
     if (!shareable(&k) || !shareable(&v)) return NULL;
     if (ttisstring(&k)) {
-      TString *ts = sharestring(tsvalue(&k));
+      TString *ts = luaS_share(tsvalue(&k));
       if (ts == NULL) return NULL;
       setsvalue(L, &k, ts);
     }
     if (ttisstring(&v)) {
-      TString *ts = sharestring(tsvalue(&v));
+      TString *ts = luaS_share(tsvalue(&v));
       if (ts == NULL) return NULL;
       setsvalue(L, &v, ts);
     }
     luaH_set(L, n, &k, &v);
   }
-  s = cast(lua_SharedNodes *, take(sizeof(lua_SharedNodes)));
+  s = cast(lua_SharedNodes *, luaS_take(sizeof(lua_SharedNodes)));
   if (s == NULL) return NULL;
   s->lsizenode = n->lsizenode;
   s->node = cast(Node *, copy(n->node, sizenode(n) * sizeof(Node)));
@@ -557,14 +583,6 @@ LUA_API void lua_pushsharednodes (lua_State *L, const lua_SharedNodes *s) {
   sethvalue2s(L, L->top.p, t);
   api_incr_top(L);
   luaC_checkGC(L);
-}
-
-/* }====================================================== */
-
-
-/* Bytes in shared objects. */
-LUA_API size_t lua_sharedsize (void) {
-  return sharedbytes;
 }
 
 /* }====================================================== */

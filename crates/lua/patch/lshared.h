@@ -31,6 +31,45 @@
 LUAI_FUNC void luaH_ownnodes (lua_State *L, Table *t);
 
 
+/*
+** Tables that are shared as a whole (lsharedtable.c). They have a variant tag of their own, so that every fast path of the VM takes
+** them for something else than a table.
+*/
+#define LUA_VSHRTAB	makevariant(LUA_TTABLE, 1)
+
+#define ttissharedtable(o)	checktag((o), ctb(LUA_VSHRTAB))
+
+#define setsharedtable(o,x)  \
+  { TValue *io = (o); Table *x_ = (x); \
+    val_(io).gc = obj2gco(x_); settt_(io, ctb(LUA_VSHRTAB)); }
+
+/* The elements 1..n, and only these, are in the array. */
+#define sharedlen(t)	((t)->asize)
+
+/* A forwarded string is about to be collected; all references to it have been replaced. */
+#define FORWARDED	0xff
+#define isforwarded(ts)	((ts)->extra == FORWARDED)
+
+
+/* Memory for shared objects. */
+typedef struct SharedArena {
+  void *chunks;
+  char *next;
+  size_t left;
+  size_t size;
+} SharedArena;
+
+LUAI_FUNC void *luaS_take (size_t size);
+LUAI_FUNC void luaS_usearena (SharedArena *a);
+LUAI_FUNC void luaS_freearena (SharedArena *a);
+LUAI_FUNC TString *luaS_share (TString *from);
+LUAI_FUNC Proto *luaS_shareproto (lua_State *L, const Proto *f);
+LUAI_FUNC size_t luaS_constants (const Proto *f, TString **list, size_t n);
+LUAI_FUNC int luaS_byaddress (const void *a, const void *b);
+LUAI_FUNC int luaS_sameseed (lua_State *L);
+LUAI_FUNC int luaS_hasown (lua_State *L, TString *const *strings, unsigned int nstrings);
+
+
 /* Open addressing, never more than half full. A set that has become too small is replaced, and stays readable. */
 typedef struct SharedSet {
   unsigned int mask;  /* number of slots - 1 */

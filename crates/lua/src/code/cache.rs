@@ -162,7 +162,7 @@ pub(crate) fn os_text(e: &std::io::Error) -> String {
 }
 
 /// A byte-order mark and a first line that begins with `#` are not Lua.
-fn strip_first_line(source: &[u8]) -> &[u8] {
+pub(crate) fn strip_first_line(source: &[u8]) -> &[u8] {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     if source.first() != Some(&b'#') {
         return source;
@@ -191,14 +191,20 @@ fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> 
 }
 
 /// A state of its own with a function on its stack: what goes wrong there, memory included, touches no service.
-struct Scratch(Lua);
+pub(crate) struct Scratch(Lua);
 
 impl Scratch {
-    fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Scratch, LoadError> {
+    pub(crate) fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Scratch, LoadError> {
         let scratch = Scratch(new_scratch_state().ok_or(LoadError::Compile(NO_MEMORY.to_vec()))?);
         let status = scratch.0.load(source, &c_text(chunk_name), c"bt");
         scratch.check(status)?;
         Ok(scratch)
+    }
+
+    /// The state, as long as this lives.
+    #[cfg(feature = "shared-code")]
+    pub(crate) fn state(&self) -> Lua {
+        self.0
     }
 
     fn check(&self, status: c_int) -> Result<(), LoadError> {

@@ -1,7 +1,7 @@
 //! Functions and strings that all Lua states of the process share; the mechanism is described in `patch/lshared.c`.
 
 use std::collections::HashMap;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_char, c_int};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, Once, OnceLock, PoisonError};
 
@@ -34,6 +34,19 @@ unsafe extern "C-unwind" {
     fn lua_sharenodes(l: *mut lua_State) -> *const RawNodes;
     /// Pushes a table with such a hash part, which is copied when the table is written to. Raises.
     fn lua_pushsharednodes(l: *mut lua_State, nodes: *const RawNodes);
+    /// Shares a copy of the table at the top of the stack. Null if that is impossible; `error` is why, with `%s` for `kind`. One thread
+    /// at a time.
+    fn lua_sharetable(
+        l: *mut lua_State,
+        error: *mut *const c_char,
+        kind: *mut *const c_char,
+    ) -> *mut RawTable;
+    fn lua_freesharedtable(table: *mut RawTable);
+    fn lua_sharedtablesize(table: *const RawTable) -> usize;
+    /// Pushes the table; 0 if this state has another seed.
+    fn lua_opensharedtable(l: *mut lua_State, table: *const RawTable) -> c_int;
+    /// Exchanges all references to one table, and what is inside, for another; both on top of the stack. 0: out of memory.
+    fn lua_exchangesharedtable(l: *mut lua_State) -> c_int;
     /// Pushes a closure of a shared function, or an error text; the result is a status.
     fn lua_loadshared(l: *mut lua_State, function: *const RawFunction) -> c_int;
 }
@@ -110,6 +123,61 @@ impl SharedNodes {
     }
 }
 
+/// A table that can be read by any state as long as it lives.
+pub(crate) struct SharedTable(*mut RawTable);
+
+// SAFETY: what it points to does not change until it is dropped.
+unsafe impl Send for SharedTable {}
+// SAFETY: as above.
+unsafe impl Sync for SharedTable {}
+
+#[repr(C)]
+struct RawTable {
+    _opaque: [u8; 0],
+}
+
+impl SharedTable {
+    /// Shares a copy of the table on top of the stack, or says why not.
+    pub(crate) fn new(l: Lua) -> Result<SharedTable, String> {
+        prepare();
+        let _only = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut error, mut kind) = (c"".as_ptr(), c"".as_ptr());
+        // SAFETY: the lock keeps other threads out.
+        let table = unsafe { lua_sharetable(l.0, &mut error, &mut kind) };
+        if table.is_null() {
+            // SAFETY: both are static texts.
+            let text = |p| unsafe { CStr::from_ptr(p) }.to_string_lossy();
+            return Err(text(error).replace("%s", &text(kind)));
+        }
+        Ok(SharedTable(table))
+    }
+
+    /// Pushes the table; false if this state can't have it. Needs one place on the stack. The table has to outlive the state.
+    pub(crate) fn push(&self, l: Lua) -> bool {
+        // SAFETY: alive as long as `self`, and held by the service from then on.
+        unsafe { lua_opensharedtable(l.0, self.0) != 0 }
+    }
+
+    /// Pops two tables and exchanges all references to the lower one for the other. False if memory ran out.
+    pub(crate) fn exchange(l: Lua) -> bool {
+        // SAFETY: looks at the two tables on the stack.
+        unsafe { lua_exchangesharedtable(l.0) != 0 }
+    }
+
+    /// Bytes.
+    pub(crate) fn size(&self) -> usize {
+        // SAFETY: alive as long as `self`.
+        unsafe { lua_sharedtablesize(self.0) }
+    }
+}
+
+impl Drop for SharedTable {
+    fn drop(&mut self) {
+        // SAFETY: states that have opened it hold a reference until they are closed.
+        unsafe { lua_freesharedtable(self.0) }
+    }
+}
+
 /// Tables that every service has.
 #[derive(Default)]
 struct Common {
@@ -128,7 +196,10 @@ const LIBRARIES: [&str; 6] = ["coroutine", "table", "os", "string", "utf8", "deb
 pub(crate) fn open_libraries(l: Lua) {
     let ready = COMMON.get().and_then(|common| {
         let libraries = common.libraries.iter().all(Option::is_some);
-        common.strings.filter(|_| libraries).map(|strings| (&common.libraries, strings))
+        common
+            .strings
+            .filter(|_| libraries)
+            .map(|strings| (&common.libraries, strings))
     });
     let Some((libraries, strings)) = ready else {
         // SAFETY: opens the standard libraries in a fresh state.

@@ -11,6 +11,8 @@ pub(crate) mod memory;
 pub(crate) mod multicast;
 pub(crate) mod profile;
 pub(crate) mod sharedata;
+#[cfg(feature = "shared-code")]
+pub(crate) mod sharetable;
 pub(crate) mod socket;
 pub(crate) mod sproto;
 pub(crate) mod stm;
@@ -37,6 +39,8 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
     ("skynet.sharedata.core", sharedata::open),
+    #[cfg(feature = "shared-code")]
+    ("skynet.sharetable.core", sharetable::open),
     ("skynet.socketdriver", socket::driver::open),
     ("skynet.stm", stm::open),
     ("sproto.core", sproto::open),

@@ -149,6 +149,9 @@ pub(crate) struct Tables {
     pub(crate) errors: Vec<Vec<u8>>,
     /// Bytecode that this state's functions point into.
     pub(crate) code: Vec<Arc<Image>>,
+    /// Shared tables that this state may refer to.
+    #[cfg(feature = "shared-code")]
+    pub(crate) versions: crate::modules::sharetable::Opened,
     pub(crate) profile: crate::modules::profile::Profile,
     pub(crate) packages: crate::modules::multicast::Held,
     /// The debug console that this service has opened.

@@ -1,0 +1,195 @@
+//! `skynet.sharetable.core`: tables that all services read, without copies; the mechanism is described in `patch/lsharedtable.c`.
+//!
+//! A version is held by the service that keeps the names, through a pointer that owns a reference, and by every state that has
+//! opened it, until that state is closed. So no state can come upon a version that is gone, whatever the messages say.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use mlua_sys::lua55::{self as ffi, lua_CFunction};
+
+use super::push_functions;
+use crate::api::service;
+use crate::code::cache::{Scratch, os_text, strip_first_line};
+use crate::code::shared::SharedTable;
+use crate::vm::lua::{Lua, Type};
+use crate::vm::native::{Fault, Outcome, native, results};
+
+const FUNCTIONS: &[(&str, lua_CFunction)] = &[
+    ("fromfile", from_file),
+    ("fromstring", from_string),
+    ("fromtable", from_table),
+    ("open", open_version),
+    ("release", release),
+    ("size", size),
+    ("update", update),
+];
+
+/// Versions that a state has opened.
+pub(crate) type Opened = Vec<Arc<SharedTable>>;
+
+fn version<'a>(l: Lua, i: c_int) -> Result<&'a SharedTable, Fault> {
+    match l.kind(i) {
+        Type::LightUserdata if !l.userdata(i).is_null() => {
+            // SAFETY: a pointer of this module, whose reference has not been given back; see the top.
+            Ok(unsafe { &*l.userdata(i).cast::<SharedTable>() })
+        }
+        _ => Err(Fault::Argument(i, "shared table expected".into())),
+    }
+}
+
+/// Runs a chunk with the arguments from `first` on, and shares the table that it returns.
+fn run(l: Lua, source: &[u8], chunk_name: &str, first: c_int) -> Result<Arc<SharedTable>, Fault> {
+    for i in first..=l.top() {
+        match l.kind(i) {
+            Type::Boolean | Type::Number | Type::LightUserdata => {}
+            // SAFETY: a look at the function, which has no second upvalue if it has no first one.
+            Type::Function => unsafe {
+                if l.c_function(i).is_none() || !ffi::lua_getupvalue(l.0, i, 1).is_null() {
+                    return Err(Fault::Argument(i, "Only support light C function".into()));
+                }
+            },
+            _ => return Err(Fault::Argument(i, "Type invalid".into())),
+        }
+    }
+    let raised = |text: Vec<u8>| Fault::Plain(String::from_utf8_lossy(&text).into_owned().into());
+    let scratch = Scratch::compile(source, chunk_name.as_bytes()).map_err(|e| raised(e.text()))?;
+    let own = scratch.state();
+    own.push_function(open_libraries);
+    let mut status = own.pcall(0, 0, 0);
+    if status == ffi::LUA_OK {
+        let n = l.top() - first + 1;
+        if !own.check_stack(n + 1) {
+            return Err("too many arguments".into());
+        }
+        for i in first..=l.top() {
+            match l.kind(i) {
+                Type::Boolean => own.push_bool(l.bool(i)),
+                Type::Number if l.is_integer(i) => own.push_int(l.int(i).unwrap_or(0)),
+                Type::Number => own.push_float(l.float(i).unwrap_or(0.0)),
+                Type::LightUserdata => own.push_pointer(l.userdata(i)),
+                _ => match l.c_function(i) {
+                    Some(f) => own.push_function(f),
+                    None => own.push_nil(),
+                },
+            }
+        }
+        status = own.pcall(n, 1, 0);
+    }
+    if status != ffi::LUA_OK {
+        return Err(raised(own.bytes(-1).unwrap_or(b"error object").to_vec()));
+    }
+    share(own)
+}
+
+/// Shares the table on top of the stack of any state.
+fn share(l: Lua) -> Result<Arc<SharedTable>, Fault> {
+    if l.kind(-1) != Type::Table {
+        return Err(Fault::Plain(
+            format!("Not a table, it's a {}.", l.type_name(-1)).into(),
+        ));
+    }
+    SharedTable::new(l)
+        .map(Arc::new)
+        .map_err(|text| Fault::Plain(text.into()))
+}
+
+fn push(l: Lua, version: Arc<SharedTable>) -> Outcome {
+    l.push_pointer(Arc::into_raw(version).cast_mut().cast());
+    results(1)
+}
+
+native! {
+    open = |l| {
+        push_functions(l, FUNCTIONS);
+        results(1)
+    };
+
+    open_libraries = |l| {
+        // SAFETY: opens the standard libraries in a fresh state.
+        unsafe { ffi::luaL_openlibs(l.0) };
+        results(0)
+    };
+
+    /// `fromfile(name, ...)`: runs a file with these arguments
+    from_file = |l| {
+        let Some(file) = l.bytes(1) else {
+            return Err(Fault::Argument(1, "file name expected".into()));
+        };
+        let file = String::from_utf8_lossy(file);
+        let source = std::fs::read(&*file)
+            .map_err(|e| Fault::Plain(format!("cannot open {file}: {}", os_text(&e)).into()))?;
+        let version = run(l, strip_first_line(&source), &format!("@{file}"), 2)?;
+        push(l, version)
+    };
+
+    /// `fromstring(name, source, ...)`: runs Lua source
+    from_string = |l| {
+        let (Some(name), Some(source)) = (l.bytes(1), l.bytes(2)) else {
+            return Err(Fault::Argument(2, "source expected".into()));
+        };
+        let version = run(l, source, &format!("={}", String::from_utf8_lossy(name)), 3)?;
+        push(l, version)
+    };
+
+    /// `fromtable(table)`
+    from_table = |l| {
+        l.set_top(1);
+        let version = share(l)?;
+        push(l, version)
+    };
+
+    /// `size(pointer)`: in bytes
+    size = |l| {
+        l.push_int(version(l, 1)?.size() as i64);
+        results(1)
+    };
+
+    /// `release(pointer)`: gives its reference back
+    release = |l| {
+        let at = std::ptr::from_ref(version(l, 1)?);
+        // SAFETY: the pointer owns a reference until now.
+        drop(unsafe { Arc::from_raw(at) });
+        results(0)
+    };
+
+    /// `open(pointer)`: the table. This service has a reference from now on.
+    open_version = |l| {
+        let version = version(l, 1)?;
+        hold(l, version)?;
+        push_root(l, version)
+    };
+
+    /// `update(old, new)`: all references to tables of one version become references to those of the other.
+    update = |l| {
+        let (old, new) = (version(l, 1)?, version(l, 2)?);
+        hold(l, new)?;
+        push_root(l, old)?;
+        push_root(l, new)?;
+        if !SharedTable::exchange(l) {
+            return Err("not enough memory".into());
+        }
+        results(0)
+    };
+}
+
+fn hold(l: Lua, version: &SharedTable) -> Result<(), Fault> {
+    let at = std::ptr::from_ref(version);
+    service(l)?.with(|t| {
+        if !t.versions.iter().any(|v| Arc::as_ptr(v) == at) {
+            // SAFETY: `version` was made an `Arc` by `push`, and is alive since its pointer has a reference.
+            t.versions.push(unsafe {
+                Arc::increment_strong_count(at);
+                Arc::from_raw(at)
+            });
+        }
+    });
+    Ok(())
+}
+
+fn push_root(l: Lua, version: &SharedTable) -> Outcome {
+    if !l.check_stack(1) || !version.push(l) {
+        return Err("this state can't share tables".into());
+    }
+    results(1)
+}

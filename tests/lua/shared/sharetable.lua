@@ -1,0 +1,349 @@
+-- skynet.sharetable: tables that all services read.
+local skynet = require "skynet.manager"
+local sharetable = require "skynet.sharetable"
+local check = require "check"
+
+local role, case = {}, {}
+
+local function write(path, text)
+	local file = assert(io.open(path, "w"))
+	file:write(text)
+	file:close()
+end
+
+local function ask(addr, ...)
+	return skynet.call(addr, "lua", ...)
+end
+
+local METHODS = {}
+
+-- Everything that reads, or tries not only to read, about the table that is called "t".
+function METHODS.look(name)
+	local t = sharetable.query(name)
+	local keys = {}
+	for k in pairs(t) do
+		keys[#keys + 1] = tostring(k)
+	end
+	table.sort(keys)
+	local list = {}
+	for i, v in ipairs(t.list) do
+		list[i] = v
+	end
+	return table.concat(keys, ","), table.concat(list, ","), t.sub.deep.x, #t.list, t.add(1, 2), string.format("%p", t)
+end
+
+function METHODS.made(name, prefix, n)
+	local own = {} -- strings of this service, before it knows the table
+	for i = 1, n do
+		own[i] = { [prefix .. i] = i, name = prefix .. i }
+	end
+	local function closure()
+		return own[n].name
+	end
+	local co = coroutine.wrap(function(s)
+		while true do
+			s = coroutine.yield(s)
+		end
+	end)
+	local held = co(prefix .. 1)
+	local t = sharetable.query(name)
+	for i = 1, n do
+		local key = prefix .. i
+		if t[key] ~= i or t[own[i].name] ~= i or own[i][key] ~= i or rawget(own[i], key) ~= i then
+			return "field " .. key
+		end
+		if t.names[i] ~= own[i].name or own[i][t.names[i]] ~= i then
+			return "name " .. key
+		end
+	end
+	if held ~= t.names[1] or co(held) ~= t.names[1] or closure() ~= t.names[n] then
+		return "held"
+	end
+	return t.find({ [prefix .. 3] = "there" }) or "function"
+end
+
+function METHODS.update(...)
+	sharetable.update(...)
+end
+
+local refs = {}
+
+function METHODS.keep(name)
+	local t = sharetable.query(name)
+	refs = { t = t, sub = t.sub, gone = t.gone, [t] = "key", [t.sub] = "subkey", meta = setmetatable({}, { __index = t }) }
+	refs.upvalue = function() return t.version, t.sub.version, t.gone end
+	refs.co = coroutine.wrap(function(table, sub)
+		coroutine.yield()
+		while true do
+			coroutine.yield(table.version, sub.version)
+		end
+	end)
+	refs.co(t, t.sub)
+	refs.userdata = io.tmpfile()
+	debug.setmetatable(1, t)
+	return string.format("%p", t)
+end
+
+function METHODS.kept()
+	local t = refs.t
+	local v1, v2 = refs.co()
+	local gone = refs.gone
+	return {
+		t.version, refs.sub and refs.sub.version, tostring(gone), refs[t], refs[refs.sub], refs.meta.version,
+		table.pack(refs.upvalue())[1], v1, v2, getmetatable(1) == t, string.format("%p", t) == string.format("%p", sharetable.query "v"),
+	}
+end
+
+function METHODS.query(name)
+	return sharetable.query(name) ~= nil
+end
+
+function role.reader()
+	check.serve(METHODS)
+end
+
+local SAMPLE = [[
+	local shared = { x = 1 }
+	return {
+		list = { 10, 20, 30, "forty" }, number = 1.5, yes = true, no = false, [1.25] = "float", [7] = "seven", [true] = 1,
+		sub = { deep = shared }, again = shared, text = "a text that is longer than the forty characters of a short one",
+		add = function(a, b) return a + b end, native = print, args = { ... },
+	}
+]]
+
+function case.load_and_read()
+	write("sample.lua", SAMPLE)
+	sharetable.loadfile("sample.lua", 1, true)
+	check.eq("unknown", { sharetable.query "nothing" }, {})
+	local t = sharetable.query "sample.lua"
+	check.eq("type", { type(t), t == sharetable.query "sample.lua", getmetatable(t) }, { "table", true, nil })
+	check.eq("values", { t.number, t.yes, t.no, t[1.25], t[7], t[true], t.nothing, t.args[1], t.args[2] },
+		{ 1.5, true, false, "float", "seven", 1, nil, 1, true })
+	check.eq("one table in two places", { t.again == t.sub.deep, rawequal(t.again, t.sub.deep) }, { true, true })
+	check.eq("length", { #t.list, rawlen(t.list), #t, select("#", table.unpack(t.list)) }, { 4, 4, 0, 4 })
+	check.eq("table functions", { table.concat(t.list, "-"), table.unpack(t.list, 2, 3) }, { "10-20-30-forty", 20, 30 })
+	check.eq("rawget and next", { rawget(t, "number"), rawget(t.list, 4), (next(t.again)) }, { 1.5, "forty", "x" })
+	check.eq("functions", { t.add(2, 3), t.native == print, pcall(t.add, {}) }, { 5, true, false, select(2, pcall(t.add, {})) })
+	check.eq("pack", { skynet.unpack(skynet.pack(t.list, t.sub)) }, { { 10, 20, 30, "forty" }, { deep = { x = 1 } } })
+	check.eq("as a key", { ({ [t] = 1 })[t], ({ [t.sub] = 2 })[t] }, { 1, nil })
+	local copy = table.move(t.list, 1, 4, 1, {})
+	check.eq("copied", copy, { 10, 20, 30, "forty" })
+	local object = setmetatable({}, { __index = t })
+	check.eq("as __index", { object.number, object.sub.deep.x, object.nothing }, { 1.5, 1, nil })
+	collectgarbage()
+	local others, here = {}, string.format("%p", t)
+	for i = 1, 4 do
+		others[i] = check.spawn "reader"
+		local keys, list, x, n, sum, address = ask(others[i], "look", "sample.lua")
+		check.eq("elsewhere", { keys, list, x, n, sum, address == here },
+			{ "1.25,7,add,again,args,list,native,no,number,sub,text,true,yes", "10,20,30,forty", 1, 4, 3, true })
+	end
+end
+
+function case.no_changes()
+	sharetable.loadstring("t", "return { a = 1, list = { 1, 2 }, f = function() return 1 end }")
+	local t = sharetable.query "t"
+	check.fails("field", "attempt to index a table value", function() t.a = 2 end)
+	check.fails("new field", "attempt to index a table value", function() t.b = 2 end)
+	check.fails("element", "attempt to index a table value", function() t.list[1] = 2 end)
+	check.fails("any key", "attempt to index a table value", function(k) t[k] = 2 end, "a")
+	check.fails("insert", "attempt to index a table value", table.insert, t.list, 3)
+	check.fails("remove", "attempt to index a table value", table.remove, t.list)
+	check.fails("sort", "attempt to index a table value", table.sort, t.list, function() return true end)
+	check.fails("move", "attempt to index a table value", table.move, { 1 }, 1, 1, 1, t.list)
+	check.fails("rawset", "attempt to change a shared table", rawset, t, "a", 2)
+	check.fails("rawset of an element", "attempt to change a shared table", rawset, t.list, 1, 2)
+	check.fails("setmetatable", "can't setmetatable to shared table", setmetatable, t, {})
+	check.fails("debug.setmetatable", "can't setmetatable to shared table", debug.setmetatable, t, {})
+	check.fails("through __newindex", "attempt to index a table value", function()
+		setmetatable({}, { __newindex = t }).x = 1
+	end)
+	local mt = setmetatable({}, t)
+	check.fails("as a metatable", "attempt to index a table value", function() getmetatable(mt).x = 1 end)
+	check.eq("nothing has changed", { t.a, t.b, #t.list, t.list[1] }, { 1, nil, 2, 1 })
+	for k in pairs(t) do
+		check.fails("while walking", "attempt to index a table value", function() t[k] = nil end)
+	end
+end
+
+function case.what_can_be_shared()
+	local function refused(why, source, ...)
+		check.fails(why, "call failed", sharetable.loadstring, "bad", source, ...)
+		check.eq("nothing of it: " .. why, { sharetable.query "bad" }, {})
+	end
+	refused("Not a table, it's a number.", "return 1")
+	refused("Not a table, it's a nil.", "")
+	refused("Can't share metatable", "return { setmetatable({}, {}) }")
+	refused("Invalid function with upvalue", "return { function() return print end }")
+	refused("Invalid type [userdata]", "return { io.stdout }")
+	refused("Invalid type [thread]", "return { [coroutine.create(print)] = 1 }")
+	refused("bad:1:", "return x.y")
+	refused("Type invalid", "return {}", "text")
+	check.fails("no file", "call failed", sharetable.loadfile, "no_such_file.lua")
+	check.ok("no table", not pcall(sharetable.loadtable, "bad", 1))
+	check.fails("pack refuses", "Unsupport type", sharetable.loadtable, "bad", { coroutine.create(print) })
+	sharetable.loadtable("good", { 1, 2, { a = "b" } })
+	local t = sharetable.query "good"
+	check.eq("loadtable", { t[1], #t, t[3].a }, { 1, 3, "b" })
+	sharetable.loadstring("args", "return { ... }", 1, 2.5, true)
+	check.eq("arguments", { table.unpack((sharetable.query "args")) }, { 1, 2.5, true })
+	sharetable.loadstring("cycle", "local t = {} t.t = t t[t] = t return t")
+	local c = sharetable.query "cycle"
+	check.eq("cycle", { c.t == c, c[c] == c, c.t.t.t == c }, { true, true, true })
+	sharetable.loadstring("empty", "return {}")
+	check.eq("empty", { #sharetable.query "empty", next(sharetable.query "empty") }, { 0 })
+	sharetable.loadstring("holes", "local t = {} for i = 1, 100 do t[i] = i end for i = 50, 90 do t[i] = nil end t[1000] = 1 return t")
+	local h, n = sharetable.query "holes", 0
+	for k, v in pairs(h) do
+		n = n + 1
+		assert(h[k] == v)
+	end
+	check.ok("holes", n == 60 and h[#h] ~= nil and h[#h + 1] == nil and h[1000] == 1, n)
+	sharetable.loadstring("many", "local t = {} for i = 1, 3000 do t['key' .. i] = i t[i * 1.5] = 'v' .. i end return t")
+	local m = sharetable.query "many"
+	for i = 1, 3000 do
+		assert(m["key" .. i] == i and m[i * 1.5] == "v" .. i)
+	end
+	check.eq("many", m.key3000, 3000)
+	local all = sharetable.queryall()
+	check.eq("queryall", { all.many == m, all.good == t, all.nothing }, { true, true, nil })
+	local some = sharetable.queryall { "many", "unknown" }
+	check.eq("some", { some.many == m, next(some, (next(some))) }, { true })
+end
+
+-- Strings that services have made before they see the table become the same as those in the table.
+function case.strings_are_one()
+	local n = 60
+	local lines = { "local t = { names = {}, find = function(x) return x.own3 end }" }
+	for i = 1, n do
+		lines[#lines + 1] = ("t.own%d = %d t.names[%d] = 'own%d'"):format(i, i, i, i)
+	end
+	lines[#lines + 1] = "return t"
+	local readers = {}
+	for i = 1, 4 do
+		readers[i] = check.spawn "reader"
+	end
+	sharetable.loadstring("own", table.concat(lines, "\n"))
+	local left = #readers
+	for _, addr in ipairs(readers) do
+		skynet.fork(function()
+			for _ = 1, 3 do
+				check.eq("made before", ask(addr, "made", "own", "own", n), "there")
+			end
+			left = left - 1
+		end)
+	end
+	check.wait(function() return left == 0 end)
+	check.eq("all", left, 0)
+end
+
+function case.update()
+	local function load(version, more)
+		sharetable.loadstring("v", ("return { version = %d, sub = { version = %d }, %s }"):format(version, version, more or ""))
+	end
+	load(1, "gone = { 1 }")
+	local reader = check.spawn "reader"
+	local first = ask(reader, "keep", "v")
+	load(2)
+	check.eq("not before update", ask(reader, "kept")[1], 1)
+	ask(reader, "update", "v", "never queried")
+	check.eq("everywhere", ask(reader, "kept"), { 2, 2, "nil", "key", "subkey", 2, 2, 2, 2, true, true })
+	ask(reader, "update", "v")
+	load(3)
+	load(4)
+	ask(reader, "update", "v")
+	check.eq("again", ask(reader, "kept"), { 4, 4, "nil", "key", "subkey", 4, 4, 4, 4, true, true })
+	check.ok("an address", #first > 2)
+	-- This service too, in its own locals.
+	local t = sharetable.query "v"
+	local sub, list = t.sub, { t, t.sub }
+	load(5)
+	sharetable.update "v"
+	check.eq("locals", { t.version, sub.version, list[1].version, list[2].version, list[1] == t }, { 5, 5, 5, 5, true })
+end
+
+-- Old versions live as long as somebody may look at them.
+function case.versions()
+	local keeper = require "skynet.service".query "sharetable"
+	local debug_info = function() return skynet.call(keeper, "debug", "INFO") end
+	sharetable.loadstring("v", "return { 1 }")
+	local a, b = check.spawn "reader", check.spawn "reader"
+	ask(a, "query", "v")
+	ask(b, "query", "v")
+	local entry = debug_info().v
+	check.ok("current", entry.current:find "^userdata" and entry.size > 0 and not entry.history, check.show(entry))
+	sharetable.loadstring("v", "return { 2 }")
+	sharetable.loadstring("v", "return { 3 }")
+	entry = debug_info().v
+	check.ok("history", entry.history:find("%[%d+%]: %(" .. skynet.address(a) .. "," .. skynet.address(b) .. "%)"), entry.history)
+	skynet.kill(a)
+	check.ok("one user less", check.wait(function() return debug_info().v.history:find("(" .. skynet.address(b) .. ")", 1, true) end))
+	skynet.kill(b)
+	check.ok("no user", check.wait(function() return debug_info().v.history == nil end))
+	local t = sharetable.query "v"
+	check.eq("the current one", t[1], 3)
+end
+
+-- Readers come and go, and update, while versions are replaced.
+function case.churn_of_versions()
+	local readers, left = 6, 0
+	local source = "local t = { version = %d, sub = { version = %d }, list = {} } for i = 1, 200 do t.list[i] = 'item' .. %d + i end return t"
+	sharetable.loadstring("v", source:format(0, 0, 0))
+	for i = 1, readers do
+		left = left + 1
+		skynet.fork(function()
+			for _ = 1, 5 do
+				local addr = check.spawn("churner", i)
+				local problem = ask(addr, "run", 8)
+				if problem then
+					check.eq("a reader", problem, nil)
+				end
+				skynet.kill(addr)
+			end
+			left = left - 1
+		end)
+	end
+	local version = 0
+	while left > 0 do
+		version = version + 1
+		sharetable.loadstring("v", source:format(version, version, version))
+		skynet.sleep(1)
+	end
+	check.ok("done", version > 0)
+end
+
+function role.churner(seed)
+	math.randomseed(tonumber(seed))
+	collectgarbage(tonumber(seed) % 2 == 0 and "incremental" or "generational")
+	check.serve {
+		run = function(n)
+			local t = sharetable.query "v"
+			local items = {}
+			for _ = 1, n do
+				for i = 1, 50 do
+					items[i] = "item" .. math.random(300)
+				end
+				sharetable.update "v"
+				local v = t.version
+				if t.sub.version ~= v or #t.list ~= 200 then
+					return "mixed"
+				end
+				local own = {}
+				for _, item in ipairs(t.list) do
+					own[item] = true
+				end
+				for i = 1, 200 do
+					if not own["item" .. v + i] then
+						return "item" .. v + i
+					end
+				end
+				if math.random(3) == 1 then
+					collectgarbage(math.random(2) == 1 and "step" or "collect")
+				end
+				skynet.yield()
+			end
+		end,
+	}
+end
+
+return check.main(role, case, ...)
