@@ -1,7 +1,8 @@
 -- skynet.sharetable: tables that all services read.
 local skynet = require "skynet.manager"
-local sharetable = require "skynet.sharetable"
 local check = require "check"
+local stock = os.getenv "SKYNET_TEST_STOCK"
+local sharetable = not stock and require "skynet.sharetable"
 
 local role, case = {}, {}
 
@@ -344,6 +345,14 @@ function role.churner(seed)
 			end
 		end,
 	}
+end
+
+if stock then
+	for name in pairs(case) do
+		case[name] = function()
+			check.fails("stock Lua shares no tables", "without the feature shared-code", require, "skynet.sharetable")
+		end
+	end
 end
 
 return check.main(role, case, ...)

@@ -210,7 +210,7 @@ pub(crate) fn open_libraries(l: Lua) {
     // SAFETY: as above.
     unsafe { ffi::luaL_openselectedlibs(l.0, others, 0) };
     l.get_field(REGISTRY, c"_LOADED");
-    l.raw_geti(REGISTRY, ffi::LUA_RIDX_GLOBALS as i64);
+    l.raw_geti(REGISTRY, ffi::LUA_RIDX_GLOBALS);
     for (name, nodes) in LIBRARIES.iter().zip(libraries.iter().flatten()) {
         nodes.push(l);
         l.push_value(-1);

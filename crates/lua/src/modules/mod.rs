@@ -13,6 +13,12 @@ pub(crate) mod profile;
 pub(crate) mod sharedata;
 #[cfg(feature = "shared-code")]
 pub(crate) mod sharetable;
+#[cfg(not(feature = "shared-code"))]
+mod sharetable {
+    crate::vm::native::native! {
+        open = |_| Err("this program is built without the feature shared-code".into());
+    }
+}
 pub(crate) mod socket;
 pub(crate) mod sproto;
 pub(crate) mod stm;
@@ -39,7 +45,6 @@ const NATIVE: &[(&str, lua_CFunction)] = &[
     ("skynet.netpack", socket::netpack::open),
     ("skynet.profile", profile::open),
     ("skynet.sharedata.core", sharedata::open),
-    #[cfg(feature = "shared-code")]
     ("skynet.sharetable.core", sharetable::open),
     ("skynet.socketdriver", socket::driver::open),
     ("skynet.stm", stm::open),

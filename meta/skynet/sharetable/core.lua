@@ -1,0 +1,44 @@
+---@meta skynet.sharetable.core
+
+---Versions of shared tables. A pointer owns a reference to a version until it is released; a service that has opened one has a reference of its own. What skynet.sharetable is made of.
+---@class skynet.sharetable.core
+local core = {}
+
+---Runs a file in a state of its own and shares the table that it returns. Raises what goes wrong.
+---@param filename string
+---@param ... boolean|number|lightuserdata|function arguments; functions are C functions without upvalues
+---@return lightuserdata pointer
+function core.fromfile(filename, ...) end
+
+---The same with a source.
+---@param name string
+---@param source string
+---@param ... boolean|number|lightuserdata|function
+---@return lightuserdata pointer
+function core.fromstring(name, source, ...) end
+
+---Shares the content of a table.
+---@param value table
+---@return lightuserdata pointer
+function core.fromtable(value) end
+
+---The table. The caller must not be called by a C function that keeps the address of a string.
+---@param pointer lightuserdata
+---@return table
+function core.open(pointer) end
+
+---Gives the reference of the pointer back.
+---@param pointer lightuserdata
+function core.release(pointer) end
+
+---Its memory.
+---@param pointer lightuserdata
+---@return integer bytes
+function core.size(pointer) end
+
+---Exchanges all references of this service to one version for the other.
+---@param old lightuserdata
+---@param new lightuserdata
+function core.update(old, new) end
+
+return core
