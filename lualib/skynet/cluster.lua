@@ -93,9 +93,9 @@ function cluster.send(node, address, ...)
 		return core.push(sender, address, ...)
 	end
 	local line = lines[node] or open_line(node)
-	local arguments, size = skynet.pack(...)
+	local arguments = skynet.packstring(...) -- as they are now
 	line[#line + 1] = function(found)
-		skynet.send(found, "lua", "push", address, arguments, size)
+		core.push(found, address, skynet.unpack(arguments))
 	end
 end
 

@@ -55,6 +55,8 @@ macro_rules! cases {
     )*)*};
 }
 
+const CLASSES: &str = concat!("'", env!("CARGO_MANIFEST_DIR"), "/lua/snax/classes/?.lua'");
+
 cases! {
     "cluster/api" {
         calls => |_, server| {
@@ -110,6 +112,13 @@ cases! {
         };
         services;
         sender_messages;
+        frames;
+        buffer_limit[clusterbuffer = "20000"] => |out, _| {
+            out.has("take more than 20000 bytes (clusterbuffer): connection closed");
+        };
+        lua_gate;
+        snax_objects[snax = CLASSES];
+        in_vain;
     }
 }
 

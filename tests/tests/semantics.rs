@@ -37,6 +37,14 @@ lua_cases! {
             out.has_times("last words ", 3000);
         };
     }
+    "semantics/cluster" {
+        N1;
+        N2;
+        N3 => |out| {
+            out.has("cluster call [self] (127.0.0.1:").has("@nobody failed : Invalid name");
+        };
+        N4[calltimeout = "100"];
+    }
     "semantics/death" {
         X1[thread = "4"];
         X2 => |out| {

@@ -94,12 +94,9 @@ impl Agent {
         // The requests are taken out while one of them may borrow from them.
         let mut requests = std::mem::replace(&mut self.requests, Requests::with_limit(0));
         match requests.accept(frame) {
-            Ok(None) => {}
             Ok(Some(Event::Request(request))) => self.on_request(cx, request),
-            Ok(Some(Event::Refused {
-                why: Refusal::Limit(limit),
-                ..
-            })) => {
+            _ if requests.exceeded() => {
+                let limit = self.cluster.options.max_incomplete.unwrap_or(0);
                 cx.log(format!(
                     "cluster: incomplete requests of {} take more than {limit} bytes (clusterbuffer): connection closed",
                     self.id
@@ -109,7 +106,7 @@ impl Agent {
             Ok(Some(Event::Refused { session, why })) => {
                 pack_error(&mut self.out, session, why.to_string().as_bytes());
             }
-            Ok(Some(_)) => {}
+            Ok(_) => {}
             Err(error) => cx.log(error.to_string()),
         }
         self.requests = requests;

@@ -85,7 +85,12 @@ fn what_cannot_become_right_takes_no_memory() {
 #[test]
 fn a_request_above_the_limit_is_refused_when_it_ends_and_the_next_is_served() {
     let mut requests = Requests::with_limit(1000);
+    assert!(!requests.exceeded());
+    assert_eq!(large(&mut requests, 1, 1001, &[]), None);
+    assert!(requests.exceeded());
+    let mut requests = Requests::with_limit(1000);
     let event = large(&mut requests, 1, 1001, &[500, 501]);
+    assert!(requests.exceeded());
     assert_eq!(event, Some(refused(1, Refusal::Limit(1000))));
     // Its size alone would fit, but not with what is there.
     assert_eq!(large(&mut requests, 2, 700, &[]), None);

@@ -392,4 +392,119 @@ function case.sender_messages()
 	check.eq("unknown", skynet.call(clusterd, "lua", "queryname", "nobody"), nil)
 end
 
+-- Frames made and read by skynet.cluster.core.
+function case.frames()
+	local core = require "skynet.cluster.core"
+	local function hex(text)
+		return (text:gsub("%X", ""):gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
+	end
+	local frame, session, parts = core.packrequest(0x10, 1, skynet.pack("hello", 1))
+	check.eq("number", { frame, session, parts }, { hex "00 11 00 10 00 00 00 01 00 00 00 2c 68 65 6c 6c 6f 0a 01", 2 })
+	frame, session = core.packpush("@sdb", 0x7fffffff, skynet.pack "push")
+	check.eq("name", { frame, session }, { hex "00 0f 80 04 40 73 64 62 00 00 00 00 24 70 75 73 68", 1 })
+	frame, session, parts = core.packrequest(0x11, 7, skynet.pack(("z"):rep(32768 * 2)))
+	check.eq("large", { frame:byte(3), session, #parts, #parts[1], parts[3]:byte(3) }, { 1, 8, 3, 32775, 3 })
+	check.fails("session", "Invalid request session 0", core.packrequest, 1, 0, skynet.pack())
+	check.fails("no message", "Invalid request message", core.packrequest, 1, 1, nil, 0)
+	check.fails("name", "name length is invalid", core.packrequest, "", 1, skynet.pack(1))
+	check.eq("trace", core.packtrace "tag", "\0\4\4tag")
+
+	local address, number, msg, sz, more, push = core.unpackrequest(hex "80 04 40 73 64 62 02 00 00 00 1c 47 45 54")
+	check.eq("read", { address, number, sz, more, push }, { "@sdb", 2, 4 })
+	check.eq("arguments", skynet.unpack(msg, sz), "GET")
+	check.returns("large", { 17, 7, nil, 32771, true, true, n = 6 }, core.unpackrequest, hex "41 11 00 00 00 07 00 00 00 03 80 00 00")
+	check.returns("tag", { "t" }, core.unpackrequest, "\4t")
+	address, number, msg, sz, more = core.unpackrequest "\3\7\0\0\0xyz"
+	check.eq("part", { address, number, skynet.tostring(msg, sz), more }, { false, 7, "xyz", false })
+	check.fails("malformed", "Invalid cluster message (size=1)", core.unpackrequest, "\0")
+
+	check.eq("answer", core.packresponse(1, true, "\20ok"), hex "00 08 01 00 00 00 01 14 6f 6b")
+	check.eq("error", core.packresponse(1, false, "no"), hex "00 07 01 00 00 00 00 6e 6f")
+	local frames = core.packresponse(13, true, ("r"):rep(40003))
+	check.eq("large answer", { #frames, frames[1] }, { 3, hex "00 09 0d 00 00 00 02 43 9c 00 00" })
+	check.returns("begin", { 13, true, 40003, true }, core.unpackresponse, frames[1]:sub(3))
+	check.returns("end", { 13, true, ("r"):rep(7235) }, core.unpackresponse, frames[3]:sub(3))
+	check.returns("no answer", { n = 0 }, core.unpackresponse, "abcd")
+
+	local whole = {}
+	core.append(whole, nil, 5)
+	core.append(whole, "ab", 2)
+	check.returns("not all", { n = 0 }, core.concat, whole)
+	core.append(whole, "cde", 3)
+	local all, size = core.concat(whole)
+	check.eq("all", skynet.tostring(all, size), "abcde")
+	skynet.trash(all, size)
+	check.eq("names", { core.isname "@x", core.isname ".x", core.isname(1) }, { true })
+	check.ok("this node", core.nodename():find "%d$")
+end
+
+-- A peer that begins large requests and does not end them.
+function case.buffer_limit()
+	local socket = require "skynet.socket"
+	local core = require "skynet.cluster.core"
+	local port = select(2, cluster.open(0))
+	local id = assert(socket.open("127.0.0.1", port))
+	local frame, _, parts = core.packrequest("@nobody", 1, skynet.pack(("x"):rep(60000)))
+	socket.write(id, frame)
+	socket.write(id, parts[1])
+	check.ok("closed", not socket.read(id))
+	socket.close(id)
+	id = assert(socket.open("127.0.0.1", port))
+	frame, _, parts = core.packrequest("@nobody", 1, skynet.pack(("x"):rep(5000)))
+	socket.write(id, frame)
+	check.eq("a small one is answered", socket.read(id, 19), core.packresponse(1, false, "Invalid name"))
+	socket.close(id)
+end
+
+-- A gate written in Lua whose watchdog is the daemon.
+function case.lua_gate()
+	local clusterd = skynet.uniqueservice "clusterd"
+	local gate = skynet.newservice "gate"
+	local address, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, watchdog = clusterd })
+	cluster.reload { through = ("%s:%d"):format(address, port) }
+	cluster.register("here", check.spawn "echo")
+	for n = 1, 20 do
+		check.eq("call " .. n, cluster.call("through", "@here", n), n)
+	end
+	local large = ("x"):rep(100000)
+	check.ok("large", cluster.call("through", "@here", large) == large)
+	cluster.reload { through = false }
+	check.ok("the agent ends", check.wait(function()
+		for _, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+			if line:find "clusteragent" then
+				return false
+			end
+		end
+		return true
+	end))
+end
+
+function role.echo()
+	skynet.dispatch("lua", function(_, _, ...) skynet.retpack(...) end)
+	skynet.start(function() end)
+end
+
+function case.snax_objects()
+	local snax = require "skynet.snax"
+	cluster.reload { self = "127.0.0.1:" .. select(2, cluster.open(0)) }
+	local thing = snax.uniqueservice "thing"
+	thing.post.enable_cluster()
+	local remote = cluster.snax("self", "thing")
+	check.ok("another handle", remote.handle ~= thing.handle)
+	check.returns("request", { "x", 2 }, remote.req.echo, "x", 2)
+	check.eq("by address", cluster.snax("self", "thing", thing.handle).req.echo "y", "y")
+end
+
+-- What waits for a sender that never comes.
+function case.in_vain()
+	cluster.reload { server = NOBODY }
+	for n = 1, 10 do
+		cluster.send("server", "@server", "note", n, ("x"):rep(1000))
+	end
+	check.fails("a call among them", "dest address type (nil) must be a string or number.", call, "echo")
+	reload()
+	check.ok("later", check.wait(function() return pcall(call, "echo") end))
+	check.eq("they are gone", #call "notes", 0)
+end
+
 return check.main(role, case, ...)

@@ -32,6 +32,8 @@ pub struct Requests<S = Vec<u8>> {
     /// What `pending` counts for.
     buffered: usize,
     limit: usize,
+    /// Something did not find room.
+    exceeded: bool,
     /// Waits for the next call, or for the next large request of any kind.
     trace: Option<Box<[u8]>>,
 }
@@ -99,6 +101,7 @@ impl<S: Store> Requests<S> {
             pending: HashMap::new(),
             buffered: 0,
             limit,
+            exceeded: false,
             trace: None,
         }
     }
@@ -106,6 +109,11 @@ impl<S: Store> Requests<S> {
     /// How many bytes count for the limit now.
     pub fn buffered(&self) -> usize {
         self.buffered
+    }
+
+    /// Whether a request did not find room, be it answered already or not. For those who end such a connection.
+    pub fn exceeded(&self) -> bool {
+        self.exceeded
     }
 
     /// How many requests are incomplete.
@@ -192,11 +200,14 @@ impl<S: Store> Requests<S> {
             over: false,
         };
         if pending.cost() > self.limit.saturating_sub(self.buffered) {
+            self.exceeded = true;
             return Some(refused(session, Refusal::Limit(self.limit)));
         }
         self.buffered += pending.cost();
         pending.over = size as usize > self.limit;
-        if !pending.over {
+        if pending.over {
+            self.exceeded = true;
+        } else {
             pending.large.begin(size);
         }
         self.pending.insert(session, pending);
@@ -215,6 +226,8 @@ impl<S: Store> Requests<S> {
                 pending.large.add(data);
                 self.buffered += pending.cost();
                 self.pending.insert(session, pending);
+            } else {
+                self.exceeded = true;
             }
             return;
         };
@@ -226,6 +239,7 @@ impl<S: Store> Requests<S> {
         if before + data.len() > self.limit.saturating_sub(self.buffered) {
             pending.large = Large::new();
             pending.over = true;
+            self.exceeded = true;
             return;
         }
         pending.large.add(data);
