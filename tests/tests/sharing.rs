@@ -88,6 +88,41 @@ mod sharedata {
     }
 }
 
+/// With the files of a C installation on the paths, whose Lua side of these modules would not fit this native one.
+#[test]
+fn in_a_folder_of_skynet_c() {
+    let mut node = Node::source(
+        r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        skynet.start(function()
+            require "skynet.multicast".new():publish "x"
+            require "skynet.sharedata".new("d", { 1 })
+            local shared = require "skynet.sharedata".query "d"
+            require "skynet.datasheet.builder".new("d", { 2 })
+            local sheet = require "skynet.datasheet".query "d"
+            print("shared " .. shared[1] .. sheet[1])
+            skynet.abort()
+        end)
+    "#,
+    )
+    .key("lua_path", "\"./?.lua;./?/init.lua\"")
+    .key("luaservice", "\"./?.lua\"");
+    for file in [
+        "skynet/multicast.lua",
+        "skynet/sharedata.lua",
+        "skynet/sharedata/corelib.lua",
+        "skynet/datasheet/init.lua",
+        "skynet/datasheet/builder.lua",
+        "skynet/datasheet/dump.lua",
+        "multicastd.lua",
+        "sharedatad.lua",
+    ] {
+        node = node.file(file, "error 'another file'");
+    }
+    node.run().exit(0).has("shared 12").has_not("another file");
+}
+
 mod datasheet {
     use super::*;
 

@@ -17,13 +17,19 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// Modules that are never looked for on disk. The native ones are in `modules::NATIVE`.
 pub const CORE_MODULES: &[&str] = &[
     "skynet.cluster",
+    "skynet.datasheet",
+    "skynet.datasheet.builder",
+    "skynet.datasheet.dump",
     "skynet.debug",
     "skynet.debugcmds",
     "skynet.inject",
     "skynet.lazy",
     "skynet.loading",
     "skynet.manager",
+    "skynet.multicast",
     "skynet.service",
+    "skynet.sharedata",
+    "skynet.sharedata.corelib",
     "skynet.socket",
     "skynet.socketchannel",
 ];
@@ -33,9 +39,11 @@ pub const CORE_SERVICES: &[&str] = &[
     "bootstrap",
     "cdummy",
     "launcher",
+    "multicastd",
     "service_cell",
     "service_mgr",
     "service_provider",
+    "sharedatad",
 ];
 
 pub(crate) fn module(name: &str) -> Option<&'static Embedded> {
