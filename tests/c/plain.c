@@ -21,5 +21,7 @@ plain_init(void *inst, struct skynet_context *ctx, const char *param) {
 	printf("plain instance %s, %s\n", inst == (void *)UINTPTR_MAX ? "none" : "?", param == NULL ? "NULL" : param);
 	fflush(stdout);
 	skynet_callback(ctx, NULL, message);
+	if (param != NULL && *param == 'x')
+		skynet_context_reserve(ctx); /* the node may end though this service goes on */
 	return 0;
 }

@@ -1,0 +1,78 @@
+//! What no other test uses: parts of libraries, services asked by message, config keys that only applications read.
+
+use skynet_tests::{Node, lua_cases};
+
+lua_cases! {
+    "api/rest" {
+        requests_with_a_function_for_the_answer;
+        init_service;
+        tracelog => |out| {
+            out.has("<TRACE tag> ").has(" plain").has(" with a place : ").has("rest.lua:");
+        };
+        debug_commands;
+        inject;
+        harbor_of_a_single_node => |out| {
+            out.has("Can't connect to other harbor in single node mode");
+        };
+        datacenter_by_message;
+        service_manager_by_message;
+        launcher_by_message;
+        shared_documents_by_parts;
+        sharedatad_by_message;
+        sheets_as_bytes;
+        packages;
+        abort_by_command;
+    }
+    "net/driver" {
+        datagrams;
+        streams;
+    }
+}
+
+#[test]
+fn foreign_descriptors() {
+    let mut node = Node::case("net/driver", "foreign_descriptors")
+        .stdin()
+        .spawn();
+    node.until_output("ready");
+    node.write("a line\n");
+    node.wait().passed();
+}
+
+/// Keys that the runtime only hands on.
+#[test]
+fn keys_for_applications() {
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        skynet.start(function()
+            print(skynet.getenv "certfile", skynet.getenv "keyfile", skynet.getenv "own")
+            skynet.abort()
+        end)
+    "#;
+    Node::source(main)
+        .key("certfile", "'a.pem'")
+        .key("keyfile", "'b.pem'")
+        .key("own", "1.5")
+        .run()
+        .exit(0)
+        .has("a.pem\tb.pem\t1.5");
+}
+
+/// `enablessl`: a service holds the constructor's result of `ltls.init.c` for the whole node.
+#[test]
+fn enablessl() {
+    let module = "return { constructor = function() require('skynet').error 'constructed' end }";
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        skynet.start(function() print(require("skynet.service").query "ltls_holder" ~= nil) skynet.abort() end)
+    "#;
+    Node::source(main)
+        .file("ltls/init/c.lua", module)
+        .key("lua_path", "'./?.lua'")
+        .key("enablessl", "true")
+        .run()
+        .exit(0)
+        .in_order(&["constructed", "true"]);
+}
