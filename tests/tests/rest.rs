@@ -76,3 +76,46 @@ fn enablessl() {
         .exit(0)
         .in_order(&["constructed", "true"]);
 }
+
+/// An object for a service of another node, which here is the same one.
+#[test]
+fn cluster_snax() {
+    let class = "function response.double(n) return 2 * n end \
+        function init() require('skynet.snax').enablecluster() end";
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        local cluster = require "skynet.cluster"
+        local snax = require "skynet.snax"
+        skynet.start(function()
+            local _, port = cluster.open(0)
+            cluster.reload { here = "127.0.0.1:" .. port }
+            local unique = snax.uniqueservice "twice"
+            print("by its address", cluster.snax("here", "twice", unique.handle).req.double(4))
+            print("the unique one", cluster.snax("here", "twice").req.double(21))
+            skynet.abort()
+        end)
+    "#;
+    let output = Node::source(main)
+        .file("twice.lua", class)
+        .key("snax", "'./?.lua'")
+        .run();
+    output
+        .exit(0)
+        .has("by its address\t8")
+        .has("the unique one\t42");
+}
+
+#[test]
+fn consoleaddress() {
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        skynet.start(function() skynet.newservice("debug_console", 0) skynet.abort() end)
+    "#;
+    Node::source(main)
+        .key("consoleaddress", "'127.0.0.2'")
+        .run()
+        .exit(0)
+        .has("Start debug console at 127.0.0.2:");
+}
