@@ -73,10 +73,12 @@ function object:pencode(typename, t) end
 ---@return integer used
 function object:pdecode(typename, packed, sz) end
 
+---Is there a type of this name?
 ---@param typename string
 ---@return boolean
 function object:exist_type(typename) end
 
+---Is there a protocol of this name or tag?
 ---@param key string|integer name or tag
 ---@return boolean
 function object:exist_proto(key) end
@@ -105,6 +107,7 @@ function object:request_encode(key, t) end
 ---@return string
 function object:response_encode(key, t) end
 
+---The table of a request, and the protocol's name.
 ---@param key string|integer
 ---@param bytes string|lightuserdata
 ---@param sz integer?
@@ -112,6 +115,7 @@ function object:response_encode(key, t) end
 ---@return string name
 function object:request_decode(key, bytes, sz) end
 
+---The table of a response.
 ---@param key string|integer
 ---@param bytes string|lightuserdata
 ---@param sz integer?

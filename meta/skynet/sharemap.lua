@@ -30,11 +30,13 @@ function reader:update() end
 ---@param protofile string
 function sharemap.register(protofile) end
 
+---A writer of this type, with these data.
 ---@param typename string
 ---@param data table?
 ---@return skynet.sharemap.writer
 function sharemap.writer(typename, data) end
 
+---A reader, of a reference that was not used before.
 ---@param typename string
 ---@param reference lightuserdata
 ---@return skynet.sharemap.reader

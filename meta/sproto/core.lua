@@ -24,6 +24,7 @@ function core.deleteproto(schema) end
 ---@param schema userdata
 function core.dumpproto(schema) end
 
+---A type of a schema; nothing if there is none of this name.
 ---@param schema userdata
 ---@param name string
 ---@return userdata? type
@@ -37,11 +38,13 @@ function core.querytype(schema, name) end
 ---@return userdata|lightuserdata|nil response
 function core.protocol(schema, key) end
 
+---The bytes of a message of this type.
 ---@param type userdata
 ---@param t table
 ---@return string
 function core.encode(type, t) end
 
+---The table of a message, and how many bytes it has.
 ---@param type userdata
 ---@param bytes string|lightuserdata
 ---@param sz integer?
@@ -54,11 +57,13 @@ function core.decode(type, bytes, sz) end
 ---@return table
 function core.default(type) end
 
+---The bytes with most zeros left out.
 ---@param bytes string|lightuserdata
 ---@param sz integer?
 ---@return string
 function core.pack(bytes, sz) end
 
+---The bytes again.
 ---@param packed string|lightuserdata
 ---@param sz integer?
 ---@return string
@@ -69,6 +74,7 @@ function core.unpack(packed, sz) end
 ---@param slot integer
 function core.saveproto(schema, slot) end
 
+---The schema in a slot.
 ---@param slot integer
 ---@return userdata schema
 function core.loadproto(slot) end

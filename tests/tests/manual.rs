@@ -292,7 +292,11 @@ fn contents(names: &BTreeSet<String>) {
 /// Parts of a module, such as `skynet.multicast.core`, are on its page.
 fn page_of(module: &str) -> String {
     let parts: Vec<&str> = module.split('.').collect();
-    parts[..parts.len().min(2)].join(".")
+    let depth = match parts[0] {
+        "sproto" => 1,
+        _ => 2,
+    };
+    parts[..parts.len().min(depth)].join(".")
 }
 
 fn reference(module: &Module, page: &str) -> String {

@@ -21,6 +21,7 @@ lua_cases! {
         sharedatad_by_message;
         sheets_as_bytes;
         packages;
+        schemas_by_parts;
         abort_by_command;
     }
     "net/driver" {

@@ -175,6 +175,26 @@ function case.sheets_as_bytes()
 	check.eq("the same content", dump.undump(new), { b = { 3 }, c = { 4 } })
 end
 
+function case.schemas_by_parts()
+	local sproto = require "sproto"
+	local core = require "sproto.core"
+	local text = [[
+		.Point { x 0 : integer }
+		move 1 {
+			request Point
+			response { ok 0 : boolean }
+		}
+	]]
+	local schema = core.newproto(require("sprotoparser").parse(text))
+	local point = core.querytype(schema, "Point")
+	check.eq("a type", core.decode(point, core.encode(point, { x = 5 })), { x = 5 })
+	check.eq("no such type", core.querytype(schema, "Line"), nil)
+	core.saveproto(schema, 3)
+	local object = sproto.sharenew(core.loadproto(3))
+	check.returns("a request", { { x = 7 }, "move" }, object.request_decode, object, "move", (object:request_encode("move", { x = 7 })))
+	check.eq("a response", object:response_decode("move", object:response_encode("move", { ok = true })), { ok = true })
+end
+
 function case.packages()
 	local multicast = require "skynet.multicast.core"
 	local mine = {}
