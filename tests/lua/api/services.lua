@@ -32,7 +32,7 @@ end
 -- Config: two workers or more.
 function case.late_ones_are_told_apart()
 	local quick, deaf = check.spawn "echo", check.spawn "deaf"
-	local stat = launcher("STAT", 5)
+	local stat = launcher("STAT", 100)
 	check.eq("late", stat[skynet.address(deaf)], "TIMEOUT")
 	check.eq("in time", type(stat[skynet.address(quick)]), "table")
 	local memory = launcher("MEM", 1)
