@@ -196,10 +196,7 @@ const RELIED_ON: &[(&str, &str)] = &[
     ("a network of nodes with a master", ""),
     ("gate, watchdog and agents", "gate::watchdog"),
     ("sproto requests of clients", "sharing::rpc"),
-    (
-        "socket channels: requests in a row",
-        "net::order",
-    ),
+    ("socket channels: requests in a row", "net::order"),
     ("UDP", "net::dial_and_listen"),
 ];
 
