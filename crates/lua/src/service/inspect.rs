@@ -5,6 +5,7 @@
 //! is why C functions are called by what their callers call them: looking for a better name would make strings.)
 
 use std::ffi::{CStr, c_char, c_int};
+use std::fmt::Write;
 
 use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Doing, Handle, Report, TaskReport};
@@ -68,17 +69,44 @@ impl Frame {
         format!("{place} in {what}")
     }
 
-    /// As a name in a folded stack; none for a function of the runtime that Lua code knows nothing of.
-    fn folded(&self) -> Option<String> {
-        let name = match self.called() {
-            _ if self.is(b"main") => format!("main chunk ({})", self.source()),
-            Some((_, name)) if self.is(b"C") => format!("{name} [C]"),
-            None if self.is(b"C") => return None,
-            Some((_, name)) => format!("{name} ({}:{})", self.source(), self.ar.linedefined),
-            None => format!("({}:{})", self.source(), self.ar.linedefined),
+    /// Appends it as a name in a folded stack; nothing for a function of the runtime that Lua code knows nothing of. Without any other
+    /// allocation, since this is done for every function on the stack at each sample.
+    fn fold(&self, stack: &mut String) {
+        let native = piece(self.ar.what) == "C";
+        let name = match piece(self.ar.namewhat) {
+            "" => "",
+            _ => piece(self.ar.name),
         };
-        Some(name.replace([';', '\n'], ","))
+        if native && name.is_empty() {
+            return;
+        }
+        if !stack.is_empty() {
+            stack.push(';');
+        }
+        let from = stack.len();
+        let source = piece(self.ar.short_src.as_ptr());
+        // Writing to a string does not fail.
+        let _ = match name {
+            _ if piece(self.ar.what) == "main" => write!(stack, "main chunk ({source})"),
+            name if native => write!(stack, "{name} [C]"),
+            "" => write!(stack, "({source}:{})", self.ar.linedefined),
+            name => write!(stack, "{name} ({source}:{})", self.ar.linedefined),
+        };
+        if stack[from..].contains([';', '\n']) {
+            let clean = stack[from..].replace([';', '\n'], ",");
+            stack.truncate(from);
+            stack.push_str(&clean);
+        }
     }
+}
+
+/// A text of the C API, as long as the function is on the stack.
+fn piece<'a>(at: *const c_char) -> &'a str {
+    if at.is_null() {
+        return "";
+    }
+    // SAFETY: as in `text`; the callers drop it before the function can leave the stack.
+    unsafe { CStr::from_ptr(at) }.to_str().unwrap_or("?")
 }
 
 /// A text of the C API.
@@ -133,15 +161,13 @@ fn stack(l: Lua) -> Vec<String> {
 
 /// The stack of a thread, outermost function first, in one line. Of a very deep one the innermost part.
 pub(super) fn folded(l: Lua) -> String {
-    let mut names = Vec::new();
-    for level in 0..INNER + OUTER {
-        match Frame::at(l, level) {
-            Some(frame) => names.extend(frame.folded()),
-            None => break,
+    let mut stack = String::with_capacity(256);
+    for level in (0..depth(l).min(INNER + OUTER)).rev() {
+        if let Some(frame) = Frame::at(l, level) {
+            frame.fold(&mut stack);
         }
     }
-    names.reverse();
-    names.join(";")
+    stack
 }
 
 impl Svc {
