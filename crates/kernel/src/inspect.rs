@@ -6,7 +6,7 @@
 //!
 //! * The service lies in its mailbox: it is *borrowed*. Its body is taken out, looked at, and put
 //!   back, as for a turn without messages. A worker that comes for it meanwhile leaves the turn to
-//!   the borrower, who puts the mailbox back into a run queue (see [`crate::mailbox`]).
+//!   the borrower, who puts the mailbox back into a run queue (see `mailbox.rs`).
 //! * A worker runs it: its [`Interrupt`](crate::Interrupt) is asked to have the running code report
 //!   at the next point where that is possible. That may be never (a native function that does not
 //!   end), so the asker waits for a limited time, and looks now and then whether the service can be
