@@ -31,6 +31,7 @@ lua_cases! {
                 .has("(Type invalid)");
         };
         strings_are_one;
+        names_of_protocols;
         update;
         versions => |out| {
             if !stock() {

@@ -549,7 +549,7 @@ static void f_putmoved (lua_State *L, void *ud) {
 
 
 /* Gives up the state's own instances of all strings that are shared. */
-static void unify (lua_State *L) {
+static int unify (lua_State *L) {
   stringtable *tb = &G(L)->strt;
   Map none;
   Walk w;
@@ -570,24 +570,26 @@ static void unify (lua_State *L) {
       }
     }
   }
-  if (!forwarded) return;
+  if (!forwarded) return 0;
   memset(&none, 0, sizeof(none));
   memset(&w, 0, sizeof(w));
   w.map = &none;
   walkstate(L, &w);
+  return 1;
 }
 
 
 /*
-** Pushes the root of a version, which has to outlive the state. Returns 0 if the state's strings have other hashes. No C function that
-** keeps an address of a string may be active in any coroutine of the state.
+** Pushes the root of a version, which has to outlive the state. Returns 0 if the state's strings have other hashes, 2 if strings have
+** got other addresses, else 1. No C function that keeps an address of a string may be active in any coroutine of the state.
 */
 LUA_API int lua_opensharedtable (lua_State *L, const lua_SharedTable *s) {
+  int result = 1;
   if (!luaS_sameseed(L)) return 0;
-  if (luaS_hasown(L, s->strings, s->nstrings)) unify(L);
+  if (luaS_hasown(L, s->strings, s->nstrings) && unify(L)) result = 2;
   setsharedtable(s2v(L->top.p), s->root);
   api_incr_top(L);
-  return 1;
+  return result;
 }
 
 

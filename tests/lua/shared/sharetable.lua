@@ -63,6 +63,21 @@ function METHODS.made(name, prefix, n)
 	return t.find({ [prefix .. 3] = "there" }) or "function"
 end
 
+-- A protocol whose name this service has made, before it knows the table.
+function METHODS.protocol(part)
+	local name = part .. "col"
+	skynet.register_protocol { name = name, id = 100, pack = skynet.pack, unpack = skynet.unpack }
+	skynet.dispatch(name, function(_, _, x) skynet.retpack(x + 1) end)
+	local t = sharetable.query "names"
+	name = nil
+	for i = 1, 1000 do
+		collectgarbage "step"
+		local other = "x" .. i .. "col"
+		assert(not pcall(skynet.send, skynet.self(), other))
+	end
+	return skynet.call(skynet.self(), t[1], 1), skynet.call(skynet.self(), part .. "col", 2), pcall(skynet.send, skynet.self(), "lua", "query", "names")
+end
+
 function METHODS.update(...)
 	sharetable.update(...)
 end
@@ -236,6 +251,13 @@ function case.strings_are_one()
 	end
 	check.wait(function() return left == 0 end)
 	check.eq("all", left, 0)
+end
+
+function case.names_of_protocols()
+	local reader = check.spawn "reader"
+	sharetable.loadstring("names", "return { 'protocol', 'lua', 'response' }")
+	check.eq("found by their new addresses", { ask(reader, "protocol", "proto") }, { 2, 3, true, 0 })
+	check.eq("lua too", ask(reader, "query", "names"), true)
 end
 
 function case.update()

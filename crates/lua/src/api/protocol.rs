@@ -60,6 +60,32 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Looks up the addresses of all names anew. Needs five places on the stack.
+#[cfg(feature = "shared-code")]
+pub(crate) fn rename(l: Lua, svc: &Svc) {
+    let top = l.top();
+    svc.with(|t| t.protocols.forget_names());
+    l.push_ref(svc.refs.protocols.get());
+    l.push_nil();
+    while l.next(top + 1) {
+        if l.kind(-2) == Type::String && l.bytes(-2).is_some_and(|n| n.len() <= 40) {
+            let (name, class) = (l.string_address(-2), l.pointer(-1));
+            let of = |reference: i32| {
+                l.push_ref(reference);
+                let same = l.pointer(-1) == class;
+                l.pop(1);
+                same
+            };
+            let id = svc.with(|t| t.protocols.set_name(name, of));
+            if id == Some(kind::LUA) {
+                svc.lua_name.set(name);
+            }
+        }
+        l.pop(1);
+    }
+    l.set_top(top);
+}
+
 /// `lua`, `response`, `error` and `debug`. *raises*
 pub(crate) fn register_standard(l: Lua, svc: &Svc, skynet: c_int) {
     let make = |name: &'static str, id: u8| {

@@ -43,7 +43,7 @@ unsafe extern "C-unwind" {
     ) -> *mut RawTable;
     fn lua_freesharedtable(table: *mut RawTable);
     fn lua_sharedtablesize(table: *const RawTable) -> usize;
-    /// Pushes the table; 0 if this state has another seed.
+    /// Pushes the table; 0 if this state has another seed, 2 if strings of the state have got other addresses.
     fn lua_opensharedtable(l: *mut lua_State, table: *const RawTable) -> c_int;
     /// Exchanges all references to one table, and what is inside, for another; both on top of the stack. 0: out of memory.
     fn lua_exchangesharedtable(l: *mut lua_State) -> c_int;
@@ -152,10 +152,14 @@ impl SharedTable {
         Ok(SharedTable(table))
     }
 
-    /// Pushes the table; false if this state can't have it. Needs one place on the stack. The table has to outlive the state.
-    pub(crate) fn push(&self, l: Lua) -> bool {
+    /// Pushes the table; none if this state can't have it, true if strings of the state have got other addresses. Needs one
+    /// place on the stack. The table has to outlive the state.
+    pub(crate) fn push(&self, l: Lua) -> Option<bool> {
         // SAFETY: alive as long as `self`, and held by the service from then on.
-        unsafe { lua_opensharedtable(l.0, self.0) != 0 }
+        match unsafe { lua_opensharedtable(l.0, self.0) } {
+            0 => None,
+            result => Some(result == 2),
+        }
     }
 
     /// Pops two tables and exchanges all references to the lower one for the other. False if memory ran out.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
 
 use super::push_functions;
-use crate::api::service;
+use crate::api::{protocol, service};
 use crate::code::cache::{Scratch, os_text, strip_first_line};
 use crate::code::shared::SharedTable;
 use crate::vm::lua::{Lua, Type};
@@ -188,8 +188,13 @@ fn hold(l: Lua, version: &SharedTable) -> Result<(), Fault> {
 }
 
 fn push_root(l: Lua, version: &SharedTable) -> Outcome {
-    if !l.check_stack(1) || !version.push(l) {
-        return Err("this state can't share tables".into());
+    if !l.check_stack(6) {
+        return Err("stack overflow".into());
+    }
+    match version.push(l) {
+        None => return Err("this state can't share tables".into()),
+        Some(true) => protocol::rename(l, service(l)?),
+        Some(false) => {}
     }
     results(1)
 }

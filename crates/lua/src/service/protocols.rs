@@ -47,6 +47,20 @@ impl Protocols {
             .map(|p| (p.id, p.class))
     }
 
+    /// Names are looked up elsewhere until they are set again.
+    #[cfg(feature = "shared-code")]
+    pub(crate) fn forget_names(&mut self) {
+        self.all.iter_mut().for_each(|p| p.name = 0);
+    }
+
+    /// Sets the address of the name of the protocol whose class `of` knows; returns its type.
+    #[cfg(feature = "shared-code")]
+    pub(crate) fn set_name(&mut self, name: usize, of: impl Fn(i32) -> bool) -> Option<u8> {
+        let protocol = self.all.iter_mut().find(|p| of(p.class))?;
+        protocol.name = name;
+        Some(protocol.id)
+    }
+
     pub(crate) fn trace(&self, id: u8) -> Option<bool> {
         self.all.iter().find(|p| p.id == id)?.trace
     }
