@@ -1,6 +1,6 @@
 ---@meta skynet.sharetable.core
 
----Versions of shared tables. A pointer owns a reference to a version until it is released; a service that has opened one has a reference of its own. What skynet.sharetable is made of.
+---Versions of shared tables. The service that makes one holds it until it releases it or ends; a service that has opened one holds it until it ends. What skynet.sharetable is made of.
 ---@class skynet.sharetable.core
 local core = {}
 
@@ -27,7 +27,7 @@ function core.fromtable(value) end
 ---@return table
 function core.open(pointer) end
 
----Gives the reference of the pointer back.
+---Lets go of a version that this service has made. No other service may be about to open it.
 ---@param pointer lightuserdata
 function core.release(pointer) end
 

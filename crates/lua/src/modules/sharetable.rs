@@ -1,7 +1,8 @@
 //! `skynet.sharetable.core`: tables that all services read, without copies; the mechanism is described in `patch/lsharedtable.c`.
 //!
-//! A version is held by the service that keeps the names, through a pointer that owns a reference, and by every state that has
-//! opened it, until that state is closed. So no state can come upon a version that is gone, whatever the messages say.
+//! A version is held by the service that made it until that releases it or ends, and by every service that has opened it until that
+//! ends. Between services it travels as its address. So no state can come upon a version that is gone, as long as the maker does not
+//! release what others may still be about to open.
 
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(crate) type Opened = Vec<Arc<SharedTable>>;
 fn version<'a>(l: Lua, i: c_int) -> Result<&'a SharedTable, Fault> {
     match l.kind(i) {
         Type::LightUserdata if !l.userdata(i).is_null() => {
-            // SAFETY: a pointer of this module, whose reference has not been given back; see the top.
+            // SAFETY: an address that this module gave out, of a version that its maker holds; see the top.
             Ok(unsafe { &*l.userdata(i).cast::<SharedTable>() })
         }
         _ => Err(Fault::Argument(i, "shared table expected".into())),
@@ -94,8 +95,11 @@ fn share(l: Lua) -> Result<Arc<SharedTable>, Fault> {
         .map_err(|text| Fault::Plain(text.into()))
 }
 
+/// Pushes the address of a new version, which this service holds from now on.
 fn push(l: Lua, version: Arc<SharedTable>) -> Outcome {
-    l.push_pointer(Arc::into_raw(version).cast_mut().cast());
+    let at = Arc::as_ptr(&version);
+    service(l)?.with(|t| t.versions.push(version));
+    l.push_pointer(at.cast_mut().cast());
     results(1)
 }
 
@@ -145,11 +149,14 @@ native! {
         results(1)
     };
 
-    /// `release(pointer)`: gives its reference back
+    /// `release(pointer)`: this service lets go of it
     release = |l| {
         let at = std::ptr::from_ref(version(l, 1)?);
-        // SAFETY: the pointer owns a reference until now.
-        drop(unsafe { Arc::from_raw(at) });
+        let held = service(l)?.with(|t| {
+            let i = t.versions.iter().position(|v| Arc::as_ptr(v) == at)?;
+            Some(t.versions.swap_remove(i))
+        });
+        drop(held);
         results(0)
     };
 
@@ -177,7 +184,7 @@ fn hold(l: Lua, version: &SharedTable) -> Result<(), Fault> {
     let at = std::ptr::from_ref(version);
     service(l)?.with(|t| {
         if !t.versions.iter().any(|v| Arc::as_ptr(v) == at) {
-            // SAFETY: `version` was made an `Arc` by `push`, and is alive since its pointer has a reference.
+            // SAFETY: the content of an `Arc`, of which the maker holds a reference.
             t.versions.push(unsafe {
                 Arc::increment_strong_count(at);
                 Arc::from_raw(at)
