@@ -36,9 +36,15 @@ local function advance(node, line, sender)
 	local at = 1
 	while at <= #line do
 		local waiting = line[at]
+		if sender and not core.isalive(sender) then
+			sender = find(node)
+		end
 		if type(waiting) == "function" then
 			if sender then
-				waiting(sender)
+				local ok, err = pcall(waiting, sender)
+				if not ok then
+					skynet.error(err) -- the others are not to wait for ever
+				end
 			end
 		else
 			waiting.sender = sender
@@ -53,34 +59,51 @@ end
 
 local function open_line(node)
 	local line = {}
-	lines[node] = line
+	lines[node], senders[node] = line, nil
 	skynet.fork(function()
 		advance(node, line, (find(node)))
 	end)
 	return line
 end
 
--- The sender for a call; nil if there is none.
-local function wait_for_sender(node)
+-- The sender for a call; nil if there is none. With cs: not longer than that, and true if it took longer.
+local function wait_for_sender(node, cs)
 	local line = lines[node] or open_line(node)
 	local place = {}
 	line[#line + 1] = place
+	if cs then
+		local late = skynet.sleep(cs, place) ~= "BREAK"
+		return place.sender, late
+	end
 	skynet.wait(place)
 	return place.sender
 end
 
+-- The sender that is known. When somebody has killed it, the daemon is asked again.
+local function known(node)
+	local sender = senders[node]
+	return sender and core.isalive(sender) and sender
+end
+
 function cluster.call(node, address, ...)
-	return core.call(senders[node] or wait_for_sender(node), address, ...)
+	return core.call(known(node) or wait_for_sender(node), address, ...)
 end
 
 function cluster.timeoutcall(cs, node, address, ...)
-	local begun = skynet.now()
-	local sender = senders[node] or wait_for_sender(node)
-	return core.timeoutcall(math.max(cs - (skynet.now() - begun), 0), sender, address, ...)
+	local sender = known(node)
+	if not sender then
+		local begun, late = skynet.now(), nil
+		sender, late = wait_for_sender(node, cs)
+		if late then
+			error("call timeout", 2)
+		end
+		cs = math.max(cs - (skynet.now() - begun), 0)
+	end
+	return core.timeoutcall(cs, sender, address, ...)
 end
 
 function cluster.pcall(node, address, ...)
-	local sender = senders[node] or wait_for_sender(node)
+	local sender = known(node) or wait_for_sender(node)
 	if not sender then
 		return false, ("no connection to the node %s"):format(node), "connect"
 	end
@@ -88,7 +111,7 @@ function cluster.pcall(node, address, ...)
 end
 
 function cluster.send(node, address, ...)
-	local sender = senders[node]
+	local sender = known(node)
 	if sender then
 		return core.push(sender, address, ...)
 	end
@@ -100,7 +123,7 @@ function cluster.send(node, address, ...)
 end
 
 function cluster.get_sender(node)
-	return senders[node] or wait_for_sender(node)
+	return known(node) or wait_for_sender(node)
 end
 
 function cluster.reload(config)

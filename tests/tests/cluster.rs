@@ -86,6 +86,7 @@ cases! {
             server.has("Register [other] :").has("Unregister [other] :").has_not("Unregister [never");
         };
         proxies;
+        killed_sender;
         absent => |out, _| {
             out.has_times("Waiting for cluster node [server]", 1).has("Cluster node [server] resolved : 127.0.0.1:");
         };

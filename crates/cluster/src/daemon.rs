@@ -207,11 +207,11 @@ impl Daemon {
     fn ask_for_sender(&mut self, cx: &Context, name: &str, asker: Asker) {
         let peer = self.peers.entry(name.to_owned()).or_default();
         if let (PeerState::Ready, Some(sender)) = (&peer.state, peer.sender) {
-            if cx.node().context(sender).is_some() {
+            if cx.node().is_alive(sender) {
                 return asker.answer(cx, &[sender.0.into()]);
             }
             // Somebody has killed it.
-            (peer.state, peer.sender) = (PeerState::Idle, None);
+            peer.state = PeerState::Idle;
         }
         peer.askers.push(asker);
         if peer.state == PeerState::Idle {
@@ -226,6 +226,7 @@ impl Daemon {
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
+        peer.sender = peer.sender.filter(|sender| cx.node().is_alive(*sender));
         match entry {
             None if self.nowaiting => {
                 peer.state = PeerState::Idle;
@@ -248,10 +249,7 @@ impl Daemon {
                 self.settle(cx, name, known);
             }
             Some(Entry::Address(address)) => {
-                if peer
-                    .sender
-                    .is_none_or(|sender| cx.node().context(sender).is_none())
-                {
+                if peer.sender.is_none() {
                     let line = format!("clustersender {name} {own_id} {address}");
                     peer.sender = cx.node().launch(cx.handle(), "snlua", &line);
                 }
@@ -549,7 +547,8 @@ impl Daemon {
                 let senders = self
                     .peers
                     .iter()
-                    .filter_map(|(name, peer)| Some((name, peer.sender?)));
+                    .filter_map(|(name, peer)| Some((name, peer.sender?)))
+                    .filter(|(_, sender)| cx.node().is_alive(*sender));
                 let senders: Table = senders
                     .map(|(name, sender)| (name.as_str(), sender.0))
                     .collect();

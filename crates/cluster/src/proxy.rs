@@ -21,8 +21,11 @@ pub(crate) struct Proxy {
     line: String,
     /// Heads of a call and of a push.
     heads: [Vec<u8>; 2],
-    /// The request for the sender.
+    node: String,
+    /// The request for the sender, 0 if there is none.
     asked: i32,
+    /// There has been a sender.
+    started: bool,
     sender: Option<Handle>,
     /// Messages that wait for the sender, and those who want to know whether there is one.
     held: Vec<Message>,
@@ -36,10 +39,35 @@ impl Proxy {
             cx: None,
             line: String::new(),
             heads: Default::default(),
+            node: String::new(),
             asked: 0,
+            started: false,
             sender: None,
             held: Vec::new(),
             askers: Vec::new(),
+        }
+    }
+
+    /// Asks the daemon for the sender. False if there is no daemon.
+    fn ask(&mut self, cx: &Context) -> bool {
+        self.asked = cx.new_session();
+        let daemon = Handle(self.cluster.daemon.load(Relaxed));
+        let question = common::pack(&["sender".into(), self.node.as_str().into()]);
+        cx.send(daemon, kind::LUA, self.asked, question).is_ok()
+    }
+
+    /// Passes a message on, or keeps it until there is a sender.
+    fn pass(&mut self, cx: &Context, message: Message) {
+        if let Some(sender) = self.sender {
+            if cx.node().is_alive(sender) {
+                return self.forward(cx, sender, message);
+            }
+            // Somebody has killed it.
+            self.sender = None;
+        }
+        self.held.push(message);
+        if self.asked == 0 && !self.ask(cx) {
+            self.not_found(cx);
         }
     }
 
@@ -59,26 +87,32 @@ impl Proxy {
     }
 
     fn found(&mut self, cx: &Context, payload: &[u8]) {
+        self.asked = 0;
         let values = seri::unpack(payload).unwrap_or_default();
         let Some(sender) = values.first().and_then(Value::as_int) else {
             return self.not_found(cx);
         };
-        let sender = Handle(sender as u32);
-        self.sender = Some(sender);
-        common::report_started(cx, &self.line);
+        self.sender = Some(Handle(sender as u32));
+        if !std::mem::replace(&mut self.started, true) {
+            common::report_started(cx, &self.line);
+        }
         for asker in self.askers.drain(..) {
             asker.answer(cx, &[]);
         }
         for message in std::mem::take(&mut self.held) {
-            self.forward(cx, sender, message);
+            self.pass(cx, message);
         }
     }
 
     fn not_found(&mut self, cx: &Context) {
         cx.log(format!("no sender for {}", self.line));
         self.give_up(cx);
-        common::report_failed(cx);
-        cx.exit();
+        self.asked = 0;
+        // One that has been in use may be needed again: the next message asks anew.
+        if !self.started {
+            common::report_failed(cx);
+            cx.exit();
+        }
     }
 
     fn give_up(&mut self, cx: &Context) {
@@ -105,11 +139,11 @@ impl Service for Proxy {
         };
         request::begin(&mut self.heads[0], 0, Ok(&to));
         request::begin(&mut self.heads[1], PUSH, Ok(&to));
-        self.asked = cx.new_session();
-        let daemon = Handle(self.cluster.daemon.load(Relaxed));
-        let question = common::pack(&["sender".into(), node.into()]);
-        cx.send(daemon, kind::LUA, self.asked, question)
-            .map_err(|_| InitError::new("clusterproxy: there is no clusterd"))
+        self.node = node.to_owned();
+        match self.ask(cx) {
+            true => Ok(()),
+            false => Err(InitError::new("clusterproxy: there is no clusterd")),
+        }
     }
 
     fn handle(&mut self, cx: &Arc<Context>, message: Message) {
@@ -119,13 +153,10 @@ impl Service for Proxy {
             }
             (kind::ERROR, None) if message.session == self.asked => self.not_found(cx),
             (kind::RESPONSE | kind::ERROR, _) => {}
-            (kind::LUA | kind::SNAX | kind::TRACE, Some(sender)) => {
-                self.forward(cx, sender, message)
-            }
-            (kind::LUA | kind::SNAX | kind::TRACE, None) => self.held.push(message),
+            (kind::LUA | kind::SNAX | kind::TRACE, _) => self.pass(cx, message),
             // The daemon asks whether it has started.
-            (kind::SYSTEM, Some(_)) => Asker::of(&message).answer(cx, &[]),
-            (kind::SYSTEM, None) => self.askers.push(Asker::of(&message)),
+            (kind::SYSTEM, _) if self.started => Asker::of(&message).answer(cx, &[]),
+            (kind::SYSTEM, _) => self.askers.push(Asker::of(&message)),
             (kind::DEBUG, _) => {
                 common::debug(cx, &message, self.held.len(), || self.line.as_str().into())
             }

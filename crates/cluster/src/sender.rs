@@ -182,6 +182,11 @@ impl Sender {
             self.log_failure(cx, &target, &text);
             return refuse(cx, source, session, flags, &text, reason);
         }
+        if !push {
+            // The numbers may have come round to a call that still waits.
+            let waiting = &self.waiting;
+            self.sessions.skip(|number| waiting.contains_key(&number));
+        }
         if let Some(tag) = tag {
             self.relay_tag(cx, tag.as_slice());
         }
@@ -195,15 +200,7 @@ impl Sender {
                     to: target,
                     reply: Reply::new(),
                 };
-                if let Some(old) = self.waiting.insert(number, waiting) {
-                    // The numbers have come round, and the oldest call has still no answer.
-                    self.fail(
-                        cx,
-                        old,
-                        "its session was needed for another call",
-                        Reason::Lost,
-                    );
-                }
+                self.waiting.insert(number, waiting);
             }
             Ok(_) => {}
             Err(error) => {
@@ -519,7 +516,10 @@ impl Sender {
                 }
             }
             Some(Err(error)) => {
-                cx.log(error.to_string());
+                let text = error.to_string();
+                cx.log(&text);
+                self.disconnect(cx, &text, Reason::Down);
+                self.peer = None;
                 asker.answer(cx, &[false.into()]);
             }
             None => {

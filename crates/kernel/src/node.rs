@@ -322,6 +322,11 @@ impl Node {
         self.registry.find(handle)?.card(handle)
     }
 
+    /// Is there a service with this handle? It may be gone by the time the caller knows.
+    pub fn is_alive(&self, handle: Handle) -> bool {
+        self.registry.find(handle).is_some()
+    }
+
     /// What is known about all services, in the order of their handles.
     pub fn services(&self) -> Vec<ServiceInfo> {
         let contexts = self

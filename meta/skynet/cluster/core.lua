@@ -70,6 +70,11 @@ function core.append(t, msg, sz) end
 ---@return integer? sz
 function core.concat(t) end
 
+---True while there is a service with this handle. An addition to skynet (C).
+---@param handle integer
+---@return boolean
+function core.isalive(handle) end
+
 ---True for a published name, which begins with `@`.
 ---@param address integer|string
 ---@return true?

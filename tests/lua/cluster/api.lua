@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local check = require "check"
 local cluster = require "skynet.cluster"
+local core = require "skynet.cluster.core"
 
 local case, role = {}, {}
 local NOBODY <const> = "127.0.0.1:1" -- nothing listens on port 1
@@ -208,7 +209,38 @@ function case.proxies()
 	check.fails("no such node", "call failed", cluster.proxy, "gone@server")
 end
 
+-- A sender that was killed is replaced: for services that know it, for proxies, and while the node is down.
+function case.killed_sender()
+	reload()
+	local proxy = cluster.proxy("server", "@server")
+	for i = 1, 3 do
+		local sender = cluster.get_sender "server"
+		require "skynet.manager".kill(sender)
+		check.wait(function() return not core.isalive(sender) end)
+		if i == 1 then
+			check.eq("it is not listed", cluster.pending(), {})
+			cluster.send("server", "@server", "note", "first")
+			check.eq("call", call("echo", i), i)
+			check.eq("the send came, too", wait_for_notes(1), { "first" })
+		elseif i == 2 then
+			check.eq("by the proxy", skynet.call(proxy, "lua", "echo", i), i)
+		else
+			check.returns("protected", { true, i }, cluster.pcall, "server", "@server", "echo", i)
+			check.eq("with a deadline", cluster.timeoutcall(6000, "server", "@server", "echo", i), i)
+		end
+		check.ok("another one", cluster.get_sender "server" ~= sender)
+	end
+	local sender = cluster.get_sender "server"
+	require "skynet.manager".kill(sender)
+	check.wait(function() return not core.isalive(sender) end)
+	cluster.reload { server = NOBODY }
+	check.fails("nobody answers", "call failed", skynet.call, proxy, "lua", "echo", 1)
+	reload()
+	check.eq("the proxy lives on", skynet.call(proxy, "lua", "echo", 2), 2)
+end
+
 function case.absent()
+	check.fails("a deadline holds while there is no sender", "call timeout", cluster.timeoutcall, 5, "server", "@server", "echo", 0)
 	local results = {}
 	for i = 1, 3 do
 		skynet.fork(function()
@@ -298,6 +330,10 @@ function case.bad_config()
 	check.fails("true", "call failed", cluster.reload, { server = true })
 	reload()
 	check.eq("it goes on", call("echo", 1), 1)
+	cluster.reload { server = "nonsense" }
+	check.ok("an address that is none is not the old one", check.wait(function() return not pcall(call, "echo") end))
+	reload()
+	check.ok("it goes on again", check.wait(function() return pcall(call, "echo") end))
 end
 
 function case.opening()
@@ -394,7 +430,6 @@ end
 
 -- Frames made and read by skynet.cluster.core.
 function case.frames()
-	local core = require "skynet.cluster.core"
 	local function hex(text)
 		return (text:gsub("%X", ""):gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
 	end
@@ -441,7 +476,6 @@ end
 -- A peer that begins large requests and does not end them.
 function case.buffer_limit()
 	local socket = require "skynet.socket"
-	local core = require "skynet.cluster.core"
 	local port = select(2, cluster.open(0))
 	local id = assert(socket.open("127.0.0.1", port))
 	local frame, _, parts = core.packrequest("@nobody", 1, skynet.pack(("x"):rep(60000)))

@@ -316,6 +316,13 @@ impl Default for Sessions {
 }
 
 impl Sessions {
+    /// Passes over the numbers that are `taken`. There has to be one that is not.
+    pub fn skip(&mut self, taken: impl Fn(u32) -> bool) {
+        while taken(self.next as u32) {
+            self.next = next_session(self.next);
+        }
+    }
+
     /// The session that comes next.
     pub fn peek(&self) -> i32 {
         self.next
@@ -357,5 +364,20 @@ impl Sessions {
             self.next = next_session(self.next);
         }
         Ok(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_taken_are_passed_over() {
+        let mut sessions = Sessions::default();
+        sessions.set(i32::MAX);
+        sessions.skip(|number| [i32::MAX as u32, 1, 2].contains(&number));
+        assert_eq!(sessions.peek(), 3);
+        sessions.skip(|_| false);
+        assert_eq!(sessions.peek(), 3);
     }
 }

@@ -161,6 +161,14 @@ native! {
         start(l, DETAIL, cs)
     };
 
+    /// `isalive(handle)`: is there a service with this handle?
+    isalive = |l| {
+        let svc = service(l)?;
+        let alive = u32::try_from(l.int(1).unwrap_or(0)).is_ok_and(|handle| svc.cx.node().is_alive(Handle(handle)));
+        l.push_bool(alive);
+        results(1)
+    };
+
     /// `push(sender, address, ...)`
     push = |l| {
         let svc = service(l)?;

@@ -12,6 +12,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("append", frames::append),
     ("call", calls::call),
     ("concat", frames::concat),
+    ("isalive", calls::isalive),
     ("isname", frames::isname),
     ("nodename", frames::nodename),
     ("packpush", frames::packpush),
