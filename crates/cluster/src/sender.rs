@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 use skynet_wire::cluster::{
@@ -115,6 +115,8 @@ pub(crate) struct Sender {
     askers: Vec<Asker>,
     /// The name of the last request, which the next one often has, too.
     last_name: Arc<[u8]>,
+    /// Calls that were given up in this turn. They are looked for together: many may reach their deadlines at once.
+    given_up: FxHashSet<(Handle, i32)>,
     /// Calls that nobody waits for any more, though their responses may come: the last few.
     forgotten: VecDeque<u32>,
 }
@@ -137,6 +139,7 @@ impl Sender {
             tags: FxHashMap::default(),
             askers: Vec::new(),
             last_name: Arc::from(&b""[..]),
+            given_up: FxHashSet::default(),
             forgotten: VecDeque::new(),
         }
     }
@@ -275,19 +278,21 @@ impl Sender {
         }
     }
 
-    /// Gives up waiting for a call of `source`.
-    fn forget(&mut self, cx: &Context, source: Handle, session: i32) {
+    /// Gives up waiting for calls whose callers do not wait any more.
+    fn forget(&mut self, cx: &Context) {
+        if self.given_up.is_empty() {
+            return;
+        }
+        let given_up = std::mem::take(&mut self.given_up);
         let found = self
             .waiting
-            .iter()
-            .find(|(_, waiting)| waiting.source == source && waiting.session == session);
-        if let Some(number) = found.map(|(number, _)| *number) {
-            self.waiting.remove(&number);
+            .extract_if(|_, call| given_up.contains(&(call.source, call.session)));
+        for (number, call) in found {
             if self.forgotten.len() == FORGOTTEN {
                 self.forgotten.pop_front();
             }
             self.forgotten.push_back(number);
-            let _ = cx.send(source, kind::RESPONSE, session, Payload::EMPTY);
+            let _ = cx.send(call.source, kind::RESPONSE, call.session, Payload::EMPTY);
         }
     }
 
@@ -661,7 +666,9 @@ impl Service for Sender {
                     self.on_event(cx, event);
                 }
             }
-            FORGET => self.forget(cx, message.source, message.session),
+            FORGET => {
+                self.given_up.insert((message.source, message.session));
+            }
             kind::TRACE => {
                 self.tags.insert(message.source, message.take_payload());
             }
@@ -676,6 +683,7 @@ impl Service for Sender {
     }
 
     fn turn_end(&mut self, cx: &Arc<Context>) {
+        self.forget(cx);
         self.flush(cx);
     }
 }
