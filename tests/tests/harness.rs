@@ -34,11 +34,10 @@ fn every_lua_case_is_run() {
     let mut programs = Vec::new();
     texts(lua_dir(), "lua", &mut programs);
     let mut tests = Vec::new();
-    texts(
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")),
-        "rs",
-        &mut tests,
-    );
+    for folder in ["tests", "src"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        texts(&folder, "rs", &mut tests);
+    }
     let mut total = 0;
     for (path, program) in &programs {
         let file = path.strip_prefix(lua_dir().to_str().unwrap()).unwrap();

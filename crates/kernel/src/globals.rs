@@ -45,7 +45,16 @@ impl Node {
             Some(Name::Awaited(waiting)) => return waiting.push(message),
             None => {
                 names.insert(name.to_owned(), Name::Awaited(vec![message]));
-                return;
+                drop(names);
+                // Once for each name: whoever forgot the dot or the @ would wait without a word.
+                return self.log(
+                    source,
+                    format!(
+                        "Waiting for the global name [{name}], which nobody has (a local name begins \
+                         with a dot, one of the cluster with @)"
+                    )
+                    .as_bytes(),
+                );
             }
         };
         // Sent under the lock, so that nothing overtakes what `set_global` hands over.

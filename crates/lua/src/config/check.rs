@@ -310,14 +310,23 @@ impl Report<'_> {
             }
             (Some("snlua"), Some(name)) => self.lua_service(key, name),
             (Some(module), _) if MODULES.contains(&module) => {}
-            (Some(module), _) => self.error(
+            (Some(module), _) => self.c_service(key, module),
+        }
+    }
+
+    fn c_service(&mut self, key: &str, module: &str) {
+        let files: Vec<String> = patterns(self.value("cpath"))
+            .map(|pattern| pattern.replace('?', module))
+            .collect();
+        if !files.iter().any(|file| Path::new(file).is_file()) {
+            self.error(
                 key,
-                format!("no module is called `{module}`"),
+                format!("no module `{module}`: there is no {}", list(&files)),
                 format!(
-                    "use one of: {}; C services cannot be loaded",
+                    "use one of: {}; or add the folder of the C service to `cpath`",
                     MODULES.join(", ")
                 ),
-            ),
+            );
         }
     }
 

@@ -492,8 +492,8 @@ mod findings {
             ),
             (
                 "bootstrap = 'cboot x'",
-                "c.cfg:2: bootstrap: no module is called `cboot` \
-                 (use one of: snlua, logger; C services cannot be loaded)",
+                "c.cfg:2: bootstrap: no module `cboot`: there is no ./cservice/cboot.so \
+                 (use one of: snlua, logger; or add the folder of the C service to `cpath`)",
             ),
             (
                 "logservice = 'snlua'",

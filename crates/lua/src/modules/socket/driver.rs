@@ -265,7 +265,12 @@ native! {
         let (svc, net) = net(l)?;
         let (host, port) = address(l, 1)?;
         let backlog = if l.is_none_or_nil(3) { BACKLOG } else { integer(l, 3)? };
-        push_id(l, net.listen(svc.handle(), &host, port, backlog as i32), "Listen error")
+        let id = net.listen(svc.handle(), &host, port, backlog as i32);
+        if let Err(reason) = &id {
+            // The error's text is fixed; what it is about is in the log.
+            svc.cx.log(format!("Listen failed on {host} {port} : {reason}"));
+        }
+        push_id(l, id, "Listen error")
     };
 
     close = |l| {
