@@ -306,14 +306,16 @@ impl Daemon {
 
     fn proxy(&mut self, cx: &Context, node: &str, name: &str, asker: Asker) -> Done {
         let key = format!("{node}.{name}");
-        if let Some(proxy) = self.proxies.get_mut(&key)
-            && cx.node().context(proxy.handle).is_some()
-        {
-            if proxy.started {
+        match self.proxies.get_mut(&key) {
+            // Whether it has started is still to come, also if it has ended meanwhile: those who ask hear of it together.
+            Some(proxy) if !proxy.started => {
+                proxy.askers.push(asker);
+                return Done::Later;
+            }
+            Some(proxy) if cx.node().is_alive(proxy.handle) => {
                 return Done::Answer(vec![proxy.handle.0.into()]);
             }
-            proxy.askers.push(asker);
-            return Done::Later;
+            _ => {}
         }
         let line = format!("clusterproxy {node} {name}");
         let session = cx.new_session();
