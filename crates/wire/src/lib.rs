@@ -8,6 +8,7 @@
 //! * [`datasheet`]: tables as one block of bytes that is read in place.
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
+//! * [`harbor`]: packets between the nodes of a master/slave network.
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
@@ -18,6 +19,7 @@ pub mod cluster;
 pub mod console;
 pub mod datasheet;
 mod grow;
+pub mod harbor;
 pub mod netaddr;
 pub mod netpack;
 pub mod seri;
