@@ -2,13 +2,54 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Runs the project's workloads on a skynet binary, or on several in turn, and prints and compares the figures.
-///
-/// Nothing is built: build the binaries first, in release mode.
 #[derive(Parser)]
-#[command(name = "skynet-bench", version)]
+#[command(name = "skynet-bench", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Something else than running workloads.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+
+    /// What to run.
+    #[command(flatten)]
+    pub args: Args,
+}
+
+/// Other things that the kit does.
+#[derive(Subcommand)]
+pub enum Task {
+    /// Count the instructions of hot paths, and compare them with the stored figures
+    Count(CountArgs),
+}
+
+/// Counting instructions.
+#[derive(clap::Args)]
+pub struct CountArgs {
+    /// Paths to count; all if none is named
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+
+    /// Store the counts, instead of comparing with those that are stored
+    #[arg(long, conflicts_with = "against")]
+    pub bless: bool,
+
+    /// The profile that `skynet` is built with
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub profile: String,
+
+    /// The binary to look at, instead of building one
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+
+    /// Compare with another binary, instead of with the stored figures
+    #[arg(long, value_name = "[LABEL=]PATH")]
+    pub against: Vec<Other>,
+}
+
+/// Running workloads.
+#[derive(clap::Args)]
 pub struct Args {
     /// Workloads to run; all if none is named. `--list` shows them
     #[arg(value_name = "WORKLOAD")]
@@ -26,7 +67,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
 
-    /// The binary to measure; the `skynet` beside this program if not given
+    /// The binary to measure, instead of building one with the profile of this program
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
 
@@ -54,7 +95,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub limit: u64,
 
-    /// Also run the kernel's own benchmark, `examples/bench` beside the binary
+    /// Also run the kernel's own benchmark
     #[arg(long)]
     pub kernel: bool,
 
@@ -146,7 +187,7 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         use clap::CommandFactory as _;
-        Args::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]

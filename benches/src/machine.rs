@@ -33,28 +33,25 @@ pub fn line(machine: &Value) -> String {
     )
 }
 
-/// A binary: its file, when it was built and by which compiler.
+/// A binary: when it was built and by which compiler.
 pub fn binary(binary: &Binary) -> Value {
     json!({
         "label": binary.label,
-        "path": binary.path,
         "mode": binary.mode.name(),
         "built": modified(&binary.path),
         "bytes": fs::metadata(&binary.path).map(|data| data.len()).ok(),
-        "compiler": fs::read(&binary.path).ok().and_then(|bytes| compiler(&bytes)),
+        "compiler": fs::read(&binary.path).ok().and_then(|bytes| {
+            compiler(&bytes, b"rustc version ").or_else(|| compiler(&bytes, b"GCC: ("))
+        }),
     })
 }
 
-/// Compilers leave their names in the file's `.comment` section. Rust's comes after those of the C parts.
-fn compiler(bytes: &[u8]) -> Option<String> {
-    let find = |name: &[u8]| {
-        let at = bytes
-            .windows(name.len())
-            .position(|window| window == name)?;
-        let text = bytes[at..].split(|&byte| byte == 0).next()?;
-        Some(String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned())
-    };
-    find(b"rustc version ").or_else(|| find(b"GCC: ("))
+/// What a compiler left in the file's `.comment` section, from `name` on.
+pub fn compiler(bytes: &[u8], name: &[u8]) -> Option<String> {
+    let mut windows = bytes.windows(name.len());
+    let at = windows.position(|window| window == name)?;
+    let text = bytes[at..].split(|&byte| byte == 0).next()?;
+    Some(String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned())
 }
 
 fn modified(path: &Path) -> Option<u64> {
@@ -91,7 +88,7 @@ mod tests {
     fn the_compiler_of_this_program_is_found() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert!(
-            super::compiler(&own)
+            super::compiler(&own, b"rustc version ")
                 .unwrap()
                 .starts_with("rustc version 1.")
         );

@@ -6,7 +6,9 @@
 //! collects the figures and writes them, [`table`] shows them, [`machine`] says where they come from.
 
 mod args;
+mod cargo;
 mod code;
+mod count;
 mod crowd;
 mod kernel;
 mod machine;
@@ -17,7 +19,7 @@ mod table;
 mod workload;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,21 +27,22 @@ use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use serde_json::{Value, json};
 
-use args::{Args, Mode};
+use args::{Args, Cli, Mode, Task};
 use crowd::Crowd;
 use node::{Binary, Outcome, Settings};
 use results::{Baseline, Results};
 use workload::{Kind, Workload};
 
-/// Lines of the code base that `spawnlarge` loads.
-const CODE_LINES: usize = 5000;
-
 /// The label of the figures of the kernel's own benchmark.
 const KERNEL: &str = "kernel";
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(&args) {
+    let cli = Cli::parse();
+    let done = match &cli.task {
+        None => run(&cli.args),
+        Some(Task::Count(args)) => count::run(args),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -80,13 +83,39 @@ fn run(args: &Args) -> anyhow::Result<bool> {
             Some(table::Targets::read(file.as_ref().unwrap_or(&own))?)
         }
     };
+    // Likewise what is built.
+    let kernel = match args.kernel {
+        true => Some(cargo::build(cargo::KERNEL, &cargo::profile()?)?),
+        false => None,
+    };
     let machine = machine::machine();
     println!("{}", machine::line(&machine));
-    let results = measure(args, &settings, &binaries, &workloads)?;
-    let settings = json!({
-        "runs": runs(args), "threads": args.threads, "scale": args.scale, "smoke": args.smoke,
-        "mode": args.mode.name(), "set": args.set,
+    let mut report = json!({
+        "time": machine::now(), "machine": machine, "source": machine::source(),
+        "settings": {
+            "runs": runs(args), "threads": args.threads, "scale": args.scale, "smoke": args.smoke,
+            "mode": args.mode.name(), "set": args.set,
+        },
+        "binaries": binaries.iter().map(machine::binary).collect::<Vec<Value>>(),
     });
+    let mut save = |results: &Results| -> anyhow::Result<()> {
+        let Some(file) = &args.json else {
+            return Ok(());
+        };
+        for (key, value) in results.json() {
+            report[key] = value;
+        }
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    let plan = Plan {
+        args,
+        settings: &settings,
+        binaries: &binaries,
+        workloads: &workloads,
+        kernel: kernel.as_deref(),
+    };
+    let results = plan.measure(&mut save)?;
 
     if args.smoke {
         let ran = results.series.iter().map(|series| &series.workload);
@@ -94,7 +123,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         println!("{} workloads ran", ran.len());
     } else {
         if let Some(baseline) = &baseline {
-            warn_of_differences(baseline, &settings, &machine);
+            warn_of_differences(baseline, &report["settings"], &report["machine"]);
         }
         let others: Vec<&str> = binaries[1..].iter().map(|b| b.label.as_str()).collect();
         let first = &binaries[0].label;
@@ -112,17 +141,6 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     }
     for (workload, binary, reason) in &results.failed {
         println!("FAILED {workload} on {binary}: {reason}");
-    }
-    if let Some(file) = &args.json {
-        let mut json = json!({
-            "time": machine::now(), "machine": machine, "settings": settings, "source": machine::source(),
-            "binaries": binaries.iter().map(machine::binary).collect::<Vec<Value>>(),
-        });
-        for (key, value) in results.json() {
-            json[key] = value;
-        }
-        let text = serde_json::to_string_pretty(&json)? + "\n";
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(results.failed.is_empty())
 }
@@ -146,7 +164,7 @@ fn select(names: &[String]) -> anyhow::Result<Vec<&'static Workload>> {
 fn binaries(args: &Args) -> anyhow::Result<Vec<Binary>> {
     let own = match &args.binary {
         Some(path) => path.clone(),
-        None => beside_this("skynet")?,
+        None => cargo::build(cargo::SKYNET, &cargo::profile()?)?,
     };
     let mut all = vec![Binary {
         label: "skynet-rs".into(),
@@ -161,8 +179,7 @@ fn binaries(args: &Args) -> anyhow::Result<Vec<Binary>> {
     for index in 0..all.len() {
         let (path, label) = (&all[index].path, &all[index].label);
         if !path.is_file() {
-            let build = "cargo build --release -p skynet";
-            bail!("there is no {}; build it first (`{build}`)", path.display());
+            bail!("there is no {}", path.display());
         }
         if all[..index].iter().any(|other| other.label == *label) || label == KERNEL {
             bail!("two binaries are called {label}; use --against LABEL=PATH");
@@ -172,41 +189,21 @@ fn binaries(args: &Args) -> anyhow::Result<Vec<Binary>> {
     Ok(all)
 }
 
-/// A program of the profile that this one was built with.
-fn beside_this(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("where is this program?")?;
-    Ok(own.with_file_name(name))
-}
-
 fn settings(args: &Args, folder: &Path) -> anyhow::Result<Settings> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let folder = folder.canonicalize()?;
-    fs::write(folder.join("bench_code.lua"), code::module(CODE_LINES))
-        .with_context(|| format!("cannot write to {}", folder.display()))?;
-    Ok(Settings {
-        lua: Path::new(env!("CARGO_MANIFEST_DIR")).join("lua"),
-        folder,
-        threads: args.threads,
-        set: args.set.clone(),
-        log: args.smoke,
-        limit: Duration::from_secs(if args.smoke { 60 } else { args.limit }),
-        idle: if args.smoke {
-            Duration::from_millis(200)
-        } else {
-            Duration::from_secs(10)
-        },
-        crowd: if args.smoke {
-            Crowd {
-                idle: 100,
-                busy: 50,
-            }
-        } else {
-            Crowd {
-                idle: 10_000,
-                busy: 1_000,
-            }
-        },
-    })
+    let mut settings = Settings::new(folder)?;
+    settings.threads = args.threads;
+    settings.set = args.set.clone();
+    settings.log = args.smoke;
+    settings.limit = Duration::from_secs(args.limit);
+    if args.smoke {
+        settings.limit = settings.limit.max(Duration::from_secs(60));
+        settings.idle = Duration::from_millis(200);
+        settings.crowd = Crowd {
+            idle: 100,
+            busy: 50,
+        };
+    }
+    Ok(settings)
 }
 
 /// How many operations a workload has this time.
@@ -257,54 +254,58 @@ fn prepare(
     Ok(())
 }
 
-/// Runs everything. The binaries take turns within a workload, the workloads within a run.
-fn measure(
-    args: &Args,
-    settings: &Settings,
-    binaries: &[Binary],
-    workloads: &[&Workload],
-) -> anyhow::Result<Results> {
-    let mut results = Results::default();
-    let entry = |workload: &str, label: &str, reason| (workload.into(), label.into(), reason);
-    for run in 1..=runs(args) {
-        for workload in workloads {
-            for binary in binaries {
-                let label = &binary.label;
-                let gone = |list: &[(String, String, String)]| {
-                    list.iter()
-                        .any(|(w, b, _)| w == workload.name && b == label)
-                };
-                // What failed or was skipped once would do so again.
-                if gone(&results.skipped) || gone(&results.failed) {
+/// What is to be run.
+struct Plan<'a> {
+    args: &'a Args,
+    settings: &'a Settings,
+    binaries: &'a [Binary],
+    workloads: &'a [&'static Workload],
+    /// The kernel's own benchmark.
+    kernel: Option<&'a Path>,
+}
+
+impl Plan<'_> {
+    /// Runs everything. The binaries take turns within a workload, the workloads within a run. What has been measured is saved
+    /// each time, and what fails is a line of the results: nothing that was measured is lost.
+    fn measure(
+        &self,
+        save: &mut impl FnMut(&Results) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Results> {
+        let mut results = Results::default();
+        for run in 1..=runs(self.args) {
+            for workload in self.workloads {
+                if workload.once && run > 1 {
                     continue;
                 }
-                if !args.smoke {
-                    eprintln!("run {run}: {} on {label}", workload.name);
+                for binary in self.binaries {
+                    self.say(run, workload.name, &binary.label);
+                    let n = size(workload, self.args);
+                    results.try_add(workload.name, &binary.label, || {
+                        self.settings.run(binary, workload, n)
+                    });
                 }
-                match settings.run(binary, workload, size(workload, args)) {
-                    Outcome::Done(metrics) => results.add(workload.name, label, metrics),
-                    Outcome::Skipped(reason) => {
-                        results.skipped.push(entry(workload.name, label, reason));
+                save(&results)?;
+            }
+            if let Some(program) = self.kernel {
+                self.say(run, "the kernel's own benchmark", KERNEL);
+                let seconds = if self.args.smoke { 0.05 } else { 1.0 };
+                results.try_add(KERNEL, &self.binaries[0].label, || {
+                    match kernel::run(program, self.args.threads, seconds) {
+                        Ok(metrics) => Outcome::Done(metrics),
+                        Err(error) => Outcome::Failed(format!("{error:#}")),
                     }
-                    Outcome::Failed(reason) => {
-                        results.failed.push(entry(workload.name, label, reason));
-                    }
-                }
+                });
+                save(&results)?;
             }
         }
-        if args.kernel {
-            if !args.smoke {
-                eprintln!("run {run}: the kernel's own benchmark");
-            }
-            let program = binaries[0].path.with_file_name("examples/bench");
-            let seconds = if args.smoke { 0.05 } else { 1.0 };
-            let metrics = kernel::run(&program, args.threads, seconds).context(
-                "the kernel's own benchmark (cargo build --release -p skynet-kernel --example bench)",
-            )?;
-            results.add(KERNEL, &binaries[0].label, metrics);
+        Ok(results)
+    }
+
+    fn say(&self, run: u32, what: &str, on: &str) {
+        if !self.args.smoke {
+            eprintln!("run {run}: {what} on {on}");
         }
     }
-    Ok(results)
 }
 
 /// Says why a comparison with the baseline may mean little.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::args::Mode;
+use crate::code;
 use crate::crowd::{self, Crowd};
 use crate::proc;
 use crate::workload::{Kind, Workload};
@@ -49,7 +50,14 @@ pub struct Settings {
     pub idle: Duration,
     /// The clients of a gate.
     pub crowd: Crowd,
+    /// More environment variables.
+    pub environment: Vec<(String, String)>,
+    /// A program and its arguments that run the first node of a workload: a profiler. Empty for none.
+    pub wrap: Vec<String>,
 }
+
+/// Lines of the code base that `spawnlarge` loads.
+const CODE_LINES: usize = 5000;
 
 /// The figures of one run.
 pub enum Outcome {
@@ -62,6 +70,29 @@ pub enum Outcome {
 }
 
 impl Settings {
+    /// The usual ones, with this folder for files.
+    pub fn new(folder: &Path) -> anyhow::Result<Settings> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = folder.canonicalize()?;
+        fs::write(folder.join("bench_code.lua"), code::module(CODE_LINES))
+            .with_context(|| format!("cannot write to {}", folder.display()))?;
+        Ok(Settings {
+            lua: Path::new(env!("CARGO_MANIFEST_DIR")).join("lua"),
+            folder,
+            threads: 2,
+            set: Vec::new(),
+            log: false,
+            limit: Duration::from_secs(60),
+            idle: Duration::from_secs(10),
+            crowd: Crowd {
+                idle: 10_000,
+                busy: 1_000,
+            },
+            environment: Vec::new(),
+            wrap: Vec::new(),
+        })
+    }
+
     /// Runs `workload` with `n` operations once.
     pub fn run(&self, binary: &Binary, workload: &Workload, n: u64) -> Outcome {
         match self.try_run(binary, workload, n) {
@@ -169,8 +200,20 @@ impl Settings {
     ) -> anyhow::Result<Node> {
         let log = self.folder.join(format!("{main}.log"));
         let _ = fs::remove_file(&log);
-        let mut command = self.command(binary, main)?;
+        let plain = self.command(binary, main)?;
+        let mut command = match &self.wrap[..] {
+            [program, words @ ..] if main == "bench" => {
+                let mut command = Command::new(program);
+                command
+                    .args(words)
+                    .arg(plain.get_program())
+                    .args(plain.get_args());
+                command
+            }
+            _ => plain,
+        };
         command
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use crate::node::Outcome;
 use crate::workload::unit;
 
 /// One metric of a workload on one binary.
@@ -90,6 +91,22 @@ impl Results {
                     values: vec![value],
                 }),
             }
+        }
+    }
+
+    /// Runs a workload on a binary, unless that failed or was skipped before: it would be so again.
+    pub fn try_add(&mut self, workload: &str, binary: &str, run: impl FnOnce() -> Outcome) {
+        let known = |list: &[(String, String, String)]| {
+            list.iter().any(|(w, b, _)| w == workload && b == binary)
+        };
+        if known(&self.skipped) || known(&self.failed) {
+            return;
+        }
+        let entry = |reason| (workload.to_owned(), binary.to_owned(), reason);
+        match run() {
+            Outcome::Done(metrics) => self.add(workload, binary, metrics),
+            Outcome::Skipped(reason) => self.skipped.push(entry(reason)),
+            Outcome::Failed(reason) => self.failed.push(entry(reason)),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Workload {
     pub operation: &'static str,
     /// What it does, in a few words.
     pub about: &'static str,
+    /// Whether it runs only once, because it takes long and varies little.
+    pub once: bool,
 }
 
 const fn node(
@@ -45,6 +47,14 @@ const fn node(
         smoke,
         operation,
         about,
+        once: false,
+    }
+}
+
+const fn once(workload: Workload) -> Workload {
+    Workload {
+        once: true,
+        ..workload
     }
 }
 
@@ -87,8 +97,9 @@ pub const ALL: &[Workload] = &[
     of(Kind::Cluster, node("cluster64", 200_000, 640, "calls", "calls to another node, 64 outstanding")),
     of(Kind::Cluster, node("clustersend", 400_000, 500, "messages", "one-way messages to another node")),
     of(Kind::Cluster, node("clusterbig", 600, 3, "calls", "calls to another node that carry 1 MiB")),
-    of(Kind::Idle, node("idle", 0, 0, "", "processor time and context switches of a node that does nothing")),
-    of(Kind::Idle, node("idle10k", 10_000, 100, "", "the same with 10,000 idle services; memory of each")),
+    once(of(Kind::Idle, node("idle", 0, 0, "", "processor time and context switches of a node that does nothing"))),
+    once(of(Kind::Idle, node("idle10k", 10_000, 100, "", "the same with 10,000 idle services; memory of each"))),
+    once(of(Kind::Idle, node("idle100k", 100_000, 200, "", "the same with 100,000"))),
 ];
 
 /// The unit of a metric and whether more of it is better, by the ending of its name.

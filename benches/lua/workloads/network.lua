@@ -16,13 +16,13 @@ local function connect(count)
 	return socket, ids
 end
 
--- 64 connections, one line of 64 bytes outstanding on each.
-function W.tcpecho(name, n)
-	local socket, ids = connect(64)
+-- So many connections, one line of 64 bytes outstanding on each.
+local function echo(name, n, connections)
+	local socket, ids = connect(connections)
 	local line = string.rep("y", 63)
-	local each = n // 64
-	timed(name, each * 64, function()
-		join(64, function(i)
+	local each = n // connections
+	timed(name, each * connections, function()
+		join(connections, function(i)
 			local id = ids[i]
 			for _ = 1, each do
 				socket.write(id, line .. "\n")
@@ -31,6 +31,11 @@ function W.tcpecho(name, n)
 		end)
 	end)
 end
+
+function W.tcpecho(name, n) echo(name, n, 64) end
+
+-- One connection only.
+function W.echo(name, n) echo(name, n, 1) end
 
 -- One connection, 64 KiB each way and back.
 function W.tcpbulk(name, n)

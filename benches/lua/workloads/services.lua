@@ -78,5 +78,6 @@ function W.idle(name, n)
 	skynet.wait()
 end
 W.idle10k = W.idle
+W.idle100k = W.idle
 
 return W

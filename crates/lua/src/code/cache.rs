@@ -246,10 +246,17 @@ pub(crate) fn new_scratch_state() -> Option<Lua> {
 }
 
 /// The seed of the hashes of strings. It is the same for all states, since shared strings have their hashes with them.
+///
+/// The environment variable `SKYNET_HASHSEED`, a number, fixes it, so that a run can be repeated to the instruction.
 pub(crate) fn seed() -> std::ffi::c_uint {
     static SEED: OnceLock<std::ffi::c_uint> = OnceLock::new();
-    // SAFETY: without a state, the time and addresses make the seed.
-    *SEED.get_or_init(|| unsafe { ffi::luaL_makeseed(std::ptr::null_mut()) })
+    *SEED.get_or_init(|| {
+        let fixed = std::env::var("SKYNET_HASHSEED").ok();
+        fixed.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+            // SAFETY: without a state, the time and addresses make the seed.
+            unsafe { ffi::luaL_makeseed(std::ptr::null_mut()) }
+        })
+    })
 }
 
 crate::vm::native::native! {
