@@ -7,12 +7,15 @@ local sproto = require "sproto"
 local loader = {}
 
 function loader.save(bytes, slot)
-	core.saveproto(assert(core.newproto(bytes), "this is no sproto schema"), slot)
+	core.saveproto(core.newproto(bytes) or error("this is no sproto schema", 2), slot)
 end
 
 -- The text in a file.
 function loader.register(filename, slot)
-	local file <close> = assert(io.open(filename, "rb"))
+	local file <close>, failure = io.open(filename, "rb")
+	if not file then
+		error(failure, 2)
+	end
 	loader.save(parser.parse(file:read "a", filename), slot)
 end
 

@@ -47,7 +47,7 @@ local function resolve(key, source, session, start, ...)
 	entry.child, entry.first = coroutine.running(), entry[#entry]
 	local ok, outcome = pcall(start, ...)
 	if not ok then
-		outcome = tostring(outcome)
+		outcome = tostring(outcome):gsub("^service/service_mgr%.lua:%d+: ", "") -- those who wait have places of their own
 	end
 	entries[key] = outcome
 	outcome = outcome or ("%s has exited while it started"):format(key)

@@ -5,6 +5,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.cluster.core"
+local check = require("skynet.core").check
 
 local cluster = {}
 
@@ -139,13 +140,13 @@ function cluster.open(port, maxclient)
 end
 
 function cluster.register(name, handle)
-	assert(type(name) == "string", "the name is a string")
-	assert(handle == nil or type(handle) == "number", "the handle is a number")
+	check(type(name) == "string", "the name is a string")
+	check(handle == nil or type(handle) == "number", "the handle is a number")
 	ask("register", name, handle)
 end
 
 function cluster.unregister(name)
-	assert(type(name) == "string", "the name is a string")
+	check(type(name) == "string", "the name is a string")
 	ask("unregister", name)
 end
 
@@ -155,7 +156,7 @@ end
 
 function cluster.proxy(node, name)
 	if not name then
-		local at = assert(node:find "[@.]", "the name of a node and an address expected")
+		local at = check(node:find "[@.]", "the name of a node and an address expected, such as \"db@name\"")
 		node, name = node:sub(1, at - 1), node:sub(at)
 	end
 	return ask("proxy", node, name)

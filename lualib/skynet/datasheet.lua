@@ -6,6 +6,7 @@
 local skynet = require "skynet"
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
+local raise = require("skynet.core").raise
 
 ---@class skynet.datasheet.sheet
 ---@field box userdata
@@ -91,7 +92,7 @@ local function open_once(name)
 	if ok then
 		opened[name] = { root = root }
 	else
-		opened[name], failures[name] = nil, root
+		opened[name], failures[name] = nil, ("call failed (datasheet %s)"):format(name)
 	end
 	for _, co in ipairs(waiting) do
 		skynet.wakeup(co)
@@ -108,7 +109,7 @@ function datasheet.query(name)
 		skynet.wait(co)
 	end
 	if failures[name] then
-		error(failures[name], 0)
+		raise(failures[name])
 	end
 	return opened[name].root
 end

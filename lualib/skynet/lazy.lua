@@ -9,15 +9,16 @@ local core = require "skynet.core"
 local lazy = {}
 
 function lazy.newservice(name, ...)
+	core.check(type(name) == "string", "the name of a service is a string, such as \"main\"")
 	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
 end
 
 -- The manager answers nil and a text when it cannot give a handle.
 local function singleton(node_cmd, global_cmd, scope, ...)
 	if scope == true then
-		return assert(skynet.call(".service", "lua", global_cmd, ...))
+		return core.check(skynet.call(".service", "lua", global_cmd, ...))
 	end
-	return assert(skynet.call(".service", "lua", node_cmd, scope, ...))
+	return core.check(skynet.call(".service", "lua", node_cmd, scope, ...))
 end
 
 function lazy.uniqueservice(...)
@@ -67,7 +68,7 @@ local Request = {}
 Request.__index = Request
 
 function Request:add(req)
-	assert(not self.pending, "select has begun")
+	core.check(not self.pending, "assertion failed! (no request can be added after select)")
 	self[#self + 1] = req
 	return self
 end
@@ -108,7 +109,7 @@ local function await(self)
 end
 
 function Request:select(timeout)
-	assert(not self.pending)
+	core.check(not self.pending, "assertion failed! (select can be called once)")
 	local pending = {}
 	self.pending, self.ready, self.answers, self.head = pending, {}, {}, 1
 	local unsent = {}

@@ -71,7 +71,9 @@ end
 local function wait_for(co, job)
 	local other = job
 	while other do
-		assert(other.owner ~= co, "circular dependency")
+		if other.owner == co then
+			plain("skynet.core").raise "circular dependency"
+		end
 		other = blocked[other.owner]
 	end
 	blocked[co] = job
@@ -96,7 +98,7 @@ local function require(name)
 	wait_for(co, job)
 	value = loaded[name]
 	if value == nil then
-		error(("require %s failed"):format(name))
+		plain("skynet.core").raise(("require %s failed"):format(name))
 	end
 	return value
 end

@@ -27,7 +27,9 @@ function skynet.abort()
 end
 
 local function check_global(name)
-	assert(#name < 16 and not tonumber(name) and name:sub(1, 1) ~= ":", "invalid global name")
+	if #name >= 16 or tonumber(name) or name:sub(1, 1) == ":" then
+		core.raise(("invalid global name %q (at most 15 bytes, no number, no leading colon)"):format(name))
+	end
 end
 
 function skynet.name(name, handle)

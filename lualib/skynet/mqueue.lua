@@ -2,6 +2,7 @@
 -- An answer is (true, results...) or (false, error).
 
 local skynet = require "skynet"
+local check = require("skynet.core").check
 local queue = require "skynet.queue"
 
 local mqueue = {}
@@ -12,7 +13,7 @@ protocol.pack, protocol.unpack = skynet.pack, skynet.unpack
 skynet.register_protocol(protocol)
 
 function mqueue.register(f)
-	assert(not skynet.dispatch "queue", "mqueue.register is called once")
+	check(not skynet.dispatch "queue", "mqueue.register is called once")
 	local in_turn = queue()
 
 	local function handle(session, ...)

@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
+local check = require("skynet.core").check
 
 ---@class skynet.multicast.channel
 ---@field channel integer? nil once deleted
@@ -50,7 +51,7 @@ end
 skynet.register_protocol(protocol)
 
 local function id_of(self)
-	return assert(self.channel, "the channel has been deleted")
+	return check(self.channel, "the channel has been deleted")
 end
 
 function Channel:publish(...)

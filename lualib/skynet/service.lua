@@ -2,6 +2,7 @@
 -- names, `service_cell` runs the function.
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 require "skynet.manager"
 
 local service = {}
@@ -14,8 +15,8 @@ end)
 
 -- A function travels as bytecode: only its globals can be bound again on the other side.
 local function dump(main)
-	assert(debug.getupvalue(main, 1) == "_ENV" and not debug.getupvalue(main, 2),
-		"the function may use globals only, no local of its surroundings")
+	core.check(debug.getupvalue(main, 1) == "_ENV" and not debug.getupvalue(main, 2),
+		"the function of a service may use globals only, no local of its surroundings")
 	return string.dump(main)
 end
 

@@ -8,7 +8,7 @@ local sharemap = {}
 local schema
 
 function sharemap.register(filename)
-	loader.register(filename, SLOT)
+	return loader.register(filename, SLOT)
 end
 
 local function schema_of_node()

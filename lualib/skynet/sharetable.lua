@@ -6,6 +6,7 @@
 local skynet = require "skynet"
 local service = require "skynet.service"
 local core = require "skynet.sharetable.core"
+local check = require("skynet.core").check
 
 local sharetable = {}
 local keeper ---@type integer
@@ -149,7 +150,7 @@ function sharetable.loadstring(name, source, ...)
 end
 
 function sharetable.loadtable(name, value)
-	assert(type(value) == "table")
+	check(type(value) == "table", ("assertion failed! (table expected, got %s)"):format(type(value)))
 	skynet.call(keeper, "lua", "loadtable", name, value)
 end
 

@@ -5,6 +5,7 @@
 
 local skynet = require "skynet"
 require "skynet.manager"
+local check = require("skynet.core").check
 local interface = require "snax.interface"
 
 local snax = {}
@@ -95,7 +96,7 @@ end
 function snax.bind(handle, name)
 	local object = objects[handle]
 	if object then
-		assert(object.type == name, "this service is of another type")
+		check(object.type == name, ("%s is a service of another class than %s"):format(object, name))
 		return object
 	end
 	object = new_object(handle, snax.interface(name))
@@ -105,7 +106,7 @@ end
 
 function snax.rawnewservice(name, ...)
 	local init = snax.interface(name).system.init
-	local handle = assert(skynet.newservice("snaxd", name), "it has exited while it started")
+	local handle = check(skynet.newservice("snaxd", name), "it has exited while it started")
 	objects[handle] = nil -- of a dead service, should the number have come round
 	if init then
 		local ok, failure = pcall(skynet.call, handle, "snax", init, ...)

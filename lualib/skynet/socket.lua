@@ -11,6 +11,7 @@
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
+local core = require "skynet.core"
 
 local push, pop, readline, readall = driver.push, driver.pop, driver.readline, driver.readall
 local wait, wakeup, log = skynet.wait, skynet.wakeup, skynet.error
@@ -76,7 +77,7 @@ end
 
 local function await(s, want)
 	if s.waiter then
-		error(("socket %d: another coroutine waits for it already"):format(s.id), 3)
+		core.raise(("socket %d: another coroutine waits for it already"):format(s.id))
 	end
 	local co = running()
 	s.waiter, s.want = co, want
@@ -240,9 +241,9 @@ skynet.register_protocol {
 -- Coming to be
 
 local function check_new(id)
-	assert(not on_close[id], "socket has onclose callback")
+	core.check(not on_close[id], "socket has onclose callback")
 	local s = pool[id]
-	assert(not s or s.listening, "socket is not closed")
+	core.check(not s or s.listening, "socket is not closed")
 end
 
 -- Waits until the engine says that the socket is there, or why not.
@@ -355,7 +356,7 @@ function socket.shutdown(id)
 end
 
 function socket.close_fd(id)
-	assert(not pool[id], "Use socket.close instead")
+	core.check(not pool[id], "Use socket.close instead")
 	driver.close(id)
 end
 
@@ -372,7 +373,7 @@ function socket.close(id)
 	end
 	while s.connected do
 		if s.waiter then
-			assert(not s.closer, "socket is closing")
+			core.check(not s.closer, "socket is closing")
 			local co = running()
 			s.closer = co
 			wait(co)
@@ -401,7 +402,7 @@ end
 -- Reading. What is buffered can be read after the end of the connection.
 
 local function unknown(id)
-	error(("assertion failed! no socket %s in this service"):format(id), 3)
+	core.raise(("assertion failed! no socket %s in this service"):format(id))
 end
 
 -- The rest, for a request that can no longer be satisfied.

@@ -13,6 +13,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local driver = require "skynet.socketdriver"
+local check = require("skynet.core").check
 
 local log, wait, wakeup = skynet.error, skynet.wait, skynet.wakeup
 
@@ -438,7 +439,7 @@ local function await(link, response)
 end
 
 function Channel:request(req, response, padding)
-	assert(not self.closed, "channel is closed")
+	check(not self.closed, "channel is closed")
 	local link = connected(self, true)
 	local id, sent = link[1], nil
 	if padding then
@@ -459,7 +460,7 @@ function Channel:request(req, response, padding)
 end
 
 function Channel:response(response)
-	assert(not self.closed, "channel is closed")
+	check(not self.closed, "channel is closed")
 	return await(connected(self), response)
 end
 
@@ -496,7 +497,7 @@ end
 
 function socketchannel.channel(desc)
 	local self = {
-		host = assert(desc.host),
+		host = check(desc.host, "the description of a channel has a host"),
 		port = desc.port,
 		backup = desc.backup,
 		auth = desc.auth,

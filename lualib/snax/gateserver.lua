@@ -7,6 +7,7 @@
 local skynet = require "skynet"
 local netpack = require "skynet.netpack"
 local driver = require "skynet.socketdriver"
+local check = require("skynet.core").check
 
 local gateserver = {}
 
@@ -143,8 +144,8 @@ local function commands(handler)
 end
 
 function gateserver.start(handler)
-	assert(handler.message, "handler.message is missing")
-	assert(handler.connect, "handler.connect is missing")
+	check(handler.message, "handler.message is missing")
+	check(handler.connect, "handler.connect is missing")
 	local event, command = socket_events(handler), commands(handler)
 
 	skynet.register_protocol {

@@ -1,6 +1,7 @@
 -- Finds the file of a snax class on the search path of the config key `snax`, and its methods.
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local collect = require "snax.methods"
 
 ---@param name string
@@ -10,7 +11,7 @@ local collect = require "snax.methods"
 ---@return snax.method[]
 ---@return string pattern
 return function(name, globals, loader, located)
-	local path = assert(skynet.getenv "snax", "please set snax in config file")
+	local path = core.check(skynet.getenv "snax", "please set snax in config file")
 	local fitting
 
 	local function open(env)
@@ -26,7 +27,7 @@ return function(name, globals, loader, located)
 			end
 			failures[#failures + 1] = failure
 		end
-		error(table.concat(failures, "\n"), 0)
+		core.raise(table.concat(failures, "\n"))
 	end
 
 	return collect(open, globals), fitting

@@ -130,4 +130,15 @@ function core.forget(session) end
 ---@return any ...
 function core.unpack_as(typename, msg, sz) end
 
+---As `error`, for modules that ship with the node: the position in the text is that of the code which uses the module, and not the module's own.
+---@param text any
+function core.raise(text) end
+
+---As `assert`, for modules that ship with the node; see core.raise.
+---@generic T
+---@param v T?
+---@param text any
+---@return T
+function core.check(v, text) end
+
 return core

@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
+local check = require("skynet.core").check
 
 local builder = {}
 local sheets = {} -- name -> the bytes of the last version
@@ -135,12 +136,12 @@ local function bytes_of(value)
 end
 
 function builder.new(name, value)
-	assert(not sheets[name], "there is a datasheet of this name")
+	check(not sheets[name], ("there is a datasheet %s already"):format(name))
 	publish(name, bytes_of(value))
 end
 
 function builder.update(name, value)
-	local old = assert(sheets[name], "there is no datasheet of this name")
+	local old = check(sheets[name], ("there is no datasheet %s"):format(name))
 	publish(name, core.diff(old, bytes_of(value)))
 end
 

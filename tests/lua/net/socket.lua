@@ -37,7 +37,7 @@ function case.addresses()
 	check.fails("something behind the port", "Invalid port in address 127.0.0.1:80x.", socket.open, "127.0.0.1:80x")
 	check.fails("too large", "Invalid port in address 127.0.0.1:65536.", socket.listen, "127.0.0.1:65536")
 	check.fails("port 0", "Invalid port", socket.open, "127.0.0.1", 0)
-	check.fails("raised with a position", "socket.lua:", socket.open, "localhost")
+	check.fails("raised with a position", "check.lua:", socket.open, "localhost")
 end
 
 function case.open()

@@ -14,15 +14,14 @@ use crate::vm::native::{Fault, Next, Outcome, native, results};
 
 /// Registers the class table at `class`. *raises*
 fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
-    let failed = || Fault::from("assertion failed!");
     l.raw_get_str(class, "id");
-    let id = match l.int(-1) {
-        Some(n) if l.kind(-1) == Type::Number => u8::try_from(n).map_err(|_| failed())?,
-        _ => return Err(failed()),
+    let id = l.int(-1).filter(|_| l.kind(-1) == Type::Number);
+    let Some(id) = id.and_then(|n| u8::try_from(n).ok()) else {
+        return Err("assertion failed! (the id of a protocol is a number from 0 to 255)".into());
     };
     l.raw_get_str(class, "name");
     if l.kind(-1) != Type::String {
-        return Err(failed());
+        return Err("assertion failed! (the name of a protocol is a string)".into());
     }
     let name = l.top();
     l.push_ref(svc.refs.protocols.get());
@@ -31,7 +30,9 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
     let name_taken = l.raw_get(all) != Type::Nil;
     let id_taken = l.raw_geti(all, id as i64) != Type::Nil;
     if name_taken || id_taken {
-        return Err(failed());
+        let what = if name_taken { "name" } else { "id" };
+        let text = format!("assertion failed! (a protocol of this {what} is registered already)");
+        return Err(text.into());
     }
     l.pop(2);
     l.raw_get_str(class, "trace");

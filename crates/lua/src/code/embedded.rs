@@ -54,6 +54,11 @@ pub(crate) fn service(name: &str) -> Option<&'static Embedded> {
     find(SERVICES, name)
 }
 
+/// Is this the chunk name (without `@`) of an embedded module?
+pub(crate) fn is_module_file(file: &[u8]) -> bool {
+    file.starts_with(b"lualib/") && MODULES.iter().any(|e| e.file.as_bytes() == file)
+}
+
 /// Is there an embedded service of this name?
 pub fn has_service(name: &str) -> bool {
     service(name).is_some()

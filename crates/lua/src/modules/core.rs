@@ -11,10 +11,12 @@ use crate::api::{self, send, service, system, time};
 use crate::service::{Mode, Svc};
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, Outcome, native, results};
+use crate::vm::place;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("addresscommand", addresscommand),
     ("callback", callback),
+    ("check", check),
     ("command", command),
     ("error", system::error),
     ("forget", send::forget),
@@ -26,6 +28,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("on_answer", send::on_answer),
     ("pack", api::pack::pack),
     ("packstring", api::pack::packstring),
+    ("raise", raise),
     ("redirect", redirect),
     ("request_send", send::request_send),
     ("send", core_send),
@@ -102,6 +105,17 @@ fn install_callback(l: Lua, svc: &Svc, forward: bool) {
     l.push_value(1);
     set_ref(l, &svc.refs.callback);
     svc.mode.set(Mode::Callback { forward });
+}
+
+/// The text at `i` becomes the error, behind a position; other values as they are. *raises*
+fn raise_text(l: Lua, i: c_int) -> Outcome {
+    l.set_top(i);
+    if l.kind(i) == Type::String {
+        l.push_where(place::level(l));
+        l.insert(-2);
+        l.concat(2);
+    }
+    Err(Fault::Raised)
 }
 
 native! {
@@ -197,6 +211,17 @@ native! {
         }
         results(0)
     };
+
+    /// `check(v, text)`: as `assert`, with the position of the code that uses the library (`vm::place`)
+    check = |l| {
+        if l.bool(1) {
+            return results(l.top());
+        }
+        raise_text(l, 2)
+    };
+
+    /// `raise(text)`: as `error`, likewise
+    raise = |l| raise_text(l, 1);
 
     /// `setsession(n)`: the next session is n + 1. For tests of the wrap-around.
     setsession = |l| {

@@ -4,5 +4,6 @@ pub(crate) mod alloc;
 pub(crate) mod footprint;
 pub(crate) mod lua;
 pub(crate) mod native;
+pub(crate) mod place;
 pub(crate) mod seri;
 pub(crate) mod wanted;

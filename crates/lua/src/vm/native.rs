@@ -10,12 +10,13 @@
 //! service, which outlives the jump, or Lua is called by `guarded`.
 
 use std::borrow::Cow;
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlua_sys::lua55::{self as ffi, lua_KContext, lua_KFunction, lua_State};
 
 use super::lua::{Lua, REGISTRY, Type};
+use super::place;
 
 /// What a body wants to happen after it returned.
 pub(crate) enum Next {
@@ -148,14 +149,16 @@ fn push_fault(lua: Lua, fault: Fault) {
         Cow::Owned(s) => lua.push_owned(s),
     }
     if position {
-        lua.push_where(1);
+        lua.push_where(place::level(lua));
         lua.insert(-2);
         lua.concat(2);
     }
 }
 
-/// Pushes the running function's name in the module `skynet`, if nothing else names it: it was called by `pcall` or as a tail call.
-/// Lua would look it up in all modules, of which several are that table, and call `sleep` `skynet.manager.sleep`. *raises*
+/// Pushes the running function's name, where Lua would not choose name and position as we want them. *raises*
+///
+/// That is so if a module of ours called it (see `place`), or if nothing names it, since it was called by `pcall` or as a tail call. Lua would
+/// look it up in all modules then, of which several are the table `skynet`, and call `sleep` `skynet.manager.sleep`.
 fn push_own_name(lua: Lua) -> bool {
     // SAFETY: `ar` is filled in before it is read; the function is pushed by "f".
     let (named, function) = unsafe {
@@ -164,12 +167,20 @@ fn push_own_name(lua: Lua) -> bool {
             return false;
         }
         ffi::lua_getinfo(lua.0, c"nf".as_ptr(), &mut ar);
-        (!ar.name.is_null(), lua.c_function(-1))
+        let name = (!ar.name.is_null()).then(|| CStr::from_ptr(ar.name));
+        (name, lua.c_function(-1))
     };
     lua.pop(1);
+    if let Some(name) = named {
+        if place::level(lua) > 1 {
+            lua.push_bytes(name.to_bytes());
+            return true;
+        }
+        return false;
+    }
     let top = lua.top();
     lua.get_field(REGISTRY, c"_LOADED");
-    if named || lua.get_field(-1, c"skynet") != Type::Table {
+    if lua.get_field(-1, c"skynet") != Type::Table {
         lua.set_top(top);
         return false;
     }
@@ -192,7 +203,7 @@ fn push_own_name(lua: Lua) -> bool {
 
 /// Below the top: what is wrong, with a zero byte at its end; on top: the function's name. *raises*
 fn push_argument_error(lua: Lua, n: c_int) {
-    lua.push_where(1);
+    lua.push_where(place::level(lua));
     lua.push_str("bad argument #");
     lua.push_int(n.into());
     lua.push_str(" to '");
