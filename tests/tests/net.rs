@@ -84,6 +84,7 @@ lua_cases! {
         waiting_altogether[socketpendingtotal = "1048576"] => |out| {
             out.has("send queues of the node over their limit (1048576 bytes)");
         };
+        flood[socketinbox = "262144"];
         probes[socketkeepalive = "'300 10 5'"];
     }
     "net/netpack" {

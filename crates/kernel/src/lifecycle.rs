@@ -240,7 +240,9 @@ impl Node {
             self.answer_dropped(context.handle(), &message);
         }
         mailbox.progress().waiting.store(0, Relaxed);
-        mailbox.clear();
+        if mailbox.clear() {
+            self.relief.tell(context.handle());
+        }
         self.registry.recycle(NonNull::from(mailbox));
         self.left(context.counted());
     }

@@ -29,6 +29,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::footprint::{Footprint, LastTurn};
+use crate::inflow::{self, Handled};
 use crate::message::{Handle, Message};
 use crate::sync::{Guard, Lock};
 
@@ -98,6 +99,10 @@ struct Inner<B: Body> {
     warn_at: usize,
     /// Length at which the next overload line is due.
     overload: usize,
+    /// Weight of the events that were accepted, and what may wait of them before relief is given; see
+    /// [`crate::inflow`].
+    accepted: u64,
+    relief_at: u64,
 }
 
 /// A mailbox. See the module's description.
@@ -119,6 +124,8 @@ pub(crate) struct Progress {
     pub(crate) oldest: AtomicU32,
     /// When the service had a turn last.
     pub(crate) ran: LastTurn,
+    /// Events that have been handled.
+    pub(crate) handled: Handled,
 }
 
 /// A message was accepted.
@@ -176,6 +183,8 @@ impl<B: Body> Default for Mailbox<B> {
                 policy: Policy::Warn,
                 warn_at: 0,
                 overload: OVERLOAD,
+                accepted: 0,
+                relief_at: 0,
             }),
             progress: Progress::default(),
             footprint: Footprint::default(),
@@ -241,6 +250,7 @@ impl<B: Body> Mailbox<B> {
                 Err(limit) => return Err(Refusal::Full(limit)),
             }
         }
+        inner.accepted = inner.accepted.wrapping_add(inflow::weight(&message));
         inner.inbox.push_back(message);
         Ok(Pushed {
             schedule: inner.wake(),
@@ -248,15 +258,44 @@ impl<B: Body> Mailbox<B> {
         })
     }
 
-    /// Adds several messages under one lock; they are not subject to a limit. Returns whether the
-    /// caller must schedule the mailbox; `None` if the handle has gone.
-    pub fn push_all(&self, to: Handle, messages: impl Iterator<Item = Message>) -> Option<bool> {
+    /// Adds several messages under one lock; they are not subject to a limit. Beyond a weight of
+    /// `mark` of waiting events the mailbox is congested. Returns whether the caller must schedule
+    /// the mailbox, and whether it is congested now; `None` if the handle has gone.
+    pub fn push_all(
+        &self,
+        to: Handle,
+        messages: impl Iterator<Item = Message>,
+        mark: u64,
+    ) -> Option<(bool, bool)> {
         let mut inner = self.lock();
         if inner.handle != to.0 {
             return None;
         }
-        inner.inbox.extend(messages);
-        Some(inner.wake())
+        let mut weight = 0;
+        inner
+            .inbox
+            .extend(messages.inspect(|message| weight += inflow::weight(message)));
+        inner.accepted = inner.accepted.wrapping_add(weight);
+        let handled = &self.progress.handled;
+        let congested = weight > 0 && handled.rest(inner.accepted) > mark;
+        if congested {
+            inner.relief_at = mark / 2;
+            handled.congested.store(true, Relaxed);
+        }
+        Some((inner.wake(), congested))
+    }
+
+    /// Does a relief lie ahead?
+    pub(crate) fn is_congested(&self, handle: Handle) -> bool {
+        let inner = self.lock();
+        inner.handle == handle.0 && self.progress.handled.congested.load(Relaxed)
+    }
+
+    /// Ends congestion if little enough waits; true if it was ended.
+    pub(crate) fn relieve(&self) -> bool {
+        let inner = self.lock();
+        let handled = &self.progress.handled;
+        handled.rest(inner.accepted) <= inner.relief_at && handled.congested.swap(false, Relaxed)
     }
 
     /// Scheduled → Running. Only for whoever took the mailbox from a run queue.
@@ -331,17 +370,19 @@ impl<B: Body> Mailbox<B> {
         mem::take(&mut self.lock().inbox)
     }
 
-    /// → Free. The mailbox may be opened again.
-    pub fn clear(&self) {
+    /// → Free. The mailbox may be opened again. True if it was congested.
+    pub fn clear(&self) -> bool {
         let card = {
             let mut inner = self.lock();
             debug_assert!(inner.handle == 0 && inner.body.is_none() && inner.inbox.is_empty());
             inner.state = State::Free;
+            self.progress.handled.settle(inner.accepted);
             self.footprint.clear();
             inner.card.take()
         };
         // Outside the lock: it may be the last reference to a lot.
         drop(card);
+        self.progress.handled.congested.swap(false, Relaxed)
     }
 
     /// The card of the service that answers to `handle` now.

@@ -19,6 +19,7 @@ use crate::clock::{self, Clock};
 use crate::context::Context;
 use crate::error::{EnvExists, Error, SendError};
 use crate::globals::Globals;
+use crate::inflow;
 use crate::lifecycle::{Census, Gate};
 use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
@@ -63,6 +64,7 @@ pub struct Node {
     pub(crate) logger: AtomicU32,
     /// The service that is told about exits, or 0.
     pub(crate) exit_monitor: AtomicU32,
+    pub(crate) relief: inflow::Listeners,
     pub(crate) census: Mutex<Census>,
     pub(crate) globals: Globals,
     pub(crate) gate: Gate,
@@ -130,6 +132,7 @@ impl Node {
             env: RwLock::new(settings.env),
             logger: AtomicU32::new(0),
             exit_monitor: AtomicU32::new(0),
+            relief: inflow::Listeners::default(),
             census: Mutex::default(),
             globals: Globals::default(),
             gate: Gate::default(),
@@ -233,26 +236,33 @@ impl Node {
     /// Sends several messages of the runtime itself to one service, as if one by one but under one
     /// lock; they are not subject to limits. False if the receiver does not exist.
     pub fn push_all(&self, dest: Handle, messages: impl Iterator<Item = Message>) -> bool {
-        let Some(mailbox) = self.registry.find(dest) else {
-            return false;
-        };
+        self.push_counted(dest, messages, u64::MAX).is_some()
+    }
+
+    /// [`push_all`](Node::push_all); is the mailbox congested now, with this mark? `None` if the receiver does not exist.
+    pub(crate) fn push_counted(
+        &self,
+        dest: Handle,
+        messages: impl Iterator<Item = Message>,
+        mark: u64,
+    ) -> Option<bool> {
+        let mailbox = self.registry.find(dest)?;
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
         let stamped = messages.map(|mut message| {
             message.stamp = stamp;
             message
         });
-        match mailbox.push_all(dest, stamped) {
-            Some(true) => self.schedule(local, mailbox),
-            Some(false) => {}
-            None => return false,
+        let (schedule, congested) = mailbox.push_all(dest, stamped, mark)?;
+        if schedule {
+            self.schedule(local, mailbox);
         }
-        true
+        Some(congested)
     }
 
     /// Messages that no limit applies to: answers, and what the runtime depends on. An event of a
     /// socket has a sender that could not react to a refusal: a byte would be missing from a
-    /// stream.
+    /// stream. See [`crate::inflow`] for what limits those.
     fn exempt(&self, dest: Handle, kind: u8) -> bool {
         matches!(
             kind,

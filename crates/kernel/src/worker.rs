@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::clock::{self, STAMP_SHIFT};
 use crate::context::{Context, LOGGING, RETIRED};
 use crate::footprint::Trail;
+use crate::inflow;
 use crate::mailbox::Turn;
 use crate::message::{Handle, Payload, kind};
 use crate::monitor::Desk;
@@ -132,6 +133,9 @@ impl Local {
                     if let Err(panic) = self.batch(&mut body, mailbox, &mut budget, began) {
                         self.crashed(&body, &*panic);
                     }
+                    if mailbox.progress().handled.congested.load(Relaxed) {
+                        self.relieve(&body, mailbox);
+                    }
                     step = mailbox.end_turn(body, budget > 0);
                 }
                 Turn::Idle => break,
@@ -184,7 +188,11 @@ impl Local {
                 if context.flags() & LOGGING != 0 {
                     crate::msglog::record(context, &message);
                 }
+                let weight = inflow::weight(&message);
                 service.handle(context, message);
+                if weight > 0 {
+                    progress.handled.add(weight);
+                }
                 *budget -= 1;
                 if profile || budget.is_multiple_of(LOOK_EVERY) {
                     let now = clock::ticks();
@@ -214,6 +222,14 @@ impl Local {
         context.end_turn();
         desk.clear();
         handled
+    }
+
+    /// Sockets of the service may be read again, if it has caught up.
+    #[cold]
+    fn relieve(&self, body: &Resident, mailbox: &Mailbox) {
+        if mailbox.relieve() {
+            self.node.relief.tell(body.context.handle());
+        }
     }
 
     /// The service has panicked: answer the request that it worked on, and retire it.

@@ -13,6 +13,7 @@ use skynet_kernel::{Handle, Node, Payload};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::flow::Flow;
 use crate::io::{Foreign, Io};
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
@@ -97,12 +98,21 @@ impl Net {
                 .map(|poll| Waker::new(poll.registry(), STOP))
                 .collect::<io::Result<_>>()?,
             outboxes: polls.iter().map(|_| Outbox::default()).collect(),
+            flow: Flow::new(options.max_inbox, polls.len()),
             resolver: Resolver::new(options.resolvers),
             options,
             pending: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             began: Instant::now(),
             began_cs: node.now_cs(),
+        });
+        let weak = Arc::downgrade(&engine);
+        node.on_relief(move |owner| {
+            if let Some(engine) = weak.upgrade()
+                && engine.flow.relieve(owner)
+            {
+                engine.wake();
+            }
         });
         let net = Arc::new(Net {
             engine,
@@ -130,10 +140,7 @@ impl Net {
             return;
         }
         self.engine.resolver.stop();
-        for waker in &self.engine.wakers {
-            // A reactor that can't be woken has failed and left.
-            let _ = waker.wake();
-        }
+        self.engine.wake();
         let own = thread::current().id();
         for thread in self.threads().drain(..) {
             // The last owner of the node, and with it of this, may be a reactor itself.

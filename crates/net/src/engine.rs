@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::error::{self, Error};
 use crate::event::{self, EventKind};
+use crate::flow::Flow;
 use crate::io::Io;
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
@@ -32,6 +33,7 @@ pub(crate) struct Engine {
     pub(crate) wakers: Box<[Waker]>,
     /// … and what it has for the services.
     pub(crate) outboxes: Box<[Outbox]>,
+    pub(crate) flow: Flow,
     pub(crate) resolver: Resolver,
     /// Bytes that wait in all queues.
     pub(crate) pending: AtomicUsize,
@@ -63,6 +65,14 @@ impl Engine {
     pub(crate) fn tell(&self, socket: &Socket, event: EventKind, ud: i32, text: &str) {
         let message = event::message(event, socket.id, ud, [text.as_bytes(), &[]]);
         self.emit(socket.owner, socket.id, message);
+    }
+
+    /// Makes each reactor look around.
+    pub(crate) fn wake(&self) {
+        for waker in &self.wakers {
+            // A reactor that can't be woken has failed and left.
+            let _ = waker.wake();
+        }
     }
 
     /// Which reactor a socket belongs to.
@@ -146,7 +156,7 @@ impl Engine {
         }
         let socket = entry.remove();
         self.pending.fetch_sub(socket.queue.pending(), Relaxed);
-        if socket.missed {
+        if socket.missed || socket.held.is_some() {
             self.discard_input(&socket);
         }
     }
@@ -369,6 +379,10 @@ impl Engine {
             other => (other, ""),
         };
         if !text.is_empty() {
+            if socket.owner != owner && socket.held.take().is_some() {
+                // It waits for the owner that it had.
+                socket.missed = true;
+            }
             socket.state = state;
             socket.owner = owner;
             self.tell(&socket, EventKind::Connect, 0, text);

@@ -91,6 +91,7 @@ mod api;
 mod engine;
 mod error;
 pub mod event;
+mod flow;
 pub mod gate;
 mod io;
 mod lazy;

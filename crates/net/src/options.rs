@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use socket2::TcpKeepalive;
 
-/// Settings of a [`Net`](crate::Net). The defaults set no limits, and leave the timing of
+/// More than a service needs in advance to be busy all the time, and so little that thousands of
+/// connections to a service that hangs do not matter.
+const MAX_INBOX: usize = 8 << 20;
+
+/// Settings of a [`Net`](crate::Net). The defaults set no limits but
+/// that on input, and leave the timing of
 /// keep-alive probes to the system.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetOptions {
@@ -17,6 +22,10 @@ pub struct NetOptions {
     /// Bytes that may wait for all sockets of the node. The socket that would pass the limit is
     /// destroyed, with an ERROR event that says so.
     pub max_pending_total: Option<usize>,
+    /// Bytes from sockets that may wait in the mailbox of one service, somewhat more with what one
+    /// round of reading brings. Beyond it the sockets of that service are not read until it has
+    /// handled half of them.
+    pub max_inbox: Option<usize>,
     /// Number of sockets. Beyond it none is made, and connections that come in are closed at once.
     pub max_sockets: Option<usize>,
     /// When and how often silent TCP peers are probed. Probing itself is always on.
@@ -33,6 +42,7 @@ impl Default for NetOptions {
             resolvers: 4,
             max_pending: None,
             max_pending_total: None,
+            max_inbox: Some(MAX_INBOX),
             max_sockets: None,
             keepalive: None,
             user_timeout: None,

@@ -16,6 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use skynet_kernel::{Handle, Message, Node};
 
+use crate::flow::Flow;
+
 /// The outbox of one reactor.
 #[derive(Default)]
 pub(crate) struct Outbox(Mutex<Inner>);
@@ -47,21 +49,24 @@ impl Outbox {
         None
     }
 
-    /// Hands over what is there; with `close` nothing is kept any more.
-    pub(crate) fn deliver(&self, node: &Node, close: bool) {
+    /// Hands over what is there; with `close` nothing is kept any more. True if reactors have to be
+    /// woken (see [`Flow`]).
+    pub(crate) fn deliver(&self, node: &Node, flow: &Flow, close: bool) -> bool {
         // The lock is held to the end, so that nobody overtakes.
         let mut inner = self.lock();
         inner.open &= !close;
         // Messages of one service stay in order.
         inner.messages.sort_by_key(|&(dest, _)| dest.0);
         let mut messages = inner.messages.drain(..).peekable();
+        let mut wake = false;
         while let Some((dest, first)) = messages.next() {
             let more = iter::from_fn(|| messages.next_if(|&(other, _)| other == dest));
-            // If the service has gone, so have its events: its sockets stay as they are.
-            node.push_all(
+            wake |= flow.push(
+                node,
                 dest,
                 iter::once(first).chain(more.map(|(_, message)| message)),
             );
         }
+        wake
     }
 }

@@ -28,6 +28,7 @@ use crate::SocketId;
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::{self, EventKind};
+use crate::flow::Held;
 use crate::io::Io;
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
@@ -59,7 +60,7 @@ pub(crate) enum Pass {
 
 /// What the system says about a socket.
 #[derive(Clone, Copy)]
-struct Ready {
+pub(crate) struct Ready {
     id: SocketId,
     input: bool,
     output: bool,
@@ -83,6 +84,14 @@ impl Ready {
             hangup: read_closed && write_closed,
         }
     }
+
+    fn add(&mut self, other: Ready) {
+        self.input |= other.input;
+        self.output |= other.output;
+        self.finished |= other.finished;
+        self.error |= other.error;
+        self.hangup |= other.hangup;
+    }
 }
 
 pub(crate) struct Reactor {
@@ -93,6 +102,7 @@ pub(crate) struct Reactor {
     buffer: Box<[u8]>,
     again: Vec<Ready>,
     later: Vec<(Instant, SocketId)>,
+    held: Held,
 }
 
 impl Reactor {
@@ -104,6 +114,7 @@ impl Reactor {
             buffer: vec![0; READ].into_boxed_slice(),
             again: Vec::new(),
             later: Vec::new(),
+            held: Held::default(),
         }
     }
 
@@ -139,14 +150,27 @@ impl Reactor {
         outbox.open();
         let again = std::mem::take(&mut self.again);
         let events = events.iter().filter(|event| event.token() != STOP);
-        let ready = events.map(Ready::new).chain(again).chain(self.starved());
+        let released = self.held.released(&engine.flow, self.index);
+        let slots = &engine.slots;
+        let released = released
+            .into_iter()
+            .filter_map(|id| slots.lock(id)?.held.take());
+        let ready = events
+            .map(Ready::new)
+            .chain(again)
+            .chain(self.starved())
+            .chain(released);
+        let mut wake = false;
         for (count, ready) in ready.enumerate() {
             if count % DELIVER_EVERY == DELIVER_EVERY - 1 {
-                outbox.deliver(node, false);
+                wake |= outbox.deliver(node, &engine.flow, false);
             }
             self.handle(ready);
         }
-        outbox.deliver(node, true);
+        wake |= outbox.deliver(node, &engine.flow, true);
+        if wake {
+            engine.wake();
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -193,8 +217,22 @@ impl Reactor {
                 return;
             }
         }
+        let waited = socket.held.take();
+        if let Some(held) = waited {
+            ready.add(held);
+        }
         if (ready.input || ready.finished) && !socket.reading {
             socket.missed = true;
+        }
+        if hold(engine, &mut socket, &ready) {
+            if waited.is_none() {
+                self.held.add(socket.owner, socket.id);
+            }
+            // That writing fails is not to be heard before what came in.
+            if ready.output && !ready.error && !ready.hangup {
+                engine.flush(socket);
+            }
+            return;
         }
         let pass = match socket.state {
             State::Listen if socket.reading => engine.accept(socket),
@@ -208,6 +246,23 @@ impl Reactor {
             Pass::Later(at) => self.later.push((at, ready.id)),
         }
     }
+}
+
+/// Does it have to wait for its owner? Then it keeps what has been said of its input.
+#[inline]
+fn hold(engine: &Engine, socket: &mut Socket, ready: &Ready) -> bool {
+    let input = ready.input || ready.finished || ready.error || ready.hangup;
+    let holds = input
+        && socket.reading
+        && engine.flow.is_congested(socket.owner)
+        && socket.state != State::Listen;
+    if holds {
+        socket.held = Some(Ready {
+            output: false,
+            ..*ready
+        });
+    }
+    holds
 }
 
 /// Reads, then writes, then sees to what has gone wrong.

@@ -16,6 +16,7 @@ use skynet_kernel::Handle;
 use crate::SocketId;
 use crate::io::Io;
 use crate::queue::Queue;
+use crate::reactor::Ready;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
@@ -49,6 +50,8 @@ pub(crate) struct Socket {
     pub(crate) reading: bool,
     /// There was input while none was wanted. Edges come once: it has to be asked for again.
     pub(crate) missed: bool,
+    /// What there is to be read when the owner has caught up; see [`crate::flow`].
+    pub(crate) held: Option<Ready>,
     /// Closed by its owner; destroyed as soon as its output has gone.
     pub(crate) closing: bool,
     /// CLOSE has been sent.
@@ -90,6 +93,7 @@ impl Socket {
             watch_output: false,
             reading: false,
             missed: false,
+            held: None,
             closing: false,
             close_sent: false,
             queue: Queue::default(),

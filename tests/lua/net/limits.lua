@@ -4,7 +4,7 @@ local socket = require "skynet.socket"
 local check = require "check"
 local pair = require "pair"
 
-local case = {}
+local role, case = {}, {}
 
 -- Names of the node's threads.
 local function threads()
@@ -78,6 +78,66 @@ function case.waiting_altogether()
 	check.eq("others go on", socket.readline(d), "still there")
 end
 
+local BLOCK, BLOCKS = 65536, 240
+
+local function block(i)
+	return ("<I4"):pack(i):rep(BLOCK // 4)
+end
+
+-- Reads what it is sent, but is busy with something else first.
+function role.busy()
+	local right = 0
+	check.serve {
+		listen = function()
+			return (pair.server(function(id)
+				socket.start(id)
+				while socket.read(id, BLOCK) == block(right + 1) do
+					right = right + 1
+				end
+				socket.close(id)
+			end))
+		end,
+		work = function()
+			repeat until skynet.getenv "leisure" -- without giving way
+		end,
+		count = function()
+			return right
+		end,
+	}
+end
+
+function case.flood()
+	local busy = check.spawn "busy"
+	local id = assert(socket.open("127.0.0.1", skynet.call(busy, "lua", "listen")))
+	socket.write(id, block(1))
+	check.ok("it reads", check.wait(function() return skynet.call(busy, "lua", "count") == 1 end))
+	skynet.send(busy, "lua", "work")
+	for i = 2, BLOCKS do
+		socket.write(id, block(i))
+	end
+	-- The system's buffers are full, and so is the mailbox.
+	local left, same
+	check.ok("the rest waits", check.wait(function()
+		local now = socket.pending(id)
+		same = now == left and same + 1 or 0
+		left = now
+		return same > 20
+	end))
+	local read = 0
+	for _, info in ipairs(socket.netstat()) do
+		if info.address == busy then
+			read = math.max(read, info.read or 0)
+		end
+	end
+	check.ok("some of it was read", read > 200000, read)
+	check.ok("and not too much", read < 1000000, read)
+	skynet.setenv("leisure", "yes")
+	socket.close(id)
+	check.ok("all of it arrives, in order", check.wait(function()
+		return skynet.call(busy, "lua", "count") == BLOCKS
+	end))
+end
+
 -- The system's table of connections has the time until the first probe, in hundredths of a second.
 function case.probes()
 	local a, b = pair.open()
@@ -104,4 +164,4 @@ function case.probes()
 	skynet.sleep(0)
 end
 
-return check.main({}, case, ...)
+return check.main(role, case, ...)

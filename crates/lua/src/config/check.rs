@@ -166,6 +166,7 @@ impl Report<'_> {
             "socketlimit",
             "socketpending",
             "socketpendingtotal",
+            "socketinbox",
             "socketusertimeout",
         ];
         for key in numbers.into_iter().chain(["mqpolicy", "socketkeepalive"]) {

@@ -172,6 +172,11 @@ pub const KEYS: &[Key] = &[
         "bytes that may wait to be sent on all sockets; no limit if not set",
     ),
     key(
+        "socketinbox",
+        Some("8388608"),
+        "bytes from sockets that may wait in the mailbox of a service before its sockets are not read",
+    ),
+    key(
         "socketkeepalive",
         None,
         "seconds of silence before a TCP peer is probed, seconds between probes, number of probes",

@@ -184,14 +184,16 @@ fn net(config: &Config) -> Result<NetOptions, ConfigError> {
             )
         })?),
     };
+    let defaults = NetOptions::default();
     Ok(NetOptions {
         reactors,
         max_sockets: size("socketlimit")?,
         max_pending: size("socketpending")?,
         max_pending_total: size("socketpendingtotal")?,
+        max_inbox: size("socketinbox")?.or(defaults.max_inbox),
         keepalive,
         user_timeout: positive(config, "socketusertimeout")?.map(Duration::from_millis),
-        ..NetOptions::default()
+        ..defaults
     })
 }
 
@@ -387,6 +389,7 @@ mod tests {
             ("socketlimit", "100"),
             ("socketpending", "1000"),
             ("socketpendingtotal", "10000"),
+            ("socketinbox", "100000"),
             ("socketkeepalive", "60 10 5"),
             ("socketusertimeout", "1500"),
         ]);
@@ -397,6 +400,7 @@ mod tests {
                 max_sockets: Some(100),
                 max_pending: Some(1000),
                 max_pending_total: Some(10000),
+                max_inbox: Some(100_000),
                 keepalive: Some(Keepalive {
                     idle: Duration::from_secs(60),
                     interval: Duration::from_secs(10),

@@ -1,0 +1,116 @@
+//! Flow control towards services: a peer that sends faster than a service handles must not fill the
+//! memory with what waits for it.
+//!
+//! Events of sockets are never refused by a mailbox. So reading stops instead: if more bytes of events
+//! wait in the mailbox of a service than [`NetOptions::max_inbox`](crate::NetOptions::max_inbox),
+//! the service is *congested*, and its sockets are not read until it has handled half of them. The
+//! system's buffers fill up, and TCP slows the peer down. Nothing is lost (except datagrams, which the system drops then),
+//! and the service notices nothing: `start` and `pause`, order and end of its sockets are as ever.
+//!
+//! The mark is one per service and not per socket: memory is bounded whatever the number of its
+//! connections, and the engine learns what waits when it hands events over, without further
+//! counting (see `skynet_kernel::Node::push_events`).
+//!
+//! A socket with input for a congested service is *held*: what the system has said about it, which
+//! comes only once, stays in the socket ([`Socket::held`](crate::socket::Socket::held)), and its id with its reactor. At relief the reactor goes on
+//! with those of that service as if the system had just told. They are read in the order in which they were held, some
+//! reads each, so no flood keeps others out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use skynet_kernel::{Handle, Message, Node};
+
+use crate::SocketId;
+
+/// Who is congested.
+pub(crate) struct Flow {
+    mark: Option<usize>,
+    /// Is anybody? What every read looks at.
+    any: AtomicBool,
+    congested: Mutex<HashSet<Handle>>,
+    /// Of each reactor: services that were relieved since its last round.
+    relieved: Box<[Mutex<Vec<Handle>>]>,
+}
+
+impl Flow {
+    pub(crate) fn new(mark: Option<usize>, reactors: usize) -> Flow {
+        Flow {
+            mark,
+            any: AtomicBool::new(false),
+            congested: Mutex::default(),
+            relieved: (0..reactors).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Hands events of one service over, and notes whether it is congested. If it has gone, so have
+    /// they: its sockets stay as they are. The reactors are to be woken if true.
+    pub(crate) fn push(
+        &self,
+        node: &Node,
+        dest: Handle,
+        events: impl Iterator<Item = Message>,
+    ) -> bool {
+        let Some(mark) = self.mark else {
+            node.push_all(dest, events);
+            return false;
+        };
+        if !node.push_events(dest, events, mark) {
+            return false;
+        }
+        {
+            let mut congested = lock(&self.congested);
+            congested.insert(dest);
+            self.any.store(true, Relaxed);
+        }
+        // Relief that came before this was noted has been told to nobody.
+        !node.is_congested(dest) && self.relieve(dest)
+    }
+
+    /// Sockets of this service are not to be read now.
+    #[inline]
+    pub(crate) fn is_congested(&self, owner: Handle) -> bool {
+        self.any.load(Relaxed) && lock(&self.congested).contains(&owner)
+    }
+
+    /// A service has caught up, or has gone. The reactors are to be woken if true.
+    pub(crate) fn relieve(&self, owner: Handle) -> bool {
+        let mut congested = lock(&self.congested);
+        if !congested.remove(&owner) {
+            return false;
+        }
+        if congested.is_empty() {
+            self.any.store(false, Relaxed);
+        }
+        // Under the lock: whoever found it congested holds its sockets before it looks here.
+        for relieved in &self.relieved {
+            lock(relieved).push(owner);
+        }
+        true
+    }
+}
+
+/// Sockets of one reactor that wait for the relief of their owner.
+#[derive(Default)]
+pub(crate) struct Held(HashMap<Handle, Vec<SocketId>>);
+
+impl Held {
+    pub(crate) fn add(&mut self, owner: Handle, id: SocketId) {
+        self.0.entry(owner).or_default().push(id);
+    }
+
+    /// Those that may be read again.
+    pub(crate) fn released(&mut self, flow: &Flow, reactor: usize) -> Vec<SocketId> {
+        let relieved = std::mem::take(&mut *lock(&flow.relieved[reactor]));
+        relieved
+            .iter()
+            .filter_map(|owner| self.0.remove(owner))
+            .flatten()
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
