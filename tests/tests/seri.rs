@@ -26,8 +26,10 @@ lua_cases! {
     "seri/vectors" {
         arguments;
         nasty_pairs;
+        pairs_given_twice;
         pairs_that_change_the_outer_table;
         random_bytes;
+        tables_of_all_sizes;
         under_a_memory_limit;
     }
 }

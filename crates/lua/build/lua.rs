@@ -11,6 +11,8 @@ const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
 const OWN: [&str; 3] = ["patch/lshared.c", "patch/lshared.h", "patch/lsharedtable.c"];
+/// What messages need beyond the C API, patched or not.
+const SERI: &str = "patch/lseri.c";
 /// A folder with Lua's sources, for builds that rewrite the paths of their compiler.
 const OVERRIDE: &str = "SKYNET_LUA_SOURCE";
 
@@ -37,6 +39,7 @@ pub(crate) fn build(package: &Path) -> io::Result<PathBuf> {
             fs::copy(&file, folder.join(file.file_name().expect("a file")))?;
         }
     }
+    fs::copy(package.join(SERI), folder.join("lseri.c"))?;
     compile(&folder, shared)?;
     Ok(folder)
 }
@@ -93,6 +96,7 @@ fn compile(folder: &Path, shared: bool) -> io::Result<()> {
         cc.opt_level(2);
     }
     if shared {
+        cc.define("SKYNET_SHARED_CODE", None);
         // Strings that most states use are not in the states' own tables.
         cc.define("MINSTRTABSIZE", "16");
         cc.define("STRCACHE_N", "11").define("STRCACHE_M", "2");

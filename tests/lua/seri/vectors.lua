@@ -366,6 +366,93 @@ function case.pairs_that_change_the_outer_table()
 	check.ok("no buffer is lost", pages * 4096 < 600 << 20, pages)
 end
 
+-- Tables of every size, of one kind of keys and of several, whose keys collide as they like.
+function case.tables_of_all_sizes()
+	local sizes = {}
+	for n = 0, 70 do
+		sizes[#sizes + 1] = n
+	end
+	for _, n in ipairs { 100, 127, 128, 129, 130, 200, 255, 256, 257, 300, 1000, 5000 } do
+		sizes[#sizes + 1] = n
+	end
+	local keys = {
+		elements = function(i) return i end,
+		names = function(i) return "key" .. i end,
+		sparse = function(i) return i * 64 end,
+		negative = function(i) return -i end,
+		huge = function(i) return i << 40 end,
+		floats = function(i) return i + 0.5 end,
+		long = function(i) return ("k"):rep(50) .. i end,
+		pointers = function(i) return pointer(("%016x"):format(i << 4)) end,
+		mixed = function(i)
+			return i % 5 == 0 and i or i % 5 == 1 and "m" .. i or i % 5 == 2 and i + 0.25 or i % 5 == 3 and -i or ("m"):rep(60) .. i
+		end,
+	}
+	local bad, seen = {}, 0
+	for kind, key in pairs(keys) do
+		for _, n in ipairs(sizes) do
+			local t, count = {}, 0
+			for i = 1, n do
+				t[key(i)] = i % 3 == 0 and { i } or i
+			end
+			local text = skynet.packstring(t, { t }, { inner = t })
+			local u, list, named = skynet.unpack(text)
+			for k, v in next, u do
+				count = count + 1
+				if not check.same(t[k], v) or not check.same(list[1][k], v) or not check.same(named.inner[k], v) then
+					bad[#bad + 1] = kind .. n
+				end
+			end
+			-- Tables that were unpacked are tables as any others.
+			u.more, u[key(n + 1)] = 1, 2
+			for i = 1, n, 2 do
+				u[key(i)] = nil
+			end
+			local left = 0
+			for _ in next, u do
+				left = left + 1
+			end
+			if count ~= n or left ~= n // 2 + 2 or #skynet.packstring(u) == 0 then
+				bad[#bad + 1] = kind .. n .. ": " .. count .. ", " .. left
+			end
+			seen = seen + 1
+		end
+	end
+	check.eq("same", bad, {})
+	check.eq("seen", seen, 9 * #sizes)
+end
+
+-- Streams that no packer writes: keys that come twice, nil as a value, elements that pairs set again.
+function case.pairs_given_twice()
+	local function int(n)
+		return n == 0 and "\2" or n > 0 and n < 256 and string.char(10, n) or string.pack("<Bi4", 34, n)
+	end
+	local function name(text)
+		return string.char(4 | #text << 3) .. text
+	end
+	local none = "\0"
+	-- 3 elements, then pairs
+	local function unpacked(...)
+		return skynet.unpack("\x1e" .. int(7) .. int(8) .. int(9) .. table.concat { ... } .. none)
+	end
+	check.eq("the last one counts", unpacked(name "a", int(1), name "b", int(2), name "a", int(3)), { 7, 8, 9, a = 3, b = 2 })
+	check.eq("nil takes away", unpacked(name "a", int(1), name "b", int(2), name "a", none), { 7, 8, 9, b = 2 })
+	check.eq("nil and again", unpacked(name "a", none, name "a", int(1), name "c", none), { 7, 8, 9, a = 1 })
+	check.eq("elements again", unpacked(int(2), int(5), int(3), none), { 7, 5 })
+	check.eq("floats are integers", unpacked("\x42" .. string.pack("<d", 2), int(5), int(2), int(6)), { 7, 6, 9 })
+	local list, want = {}, { 7, 8, 9 }
+	for round = 1, 3 do
+		for i = 1, 100 do
+			list[#list + 1] = name("k" .. i) .. (i % 7 == round and none or int(round))
+			want["k" .. i] = i % 7 ~= round and round or nil
+			list[#list + 1] = int(i * 31 - 1600) .. int(i % 200)
+			want[i * 31 - 1600] = i % 200
+		end
+	end
+	check.eq("many", unpacked(table.unpack(list)), want)
+	check.fails("a table as NaN's value", "NaN", unpacked, name "a", int(1), "\x42" .. string.pack("<d", 0 / 0), int(1))
+end
+
 -- Random bytes never crash: they give values or an error.
 function case.random_bytes()
 	local seed = 42

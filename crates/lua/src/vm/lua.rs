@@ -347,9 +347,6 @@ impl Lua {
     pub(crate) fn set_metatable(self, i: c_int) {
         c!(ffi::lua_setmetatable(self.0, i));
     }
-    pub(crate) fn get_metatable(self, i: c_int) -> bool {
-        c!(ffi::lua_getmetatable(self.0, i)) != 0
-    }
     /// Pushes `metatable(i)[e]` unless there is none. *raises*
     pub(crate) fn get_metafield(self, i: c_int, e: &CStr) -> bool {
         c!(ffi::luaL_getmetafield(self.0, i, e.as_ptr())) != ffi::LUA_TNIL

@@ -2,6 +2,7 @@
 
 pub(crate) mod alloc;
 pub(crate) mod footprint;
+pub(crate) mod layout;
 pub(crate) mod lua;
 pub(crate) mod native;
 pub(crate) mod place;

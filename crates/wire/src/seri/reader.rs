@@ -94,6 +94,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Does a nil come next? Where a key may stand, it ends the table.
+    #[inline]
+    pub fn at_table_end(&self) -> bool {
+        self.rest.first().is_some_and(|first| first & 7 == tag::NIL)
+    }
+
     /// How many of `array_len` values to make room for in advance.
     ///
     /// Call it once for each table. Short tables cost a byte or two of stream but can claim many values, and

@@ -1,0 +1,241 @@
+/*
+** What packing and unpacking of messages do that the C API of Lua has no function for. Their own code is in Rust (src/vm/seri), and knows
+** the layout of values, tables and stacks; the assertions below hold it to that.
+**
+** A table of a message is made in one go. Its elements and pairs are on the stack, so their number is known, and the parts of
+** the table get their final size. No key is looked up in a table that is still growing: first, every key whose main position is
+** free goes there; then the others go to the free nodes that are left, behind the one in their main position. That is in its own
+** main position, as all are after the first pass, so nothing ever has to be moved.
+**
+** All of this works with Lua as it is published, too.
+*/
+
+#define lseri_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "lua.h"
+
+#include "lapi.h"
+#include "ldo.h"
+#include "lgc.h"
+#include "lmem.h"
+#include "lobject.h"
+#include "lstate.h"
+#include "lstring.h"
+#include "ltable.h"
+#include "lvm.h"
+#ifdef SKYNET_SHARED_CODE
+#include "lshared.h"
+#endif
+
+/* From this size on (its logarithm), ltable.c keeps something else with the nodes. */
+#ifdef SKYNET_SHARED_CODE
+#define LIMFORLAST	5
+#else
+#define LIMFORLAST	3
+#endif
+
+
+/* Layouts, as src/vm/layout.rs has them. */
+#define holds(c)	_Static_assert(c, #c)
+
+holds(sizeof(TValue) == 16 && offsetof(TValue, value_) == 0 && offsetof(TValue, tt_) == 8);
+holds(sizeof(StackValue) == 16);
+holds(offsetof(lua_State, top) == 16);
+holds(offsetof(lua_State, ci) == 32);
+holds(offsetof(CallInfo, func) == 0 && offsetof(CallInfo, top) == 8);
+holds(offsetof(Table, lsizenode) == 11 && sizeof(((Table *)0)->lsizenode) == 1);
+holds(offsetof(Table, asize) == 12 && sizeof(((Table *)0)->asize) == 4);
+holds(offsetof(Table, array) == 16 && offsetof(Table, node) == 24 && offsetof(Table, metatable) == 32);
+holds(sizeof(Node) == 24 && offsetof(Node, u.key_tt) == 9 && offsetof(Node, u.key_val) == 16);
+holds(offsetof(TString, shrlen) == 11 && sizeof(((TString *)0)->shrlen) == 1);
+holds(offsetof(TString, u) == 16 && offsetof(TString, contents) == 24);
+holds(LUA_VNIL == 0x00 && LUA_VFALSE == 0x01 && LUA_VTRUE == 0x11);
+holds(LUA_VNUMINT == 0x03 && LUA_VNUMFLT == 0x13 && LUA_VLIGHTUSERDATA == 0x02);
+holds(LUA_VSHRSTR == 0x04 && LUA_VLNGSTR == 0x14 && LUA_VTABLE == 0x05 && BIT_ISCOLLECTABLE == 0x40);
+
+
+/* The border that '#' gives, without metamethods. */
+LUA_API lua_Unsigned lua_tableborder (lua_State *L, Table *t) {
+#ifdef SKYNET_SHARED_CODE
+  if (isshared(t)) return sharedlen(t);
+#endif
+  return luaH_getn(L, t);
+}
+
+
+/* t[n], where 'n' is not in the array. */
+LUA_API void lua_tableelement (Table *t, lua_Integer n, TValue *res) {
+  if (tagisempty(luaH_getint(t, n, res))) setnilvalue(res);
+}
+
+
+/* Free nodes for 'n' keys. The table has none yet. */
+static void makenodes (lua_State *L, Table *t, unsigned int n) {
+  int log = luaO_ceillog2(n);
+  if (log >= LIMFORLAST)
+    luaH_resize(L, t, t->asize, n);
+  else {
+    unsigned int i, size = 1u << log;
+    t->node = luaM_newvector(L, size, Node);
+    t->lsizenode = cast_byte(log);
+    setnodummy(t);
+    for (i = 0; i < size; i++) {
+      Node *node = gnode(t, i);
+      gnext(node) = 0;
+      setnilkey(node);
+      setempty(gval(node));
+    }
+  }
+}
+
+
+/* The array of a table that has none yet, with 'n' elements. */
+static void makearray (lua_State *L, Table *t, const TValue *v, unsigned int n) {
+  unsigned int i;
+  char *block = luaM_newblock(L, n * (sizeof(Value) + 1) + sizeof(unsigned int));
+  t->array = cast(Value *, block) + n;
+  t->asize = n;
+  *lenhint(t) = n / 2u;
+  for (i = 0; i < n; i++)
+    obj2arr(t, i, v + i);
+}
+
+
+/* The node where a key belongs first, by the rules of ltable.c, to which other types than these are left: NULL. */
+static Node *mainposition (const Table *t, const TValue *key) {
+  unsigned int size = sizenode(t);
+  if (ttisshrstring(key))
+    return gnode(t, lmod(tsvalue(key)->hash, size));
+  else if (ttisinteger(key)) {
+    lua_Unsigned u = l_castS2U(ivalue(key));
+    unsigned int m = (size - 1u) | 1u;
+    return gnode(t, u <= cast_uint(INT_MAX) ? cast_uint(u) % m : u % m);
+  }
+  else
+    return NULL;
+}
+
+
+static int haskey (const Node *n, const TValue *key) {
+  return rawtt(key) == keytt(n) &&
+    (ttisinteger(key) ? ivalue(key) == keyival(n) : gcvalue(key) == gcvalueraw(keyval(n)));
+}
+
+
+/*
+** Puts a key with an occupied main position into a free node before '*free'. Returns 0 if that is luaH_set's business.
+*/
+static int putbehind (Table *t, const TValue *p, Node **free) {
+  Node *mp = mainposition(t, p);
+  Node *n = mp;
+  if (mp == NULL) return 0;
+  for (;;) {
+    if (haskey(n, p)) {
+      setobj2t(cast(lua_State *, NULL), gval(n), p + 1);
+      return 1;
+    }
+    if (gnext(n) == 0) break;
+    n += gnext(n);
+  }
+  if (ttisnil(p + 1)) return 1;
+  do {
+    if (*free == t->node) return 0;
+    n = --*free;
+  } while (!keyisnil(n));
+  setnodekey(n, p);
+  setobj2t(cast(lua_State *, NULL), gval(n), p + 1);
+  gnext(n) = (gnext(mp) == 0) ? 0 : cast_int(mp + gnext(mp) - n);
+  gnext(mp) = cast_int(n - mp);
+  return 1;
+}
+
+
+/*
+** Assigns pairs, in their order, to a table whose nodes are all free and, but for surprises, sufficient. Spoils the pairs.
+*/
+static void putpairs (lua_State *L, Table *t, TValue *p, unsigned int n) {
+  Node *nodes = t->node;
+  Node *free = gnode(t, sizenode(t));
+  TValue *q, *end = p + 2 * n;
+  TValue *later = p;  /* end of those for the second pass */
+  for (q = p; q < end; q += 2) {
+    Node *mp;
+    lua_Integer i;
+    if (ttisfloat(q) && luaV_flttointeger(fltvalue(q), &i, F2Ieq))
+      setivalue(q, i);
+    if (ttisinteger(q) && l_castS2U(ivalue(q)) - 1u < t->asize) {
+      obj2arr(t, cast_uint(ivalue(q)) - 1, q + 1);
+      continue;
+    }
+    mp = mainposition(t, q);
+    if (mp != NULL && keyisnil(mp)) {
+      if (ttisnil(q + 1)) continue;
+      setnodekey(mp, q);
+      setobj2t(L, gval(mp), q + 1);
+    }
+    else {
+      setobj(L, later, q);
+      setobj(L, later + 1, q + 1);
+      later += 2;
+    }
+  }
+  for (; p < later; p += 2) {
+    if (t->node != nodes || !putbehind(t, p, &free))
+      luaH_set(L, t, p, p + 1);  /* may rearrange the nodes */
+  }
+}
+
+
+/* Ends the making or filling of a table, which may have become black while memory was short. */
+static void finish (lua_State *L, Table *t, TValue *slot) {
+  invalidateTMcache(t);
+  if (isblack(t)) luaC_barrierback_(L, obj2gco(t));
+  L->top.p = cast(StkId, slot + 1);
+  luaC_checkGC(L);
+}
+
+
+/*
+** Makes a table of the top 'na' elements and 'np' pairs, which lie above a slot for the table, and leaves it at the top. It gets
+** room for 'nodes' pairs. Raises.
+*/
+LUA_API void lua_maketable (lua_State *L, unsigned int na, unsigned int np, unsigned int nodes) {
+  TValue *slot = s2v(L->top.p) - (na + 2 * np + 1);
+  Table *t = luaH_new(L);
+  sethvalue(L, slot, t);
+  if (na > 0) makearray(L, t, slot + 1, na);
+  if (nodes > 0) makenodes(L, t, nodes);
+  if (np > 0) putpairs(L, t, slot + 1 + na, np);
+  finish(L, t, slot);
+}
+
+
+/*
+** Adds the top 'na' elements, which come behind the first 'first' ones, and 'np' pairs to the table below them, and pops them. If
+** the table has no pairs yet, it gets room for 'nodes'. Raises.
+*/
+LUA_API void lua_filltable (lua_State *L, unsigned int first, unsigned int na, unsigned int np, unsigned int nodes) {
+  TValue *slot = s2v(L->top.p) - (na + 2 * np + 1);
+  Table *t = hvalue(slot);
+  TValue *v = slot + 1;
+  for (; na > 0; na--, v++) {
+    if (first < t->asize) obj2arr(t, first, v);
+    else luaH_setint(L, t, cast(lua_Integer, first) + 1, v);
+    first++;
+  }
+  if (isdummy(t) && nodes > 0) {
+    makenodes(L, t, nodes);
+    putpairs(L, t, v, np);
+  }
+  else {
+    for (; np > 0; np--, v += 2)
+      luaH_set(L, t, v, v + 1);
+  }
+  finish(L, t, slot);
+}

@@ -1,0 +1,326 @@
+//! How Lua lays out values, tables and the tops of stacks, for code that cannot afford a call for each of them.
+//!
+//! The C API copies a value at a time between a stack and the caller; packing a table of a game's usual shape took four hundred
+//! such calls. What is here reads the parts of a table where they are, and writes values to the stack. Nothing but that: what
+//! allocates, hashes or has to know about the collector is left to Lua, and to `patch/lseri.c`, whose assertions fail to
+//! compile if a field is elsewhere.
+//!
+//! A collector never runs between two calls into Lua, so that plain reads need no care beyond that: after any call that may run
+//! Lua code, a table may have other parts, and what nothing refers to is gone.
+
+use std::ffi::c_void;
+
+use super::lua::Lua;
+
+/// Type tags of values: the type, its variant, and a bit for what is collected.
+pub(crate) mod tag {
+    pub(crate) const NIL: u8 = 0x00;
+    pub(crate) const FALSE: u8 = 0x01;
+    pub(crate) const TRUE: u8 = 0x11;
+    pub(crate) const LIGHT_USERDATA: u8 = 0x02;
+    pub(crate) const INT: u8 = 0x03;
+    pub(crate) const FLOAT: u8 = 0x13;
+    pub(crate) const SHORT_STRING: u8 = 0x44;
+    pub(crate) const LONG_STRING: u8 = 0x54;
+    pub(crate) const TABLE: u8 = 0x45;
+    /// `patch/lsharedtable.c`
+    pub(crate) const SHARED_TABLE: u8 = 0x55;
+
+    /// Is it nil or one of the marks of an empty place?
+    #[inline(always)]
+    pub(crate) fn is_empty(tag: u8) -> bool {
+        tag & 0x0f == 0
+    }
+
+    /// The type without variant, one of `LUA_T…`.
+    #[inline(always)]
+    pub(crate) fn kind(tag: u8) -> i32 {
+        (tag & 0x0f) as i32
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) union Content {
+    pub(crate) int: i64,
+    pub(crate) float: f64,
+    pub(crate) pointer: *mut c_void,
+    pub(crate) string: *const Str,
+    pub(crate) table: *const Table,
+}
+
+/// `TValue`: a value with its type, as on a stack. A copy keeps nothing alive.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Value {
+    pub(crate) content: Content,
+    pub(crate) tag: u8,
+}
+
+impl Value {
+    pub(crate) const NIL: Value = Value {
+        content: Content { int: 0 },
+        tag: tag::NIL,
+    };
+
+    #[inline(always)]
+    pub(crate) fn int(n: i64) -> Value {
+        Value {
+            content: Content { int: n },
+            tag: tag::INT,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn float(n: f64) -> Value {
+        Value {
+            content: Content { float: n },
+            tag: tag::FLOAT,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn bool(b: bool) -> Value {
+        Value {
+            content: Content { int: 0 },
+            tag: if b { tag::TRUE } else { tag::FALSE },
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn pointer(p: *mut c_void) -> Value {
+        Value {
+            content: Content { pointer: p },
+            tag: tag::LIGHT_USERDATA,
+        }
+    }
+}
+
+/// What `CommonHeader` has in every object.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Header {
+    next: *mut c_void,
+    tag: u8,
+    mark: u8,
+}
+
+/// `TString`, up to where short strings have their bytes, and long ones the address of theirs.
+#[repr(C)]
+pub(crate) struct Str {
+    next: *mut c_void,
+    tag: u8,
+    mark: u8,
+    extra: u8,
+    /// Length of a short string; negative in a long one.
+    short_len: i8,
+    hash: u32,
+    long_len: usize,
+    contents: *const u8,
+}
+
+impl Str {
+    /// The bytes of a short string.
+    ///
+    /// # Safety
+    /// `s` is a live short string, and stays so.
+    #[inline(always)]
+    pub(crate) unsafe fn short<'a>(s: *const Str) -> &'a [u8] {
+        // SAFETY: the bytes begin in the place of `contents`.
+        unsafe {
+            std::slice::from_raw_parts((&raw const (*s).contents).cast(), (*s).short_len as usize)
+        }
+    }
+
+    /// The bytes of a long string.
+    ///
+    /// # Safety
+    /// `s` is a live long string, and stays so.
+    #[inline(always)]
+    pub(crate) unsafe fn long<'a>(s: *const Str) -> &'a [u8] {
+        // SAFETY: by contract.
+        unsafe { std::slice::from_raw_parts((*s).contents, (*s).long_len) }
+    }
+}
+
+/// `Table`.
+#[repr(C)]
+pub(crate) struct Table {
+    next: *mut c_void,
+    tag: u8,
+    mark: u8,
+    flags: u8,
+    log_nodes: u8,
+    array_len: u32,
+    array: *const Content,
+    nodes: *const Node,
+    metatable: *const Table,
+}
+
+/// `Node`: a place for a pair.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Node {
+    value: Content,
+    value_tag: u8,
+    key_tag: u8,
+    next: i32,
+    key: Content,
+}
+
+/// What is in a place of a table.
+pub(crate) enum Place {
+    Pair(Value, Value),
+    Free,
+    /// There is no such place.
+    Beyond,
+}
+
+/// A table that stays alive while this is used; its parts may change whenever Lua code runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts(*const Table);
+
+impl Parts {
+    /// # Safety
+    /// The table is alive, and stays so while the result is used.
+    #[inline(always)]
+    pub(crate) unsafe fn of(t: *const Table) -> Parts {
+        Parts(t)
+    }
+
+    /// Reads one field.
+    #[inline(always)]
+    fn get<T: Copy>(self, field: impl FnOnce(&Table) -> T) -> T {
+        // SAFETY: alive, and nothing else uses it meanwhile: only the thread that runs the state has it (shared tables, which
+        // many have, are not written to).
+        field(unsafe { &*self.0 })
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_metatable(self) -> bool {
+        self.get(|t| !t.metatable.is_null())
+    }
+
+    /// The value of index `i + 1` if it is in the array part; nil or empty if there is none.
+    #[inline(always)]
+    pub(crate) fn element(self, i: usize) -> Option<Value> {
+        if i >= self.get(|t| t.array_len) as usize {
+            return None;
+        }
+        let array = self.get(|t| t.array);
+        // SAFETY: the contents lie in front of `array`, in reverse order; behind it, after an `unsigned int`, the tags.
+        Some(unsafe {
+            Value {
+                content: *array.sub(i + 1),
+                tag: *array.cast::<u8>().add(size_of::<u32>() + i),
+            }
+        })
+    }
+
+    /// The place number `i` for pairs.
+    #[inline(always)]
+    pub(crate) fn place(self, i: usize) -> Place {
+        if i >= 1 << self.get(|t| t.log_nodes) {
+            return Place::Beyond;
+        }
+        // SAFETY: there are that many.
+        let node = unsafe { &*self.get(|t| t.nodes).add(i) };
+        if tag::is_empty(node.value_tag) {
+            return Place::Free;
+        }
+        let key = Value {
+            content: node.key,
+            tag: node.key_tag,
+        };
+        let value = Value {
+            content: node.value,
+            tag: node.value_tag,
+        };
+        Place::Pair(key, value)
+    }
+
+    /// Where the places are. If that changes, pairs are in others.
+    #[inline(always)]
+    pub(crate) fn places(self) -> *const c_void {
+        self.get(|t| t.nodes).cast()
+    }
+}
+
+/// `lua_State`, its beginning.
+#[repr(C)]
+struct State {
+    header: Header,
+    top: *mut Value,
+    global: *mut c_void,
+    call: *const Call,
+}
+
+/// `CallInfo`, its beginning.
+#[repr(C)]
+struct Call {
+    /// The running function; its arguments follow.
+    function: *mut Value,
+    /// How far the function may use the stack.
+    limit: *mut Value,
+}
+
+const _: () = assert!(size_of::<Value>() == 16 && size_of::<Node>() == 24);
+const _: () = assert!(std::mem::offset_of!(State, call) == 32);
+
+impl Lua {
+    #[inline(always)]
+    fn state(self) -> *mut State {
+        self.0.cast()
+    }
+
+    /// Pushes a value. Whatever it refers to is alive.
+    #[inline(always)]
+    pub(crate) fn push(self, v: Value) {
+        debug_assert!(self.has_room(1), "stack overflow in native code");
+        let state = self.state();
+        // SAFETY: by the contract of `Lua`, the state is this thread's, and the caller keeps to the room it was granted.
+        unsafe {
+            let top = (*state).top;
+            top.write(v);
+            (*state).top = top.add(1);
+        }
+    }
+
+    /// Takes `n` values off the stack.
+    #[inline(always)]
+    pub(crate) fn drop_top(self, n: usize) {
+        let state = self.state();
+        // SAFETY: as above; the caller has pushed them. None is a variable that would have to be closed.
+        unsafe { (*state).top = (*state).top.sub(n) };
+    }
+
+    /// The value at a positive index.
+    #[inline(always)]
+    pub(crate) fn value(self, i: usize) -> Value {
+        let state = self.state();
+        // SAFETY: as above; an index up to the top is a value.
+        unsafe {
+            let place = (*(*state).call).function.add(i);
+            if place < (*state).top {
+                *place
+            } else {
+                Value::NIL
+            }
+        }
+    }
+
+    /// The `n`th value from the top, which is the first.
+    #[inline(always)]
+    pub(crate) fn value_from_top(self, n: usize) -> Value {
+        // SAFETY: as above.
+        unsafe { *(*self.state()).top.sub(n) }
+    }
+
+    /// Is there room for `n` values, without asking Lua for it?
+    #[inline(always)]
+    pub(crate) fn has_room(self, n: usize) -> bool {
+        let state = self.state();
+        // SAFETY: both point into the stack, the limit not below the top.
+        unsafe { (*(*state).call).limit.offset_from((*state).top) >= n as isize }
+    }
+}
