@@ -492,6 +492,55 @@ fn a_limit_for_incomplete_requests() {
     server.stop();
 }
 
+/// Requests to names that nobody has wait for them, but not any number of them.
+#[test]
+fn a_limit_for_requests_without_a_receiver() {
+    const WAIT: u32 = 4096;
+    const MORE: u32 = 1000;
+    const REFUSED: &str = "clusteragent: too many requests wait for names that nobody has";
+    let server = Server::start();
+    let mut peer = Peer::connect(server.port());
+    let frames = (1..=WAIT + MORE).map(|n| frame(&named(0x80, b"LATE", n, &echo("late"))));
+    peer.write(&frames.collect::<Vec<_>>().concat());
+    for n in WAIT + 1..=WAIT + MORE {
+        let got = peer.receive().expect("open");
+        compare("one too many", &got, &error(n, REFUSED));
+    }
+    // Nor can it be done by pushes, by other names, or by another connection.
+    let mut other = Peer::connect(server.port());
+    for n in 0..MORE {
+        other.send(&named(0x80, format!("LATER{n}").as_bytes(), 0, &[b'x'; 10]));
+    }
+    other.send(&named(0x80, b"LATER", 7, &echo("late")));
+    compare(
+        "a name more",
+        &other.receive().expect("open"),
+        &error(7, REFUSED),
+    );
+    // What waited is answered when somebody takes the name, and there is room again.
+    other.send(&named(0x80, b"@echo", 8, &command(&[b"NAME", b"LATE"])));
+    compare(
+        "named",
+        &other.receive().expect("open"),
+        &Is(response(8, 1, b"")),
+    );
+    for n in 1..=WAIT {
+        let got = peer.receive().expect("open");
+        compare("it waited", &got, &echoed(n, "late"));
+    }
+    // A few large ones are too many, as well.
+    let large = frame(&named(0x80, b"LATER", 0, &[b'x'; 60_000]));
+    for _ in 0..150 {
+        other.write(&large);
+    }
+    other.send(&named(0x80, b"LATER", 9, &echo("late")));
+    compare("bytes", &other.receive().expect("open"), &error(9, REFUSED));
+    drop((peer, other));
+    let out = server.stop();
+    // Once for a connection.
+    out.has_times("wait for global names that nobody has, such as [", 2);
+}
+
 /// What runs when the connection ends goes on, and its answer is lost.
 #[test]
 fn an_end_while_calls_run() {

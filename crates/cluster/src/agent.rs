@@ -25,6 +25,10 @@ use crate::listener::Ticket;
 /// Bytes of small answers that are written before the turn ends.
 const FULL: usize = 64 << 10;
 
+/// Requests of other nodes that may wait for global names nobody has, and their bytes. The next one is refused.
+const NAMELESS: usize = 4096;
+const NAMELESS_BYTES: usize = 8 << 20;
+
 /// A call that a local service works on.
 struct Call {
     callee: Handle,
@@ -49,6 +53,8 @@ pub(crate) struct Agent {
     /// Frames that are to be written when the turn ends.
     out: Vec<u8>,
     gone: bool,
+    /// It was said that too much waits for names that nobody has.
+    refused: bool,
 }
 
 impl Agent {
@@ -69,6 +75,7 @@ impl Agent {
             calls: FxHashMap::default(),
             out: Vec::new(),
             gone: false,
+            refused: false,
         }
     }
 
@@ -147,6 +154,15 @@ impl Agent {
                 return;
             };
             let name = String::from_utf8_lossy(name);
+            if self.too_many_wait(cx, &name) {
+                if !request.push {
+                    self.fail(
+                        number,
+                        "clusteragent: too many requests wait for names that nobody has",
+                    );
+                }
+                return;
+            }
             if !request.push {
                 self.note(session, Handle::NONE, number, None);
             }
@@ -173,6 +189,22 @@ impl Agent {
             }
             Err(error) => self.fail(number, &format!("clusteragent: {error}: call failed")),
         }
+    }
+
+    /// A request to a global name that nobody has waits for whoever takes it. So that no peer can fill the memory in this way, the
+    /// number of those that wait is limited; local services are not.
+    fn too_many_wait(&mut self, cx: &Context, name: &str) -> bool {
+        let Some(backlog) = cx.node().global_backlog(name) else {
+            return false;
+        };
+        let many = backlog.messages >= NAMELESS || backlog.bytes >= NAMELESS_BYTES;
+        if many && !std::mem::replace(&mut self.refused, true) {
+            cx.log(format!(
+                "cluster: {} requests ({} bytes) wait for global names that nobody has, such as [{name}]: those of {} are refused from now on",
+                backlog.messages, backlog.bytes, self.id
+            ));
+        }
+        many
     }
 
     fn new_session(&self, cx: &Context) -> i32 {

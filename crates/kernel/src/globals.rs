@@ -4,6 +4,7 @@
 //! through a network of nodes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::message::{Handle, Message, Payload, kind};
@@ -20,15 +21,45 @@ enum Name {
 #[derive(Default)]
 pub(crate) struct Globals {
     names: Mutex<HashMap<String, Name>>,
+    /// Messages that wait for names, and their bytes. Changed under the lock.
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Globals {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Name>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn wait(&self, message: &Message) {
+        self.messages.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(message.payload().len(), Relaxed);
+    }
+}
+
+/// What waits for global names that nobody has; see [`Node::global_backlog`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct GlobalBacklog {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their payloads.
+    pub bytes: usize,
 }
 
 impl Node {
+    /// What waits for all the global names that nobody has, if `name` is one of them: a message to it
+    /// would wait, too. For who passes on messages from outside, and must not let them pile up.
+    pub fn global_backlog(&self, name: &str) -> Option<GlobalBacklog> {
+        if let Some(Name::Taken(_)) = self.globals.lock().get(name) {
+            return None;
+        }
+        Some(GlobalBacklog {
+            messages: self.globals.messages.load(Relaxed),
+            bytes: self.globals.bytes.load(Relaxed),
+        })
+    }
+
     /// Sends a message to the holder of a global name, now or once there is one.
     pub fn send_global(
         &self,
@@ -42,8 +73,12 @@ impl Node {
         let mut names = self.globals.lock();
         let to = match names.get_mut(name) {
             Some(Name::Taken(to)) => *to,
-            Some(Name::Awaited(waiting)) => return waiting.push(message),
+            Some(Name::Awaited(waiting)) => {
+                self.globals.wait(&message);
+                return waiting.push(message);
+            }
             None => {
+                self.globals.wait(&message);
                 names.insert(name.to_owned(), Name::Awaited(vec![message]));
                 drop(names);
                 // Once for each name: whoever forgot the dot or the @ would wait without a word.
@@ -66,6 +101,10 @@ impl Node {
         let mut names = self.globals.lock();
         if let Some(Name::Awaited(waiting)) = names.insert(name.to_owned(), Name::Taken(handle)) {
             for message in waiting {
+                self.globals.messages.fetch_sub(1, Relaxed);
+                self.globals
+                    .bytes
+                    .fetch_sub(message.payload().len(), Relaxed);
                 self.deliver_global(handle, message);
             }
         }

@@ -63,6 +63,7 @@ pub use builder::NodeBuilder;
 pub use context::Context;
 pub use error::{EnvExists, Error, InitError, SendError};
 pub use footprint::Trail;
+pub use globals::GlobalBacklog;
 pub use growing::GrowingPayload;
 pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
 pub use mailbox::{Limit, Policy};

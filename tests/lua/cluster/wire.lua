@@ -1,6 +1,7 @@
 -- Both sides of the recorded cluster traffic. The Rust side writes the cases as vectors_cluster_wire.lua, plays the other
 -- node, and says on standard input what to do.
 local skynet = require "skynet"
+require "skynet.manager"
 local cluster = require "skynet.cluster"
 local socket = require "skynet.socket"
 local check = require "check"
@@ -53,6 +54,11 @@ function role.echo()
 	function command.LATER(n, v)
 		skynet.sleep(n)
 		command.PUSH(v)
+	end
+
+	-- A global name.
+	function command.NAME(name)
+		skynet.name(name, skynet.self())
 	end
 
 	-- Numbers that have to come in their order.
