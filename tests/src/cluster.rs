@@ -21,6 +21,11 @@ pub fn packed(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Several packed strings: a command, for instance.
+pub fn command(words: &[&[u8]]) -> Vec<u8> {
+    words.iter().flat_map(|word| packed(word)).collect()
+}
+
 /// A request to a name; a large one if `kind` says so, and then `rest` is its size.
 pub fn named(kind: u8, name: &[u8], session: u32, rest: &[u8]) -> Vec<u8> {
     let length = u8::try_from(name.len()).expect("a short name");

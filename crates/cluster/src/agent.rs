@@ -15,7 +15,7 @@ use skynet_wire::cluster::{
     Address, Complete, Event, Refusal, Requests, pack_error, pack_ok, query_name,
 };
 use skynet_wire::netpack::{Framing, Partial};
-use skynet_wire::seri::Value;
+use skynet_wire::seri::{self, Value};
 
 use crate::Cluster;
 use crate::assembled::{self, Assembled};
@@ -55,6 +55,8 @@ pub(crate) struct Agent {
     gone: bool,
     /// It was said that too much waits for names that nobody has.
     refused: bool,
+    /// It was said that the peer sends pointers.
+    pointers: bool,
 }
 
 impl Agent {
@@ -76,6 +78,7 @@ impl Agent {
             out: Vec::new(),
             gone: false,
             refused: false,
+            pointers: false,
         }
     }
 
@@ -143,6 +146,9 @@ impl Agent {
                 Some(_) => None,
             },
         };
+        if seri::holds_pointer(&request.payload) {
+            return self.refuse_pointer(cx, number, request.push);
+        }
         let payload = assembled::payload(request.payload);
         let session = match request.push {
             true => 0,
@@ -205,6 +211,24 @@ impl Agent {
             ));
         }
         many
+    }
+
+    /// A light userdata of another process is an address at which this one has something else, or nothing: a service that used it,
+    /// as senders do with the blocks that they are told to send, would corrupt memory.
+    #[cold]
+    fn refuse_pointer(&mut self, cx: &Context, number: u32, push: bool) {
+        if !std::mem::replace(&mut self.pointers, true) {
+            cx.log(format!(
+                "cluster: a request of {} holds a light userdata: such requests are refused",
+                self.id
+            ));
+        }
+        if !push {
+            self.fail(
+                number,
+                "clusteragent: a light userdata has no meaning in another process",
+            );
+        }
     }
 
     fn new_session(&self, cx: &Context) -> i32 {

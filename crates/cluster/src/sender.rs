@@ -17,7 +17,7 @@ use skynet_wire::cluster::{
 };
 use skynet_wire::netaddr;
 use skynet_wire::netpack::{Framing, Partial};
-use skynet_wire::seri::{Table, Value};
+use skynet_wire::seri::{self, Table, Value};
 
 use crate::Cluster;
 use crate::assembled::{self, Assembled};
@@ -333,6 +333,10 @@ impl Sender {
             return;
         };
         let results = match outcome {
+            Outcome::Ok(payload) if seri::holds_pointer(&payload) => {
+                let text = "the answer holds a light userdata, which has no meaning here";
+                return self.fail(cx, waiting, text, Reason::Remote);
+            }
             Outcome::Ok(payload) => payload,
             Outcome::Mismatch => b""[..].into(),
             Outcome::Error(text) => {

@@ -27,6 +27,7 @@
 
 mod convert;
 mod error;
+mod pointers;
 mod reader;
 mod table;
 mod value;
@@ -35,6 +36,7 @@ mod writer;
 #[doc(inline)]
 pub use crate::{__seri_args as args, __seri_table as table};
 pub use error::Error;
+pub use pointers::holds_pointer;
 pub use reader::{Reader, Token};
 pub use table::{Key, Table};
 pub use value::{Kind, Value, pack, unpack};

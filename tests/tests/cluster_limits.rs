@@ -1,0 +1,177 @@
+//! What a peer of a cluster can do to the memory of a node.
+
+use skynet_tests::cluster::{
+    Client, Server, command, named, numbered, packed, part, response, session, size,
+};
+use skynet_tests::peer::{Peer, frame, listen};
+
+fn echo(text: &str) -> Vec<u8> {
+    command(&[b"ECHO", text.as_bytes()])
+}
+
+fn echoed(session: u32, text: &str) -> Vec<u8> {
+    response(session, 1, &packed(text.as_bytes()))
+}
+
+/// A limit for what is incomplete: who goes beyond it loses the connection, nobody else does.
+#[test]
+fn a_limit_for_incomplete_requests() {
+    let server = Server::with(0, &[("clusterbuffer", "1000000")]);
+    let mut good = Peer::connect(server.port());
+    // Within the limit, again and again.
+    for session in 1..=20 {
+        let text = [
+            packed(b"LEN"),
+            vec![0x25],
+            size(900_000).to_vec(),
+            vec![b'x'; 900_000],
+        ]
+        .concat();
+        good.send(&named(0x81, b"@echo", session, &size(text.len())));
+        let (last, parts) = {
+            let chunks: Vec<_> = text.chunks(32_768).collect();
+            (
+                chunks[chunks.len() - 1].to_vec(),
+                chunks[..chunks.len() - 1].concat(),
+            )
+        };
+        for data in parts.chunks(32_768) {
+            good.send(&part(2, session, data));
+        }
+        good.send(&part(3, session, &last));
+        let got = good.receive().expect("open");
+        assert_eq!(got, response(session, 1, &[0x22, 0xa0, 0xbb, 0x0d, 0x00]));
+    }
+    // Ever more requests that are begun, and one that never ends: 200 MB.
+    let begin = |session| frame(&named(0x81, b"@echo", session, &size(1 << 31)));
+    let data = frame(&part(2, 1, &[b'x'; 60_000]));
+    let (mut many, mut long) = (Peer::connect(server.port()), Peer::connect(server.port()));
+    let written = (0..50_000).try_for_each(|session| many.try_write(&begin(session)));
+    assert!(written.is_err(), "it may go on for ever");
+    // This one may go on, or not; it has no effect. It waits now and then, so that nothing piles up elsewhere.
+    let ping = frame(&named(0x80, b"@echo", 9, &echo("ping")));
+    for _ in 0..200 {
+        let written = (0..17).try_for_each(|_| long.try_write(&data));
+        if written.and_then(|()| long.try_write(&ping)).is_err() || long.receive().is_none() {
+            break;
+        }
+    }
+    drop(long);
+    good.send(&named(0x80, b"@echo", 1, &echo("x")));
+    assert_eq!(good.receive(), Some(echoed(1, "x")));
+    drop(good);
+    let most = server.node().peak_kib();
+    assert!(most < 80 * 1024, "{most} KiB");
+    server.stop();
+}
+
+/// Requests to names that nobody has wait for them, but not any number of them.
+#[test]
+fn a_limit_for_requests_without_a_receiver() {
+    const WAIT: u32 = 4096;
+    const MORE: u32 = 1000;
+    let refused = |session| {
+        let text = "clusteragent: too many requests wait for names that nobody has";
+        response(session, 0, text.as_bytes())
+    };
+    let server = Server::start();
+    let mut peer = Peer::connect(server.port());
+    let frames = (1..=WAIT + MORE).map(|n| frame(&named(0x80, b"LATE", n, &echo("late"))));
+    peer.write(&frames.collect::<Vec<_>>().concat());
+    for n in WAIT + 1..=WAIT + MORE {
+        let got = peer.receive().expect("open");
+        assert_eq!(got, refused(n));
+    }
+    // Nor can it be done by pushes, by other names, or by another connection.
+    let mut other = Peer::connect(server.port());
+    for n in 0..MORE {
+        other.send(&named(0x80, format!("LATER{n}").as_bytes(), 0, &[b'x'; 10]));
+    }
+    other.send(&named(0x80, b"LATER", 7, &echo("late")));
+    assert_eq!(other.receive(), Some(refused(7)));
+    // What waited is answered when somebody takes the name, and there is room again.
+    other.send(&named(0x80, b"@echo", 8, &command(&[b"NAME", b"LATE"])));
+    assert_eq!(other.receive(), Some(response(8, 1, b"")));
+    for n in 1..=WAIT {
+        let got = peer.receive().expect("open");
+        assert_eq!(got, echoed(n, "late"));
+    }
+    // A few large ones are too many, as well.
+    let large = frame(&named(0x80, b"LATER", 0, &[b'x'; 60_000]));
+    for _ in 0..150 {
+        other.write(&large);
+    }
+    other.send(&named(0x80, b"LATER", 9, &echo("late")));
+    assert_eq!(other.receive(), Some(refused(9)));
+    drop((peer, other));
+    let out = server.stop();
+    // Once for a connection.
+    out.has_times("wait for global names that nobody has, such as [", 2);
+}
+
+/// A light userdata of another process is no address in this one, wherever it is.
+#[test]
+fn requests_with_pointers() {
+    const POINTER: &[u8] = b"\x03\x34\x12\0\0\0\0\0\0";
+    const NULL: &[u8] = b"\x03\0\0\0\0\0\0\0\0";
+    let refused = |session| {
+        let text = "clusteragent: a light userdata has no meaning in another process";
+        response(session, 0, text.as_bytes())
+    };
+    let server = Server::start();
+    let handle = server.handle();
+    let mut peer = Peer::connect(server.port());
+    let with = |more: &[u8]| [&packed(b"ECHO")[..], more].concat();
+    let table = [b"\x0e\x0a\x01\x0ck"[..].as_ref(), POINTER, b"\0"].concat();
+    let long = [&packed(&[b'l'; 40_000])[..], POINTER].concat();
+    peer.send(&numbered(0, handle, 1, &with(POINTER)));
+    assert_eq!(peer.receive(), Some(refused(1)));
+    peer.send(&named(0x80, b".echo", 2, &with(&table)));
+    assert_eq!(peer.receive(), Some(refused(2)));
+    let large = with(&long);
+    peer.send(&named(0x81, b"@echo", 3, &size(large.len())));
+    peer.send(&part(2, 3, &large[..32_768]));
+    peer.send(&part(3, 3, &large[32_768..]));
+    assert_eq!(peer.receive(), Some(refused(3)));
+    // A push is refused without a word; none has arrived.
+    peer.send(&named(
+        0x80,
+        b"@echo",
+        0,
+        &[&packed(b"PUSH")[..], POINTER].concat(),
+    ));
+    peer.send(&named(0x80, b"@echo", 4, &command(&[b"COUNT"])));
+    assert_eq!(peer.receive(), Some(response(4, 1, b"\x02\0")));
+    // Null is no address: it stands for "nothing" in libraries such as cjson.
+    peer.send(&named(0x80, b"@echo", 5, &with(NULL)));
+    assert_eq!(peer.receive(), Some(response(5, 1, NULL)));
+    // Text that looks like one is text.
+    let text = [&packed(b"ECHO")[..], &packed(POINTER)].concat();
+    peer.send(&named(0x80, b"@echo", 6, &text));
+    assert_eq!(peer.receive(), Some(response(6, 1, &packed(POINTER))));
+    drop(peer);
+    server
+        .stop()
+        .has_times("holds a light userdata: such requests are refused", 1);
+}
+
+/// Nor is one in an answer.
+#[test]
+fn answers_with_pointers() {
+    let (listener, port) = listen();
+    let mut client = Client::start();
+    client.connect("peer", port);
+    let call = client.ask("call", "peer 16 a");
+    let mut peer = Peer::accept(&listener);
+    let number = session(&peer.receive().expect("a request"));
+    peer.send(&response(number, 1, b"\x0e\x03\x34\x12\0\0\0\0\0\0\0"));
+    client.fails(call);
+    // The connection is as good as it was.
+    let call = client.ask("call", "peer 16 b");
+    let number = session(&peer.receive().expect("a request"));
+    peer.send(&response(number, 1, b"\x03\0\0\0\0\0\0\0\0"));
+    assert!(client.result(call).starts_with("ok userdata:"));
+    client
+        .stop()
+        .has("failed : the answer holds a light userdata, which has no meaning here");
+}
