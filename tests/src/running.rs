@@ -109,6 +109,11 @@ impl Running {
         self.stdout.text()
     }
 
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Waits until `condition` holds; `what` says what is waited for if it never does.
     pub fn until(&mut self, what: &str, mut condition: impl FnMut(&Running) -> bool) {
         while !condition(self) {

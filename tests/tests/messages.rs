@@ -1,6 +1,12 @@
 //! What error messages say: the thing, the place, the remedy.
 
-use skynet_tests::lua_cases;
+use skynet_tests::{Node, lua_cases};
+
+fn source(text: &str) -> Node {
+    Node::source(&format!(
+        "local skynet = require 'skynet'\nrequire 'skynet.manager'\n{text}"
+    ))
+}
 
 mod places {
     use super::*;
@@ -13,4 +19,101 @@ mod places {
             protocols;
         }
     }
+}
+
+mod start {
+    use super::*;
+
+    #[test]
+    fn a_log_file_that_cannot_be_opened() {
+        let out = source("").key("logger", "'no/such/folder/node.log'").run();
+        out.exit(1).has_error("Can't launch logger service");
+        out.has_error(
+            "cannot open the log file no/such/folder/node.log: No such file or directory",
+        );
+        out.has_error("the config key logger names it");
+        let out = source("").key("logservice", "'nosuch'").run();
+        out.exit(1)
+            .has_error("Can't launch nosuch service\nthere is no such module");
+    }
+
+    #[test]
+    fn a_log_file_that_cannot_be_opened_again() {
+        let mut node = source(
+            "skynet.start(function() skynet.timeout(100, function() skynet.abort() end) skynet.error 'begun' end)",
+        )
+        .key("logger", "'logs/node.log'")
+        .file("logs/keep", "")
+        .spawn();
+        let log = node.path("logs/node.log");
+        let text = move || std::fs::read_to_string(&log).unwrap_or_default();
+        node.until("the first lines", |_| text().contains("begun"));
+        std::fs::rename(node.path("logs"), node.path("moved")).expect("rename");
+        node.signal("HUP");
+        let moved = node.path("moved/node.log");
+        let text = move || std::fs::read_to_string(&moved).unwrap_or_default();
+        node.until("the complaint", |_| {
+            text()
+                .contains("cannot open the log file logs/node.log again: No such file or directory")
+        });
+        node.wait().exit(0);
+    }
+
+    #[test]
+    fn a_variable_of_the_config_that_is_not_set() {
+        let out = Node::config("thread = 2\n-- home of $SKYNET_TEST_NOBODY\n").run();
+        out.exit(1)
+            .has_error("os.getenv() failed: SKYNET_TEST_NOBODY\nconfig:2: $SKYNET_TEST_NOBODY: set the environment variable");
+        let out = Node::config("thread = 2\nstart = {}").run();
+        out.exit(1)
+            .has_error("Invalid config table key = start\nconfig:2: start: write a string, a number or a boolean");
+        let out = Node::config("harbor = 0\nmqlimit = 1\nmqpolicy = 'drop'").run();
+        out.exit(1)
+            .has_error("config:3: mqpolicy = `drop`: write \"warn\" or \"refuse\"");
+    }
+}
+
+/// Modules that are not part of this version are said to be so; the list of places is the usual one.
+#[test]
+fn modules_of_skynet_that_are_not_there() {
+    let out = source(
+        r#"skynet.start(function()
+            for _, name in ipairs { "skynet.crypt", "http.httpc", "skynet.db.redis", "md5", "lpeg", "no_such_module" } do
+                local ok, text = pcall(require, name)
+                assert(not ok and text:find("module '" .. name .. "' not found:", 1, true), text)
+                assert(text:find("no file './" .. name:gsub("%.", "/") .. ".lua'", 1, true), text)
+                print(name, text:match "([^\n\t]*)$")
+            end
+            skynet.abort()
+        end)"#,
+    )
+    .run();
+    out.exit(0);
+    for name in ["skynet.crypt", "http.httpc", "skynet.db.redis", "md5"] {
+        out.has(&format!(
+            "{name}\t({name} is a module of skynet (C) that this version does not have yet"
+        ));
+    }
+    out.has("lpeg\t(lpeg is a C module of its own: build it for Lua 5.5");
+    out.has("no_such_module\t(add the folder of a Lua module to the config key lua_path");
+}
+
+/// All workers are stuck: the log service has none, so standard error tells, and so does the end of an orderly stop.
+#[test]
+fn stuck_workers() {
+    let mut node = source("print 'spinning' while true do end")
+        .key("thread", "1")
+        .key("monitorinterval", "200")
+        .key("shutdowntimeout", "300")
+        .spawn();
+    node.until("the monitor's text", |node| {
+        node.stderr()
+            .contains("error: :00000008 (snlua main) has been handling one message for")
+    });
+    node.signal("TERM");
+    let out = node.wait();
+    out.exit(1)
+        .has_error("error: all workers are stuck, and the log with them")
+        .has_error("skynet: services did not stop within 300 ms")
+        .has_error("skynet: :00000008 (snlua main) has not come back from a message for");
 }

@@ -10,8 +10,13 @@ pub enum Error {
     #[error("Invalid thread {0} , should be in [1,1024]")]
     Threads(usize),
     /// The log service is not registered, or its initialisation failed.
-    #[error("Can't launch {0} service")]
-    LogService(String),
+    #[error("Can't launch {module} service")]
+    LogService {
+        /// The module that it is.
+        module: String,
+        /// Why it cannot be launched, and what to do. There is no log that could tell.
+        reason: String,
+    },
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Spawn(#[from] io::Error),

@@ -97,20 +97,31 @@ impl Node {
     /// Starts a service. Problems are logged; those that do not concern the new service itself with
     /// `source`.
     pub fn launch(&self, source: Handle, module: &str, param: &str) -> Option<Handle> {
+        self.try_launch(source, module, param).ok()
+    }
+
+    /// [`launch`](Node::launch), which also returns what the log has been told. No text: the service said nothing, or has been killed.
+    pub(crate) fn try_launch(
+        &self,
+        source: Handle,
+        module: &str,
+        param: &str,
+    ) -> Result<Handle, String> {
         let factory = match self.factory(module, param) {
             Ok(factory) => factory,
             Err(reason) => {
                 let line = format!("error: launch {module} FAILED: {reason}");
                 self.log(source, line.as_bytes());
-                return None;
+                return Err(reason);
             }
         };
         let mut service = match catch_unwind(AssertUnwindSafe(|| factory())) {
             Ok(service) => service,
             Err(panic) => {
-                let line = format!("error: launch {module} FAILED: {}", panic_text(&*panic));
+                let reason = panic_text(&*panic).to_owned();
+                let line = format!("error: launch {module} FAILED: {reason}");
                 self.log(source, line.as_bytes());
-                return None;
+                return Err(reason);
             }
         };
         let mut context = None;
@@ -129,8 +140,8 @@ impl Node {
             census.contexts += 1;
             context = Some(new);
         });
-        let ((handle, mailbox), Some(context)) = (allocated?, context) else {
-            return None;
+        let (Some((handle, mailbox)), Some(context)) = (allocated, context) else {
+            return Err("there are too many services".into());
         };
         if let Some(interrupt) = service.interrupts() {
             context.set_interrupt(interrupt);
@@ -158,7 +169,7 @@ impl Node {
             // Somebody else may be about to retire it, and not have come to the mailbox yet.
             mailbox.retire(handle, false);
             self.finish(*resident, mailbox);
-            return None;
+            return Err(reason);
         }
         let killed = resident.context.retired();
         if !killed {
@@ -167,7 +178,10 @@ impl Node {
         if mailbox.start(resident) {
             self.schedule(Local::of(self), mailbox);
         }
-        (!killed).then_some(handle)
+        if killed {
+            return Err(String::new());
+        }
+        Ok(handle)
     }
 
     /// The command `KILL`: logs it in the name of `by`, tells the exit monitor, and retires the

@@ -5,6 +5,8 @@
 //! awake. A message that is still being handled after a whole interval is reported, again after
 //! each further interval; nothing is killed.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed,
     Ordering::Release,
@@ -56,6 +58,8 @@ pub(crate) struct Monitor {
     /// Version seen by the last check, per worker.
     seen: Vec<u32>,
     interval: std::time::Duration,
+    /// Standard error has been told that all workers are stuck, which they are since.
+    told: bool,
 }
 
 impl Monitor {
@@ -65,6 +69,7 @@ impl Monitor {
             next: Instant::now() + interval,
             seen: vec![0; node.desks.len()],
             interval,
+            told: false,
         }
     }
 
@@ -81,14 +86,42 @@ impl Monitor {
             return;
         }
         self.next = now + self.interval;
+        let mut stuck = 0;
         for (desk, seen) in node.desks.iter().zip(&mut self.seen) {
             let version = desk.version.load(Acquire);
             let dest = Handle(desk.dest.load(Relaxed));
             if std::mem::replace(seen, version) == version && !dest.is_none() {
                 report(node, desk, dest, version);
+                stuck += 1;
             }
         }
+        let all = stuck == node.desks.len();
+        if all && !self.told {
+            tell_without_log(node);
+        }
+        self.told = all;
     }
+}
+
+/// No worker is left for the log service, so that the log is silent about what is wrong.
+#[cold]
+fn tell_without_log(node: &Node) {
+    let mut text = String::from(
+        "error: all workers are stuck, and the log with them (the debug console still answers):\n",
+    );
+    for desk in &node.desks {
+        let dest = Handle(desk.dest.load(Relaxed));
+        let who = node.context(dest).map(|context| context.description());
+        let who = who.unwrap_or_else(|| "a service that has been killed".to_owned());
+        let busy = clock::seconds(clock::ticks().saturating_sub(desk.began.load(Relaxed)));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "error: {dest} ({who}) has been handling one message for {busy:.1} s"
+        );
+    }
+    // Whoever closed it does not want to know.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 #[cold]

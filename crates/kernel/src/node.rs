@@ -142,8 +142,11 @@ impl Node {
         // yet that only a worker could drop.
         let started = node.spawn(runners).map_err(Error::Spawn).and_then(|()| {
             let (module, param) = &settings.log_service;
-            node.launch(Handle::NONE, module, param.as_deref().unwrap_or(""))
-                .ok_or_else(|| Error::LogService(module.clone()))
+            node.try_launch(Handle::NONE, module, param.as_deref().unwrap_or(""))
+                .map_err(|reason| Error::LogService {
+                    module: module.clone(),
+                    reason,
+                })
         });
         match started {
             Ok(logger) => {

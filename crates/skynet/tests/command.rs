@@ -101,7 +101,10 @@ fn configuration_errors_go_to_standard_error_as_they_are() {
             "Invalid thread 0 , should be in [1,1024]\n\
              t.cfg:1: thread = `0`: write a whole number from 1 to 1024, such as 8\n",
         ),
-        ("v.cfg", "Invalid config table key = x\n"),
+        (
+            "v.cfg",
+            "Invalid config table key = x\nv.cfg:1: x: write a string, a number or a boolean\n",
+        ),
     ] {
         assert_eq!(
             run(&folder, &[file]),
@@ -156,7 +159,10 @@ fn check_prints_findings_with_their_lines() {
             "broken",
             "[skynet config]:1: broken:2: unexpected symbol near '='\n",
         ),
-        ("table", "table:2: Invalid config table key = a\n"),
+        (
+            "table",
+            "table:2: Invalid config table key = a\ntable:2: a: write a string, a number or a boolean\n",
+        ),
         (
             "loop",
             "loop:2: the configuration has not ended after 200000000 instructions\n",
@@ -340,7 +346,12 @@ fn a_stop_that_takes_too_long_ends_with_1() {
     let output = ended(child);
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(err, "skynet: services did not stop within 50 ms\n");
+    let (first, second) = err.split_once('\n').expect("two lines");
+    assert_eq!(first, "skynet: services did not stop within 50 ms");
+    assert!(
+        second.starts_with("skynet: :00000009 (snlua main) has not come back from a message for "),
+        "{err}"
+    );
 }
 
 #[test]

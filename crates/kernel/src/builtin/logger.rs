@@ -28,11 +28,24 @@ fn open(path: &str) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
+/// The system's text without the number behind it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}
+
 impl Service for Logger {
     fn init(&mut self, _cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
         if !param.is_empty() {
-            let file =
-                open(param).map_err(|error| format!("cannot open log file {param}: {error}"))?;
+            let file = open(param).map_err(|error| {
+                format!(
+                    "cannot open the log file {param}: {} (the config key logger names it: its folder has to exist, and to be writable)",
+                    reason(&error)
+                )
+            })?;
             self.file = Some((param.to_owned(), file));
         }
         Ok(())
@@ -54,10 +67,15 @@ impl Service for Logger {
             }
             kind::SYSTEM => {
                 self.flush();
-                if let Some((path, file)) = &mut self.file
-                    && let Ok(new) = open(path)
-                {
-                    *file = new;
+                if let Some((path, file)) = &mut self.file {
+                    match open(path) {
+                        Ok(new) => *file = new,
+                        // The old file may have been moved, but it is the best place that there is.
+                        Err(error) => cx.log(format!(
+                            "error: cannot open the log file {path} again: {}; the old one stays in use",
+                            reason(&error)
+                        )),
+                    }
                 }
             }
             _ => {}

@@ -5,6 +5,7 @@
 
 use std::ffi::c_int;
 
+use crate::code::absent;
 use crate::code::cache::{self, LoadError};
 use crate::code::embedded;
 use crate::modules;
@@ -154,7 +155,9 @@ native! {
         if embedded::module(name).is_some() {
             return push_embedded(l, name);
         }
-        l.push_owned(format!("no embedded module '{name}'\n\t{WHERE_TO_ADD}"));
+        let hint = absent::hint(name);
+        let hint = hint.as_deref().unwrap_or(WHERE_TO_ADD);
+        l.push_owned(format!("no embedded module '{name}'\n\t{hint}"));
         results(1)
     };
 

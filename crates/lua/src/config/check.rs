@@ -190,11 +190,11 @@ impl Report<'_> {
                 Err(ConfigError::Harbor { .. }) => "set it to 0".to_owned(),
                 Err(_) => "set it to a number from 1 to 1024".to_owned(),
             };
-            self.error(
-                key,
-                format!("`{value}` is out of range or not a number"),
-                remedy,
-            );
+            let wrong = match numbers.contains(&key) {
+                true => "is out of range or not a number",
+                false => "is not understood",
+            };
+            self.error(key, format!("`{value}` {wrong}"), remedy);
         }
         if self.config.get("mqpolicy").is_some() && self.config.get("mqlimit").is_none() {
             self.warn(

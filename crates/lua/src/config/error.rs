@@ -33,6 +33,10 @@ pub enum ConfigError {
     Variable {
         /// The variable's name.
         name: String,
+        /// The file that names it.
+        file: String,
+        /// The line that names it.
+        line: u32,
     },
     /// The chunk ran for too long.
     #[error("{file}:{line}: the configuration has not ended after {limit} instructions")]
@@ -126,6 +130,7 @@ impl ConfigError {
         match self {
             ConfigError::Endless { file, line, .. }
             | ConfigError::Value { file, line, .. }
+            | ConfigError::Variable { file, line, .. }
             | ConfigError::Encoding { file, line, .. } => Some((file, *line)),
             ConfigError::Thread { written, .. }
             | ConfigError::Harbor { written, .. }
@@ -139,6 +144,24 @@ impl ConfigError {
 
     /// A second line beside the text, which scripts know: the place, what was written there, and what to write.
     pub fn hint(&self) -> Option<String> {
+        let place = self.place().map(|(file, line)| format!("{file}:{line}: "));
+        let place = place.unwrap_or_default();
+        match self {
+            ConfigError::Variable { name, .. } => {
+                return Some(format!(
+                    "{place}${name}: set the environment variable {name} (names behind a $ are replaced in comments, too)"
+                ));
+            }
+            ConfigError::Value { key, .. } => {
+                return Some(format!(
+                    "{place}{key}: write a string, a number or a boolean"
+                ));
+            }
+            ConfigError::Key => {
+                return Some("the keys of a configuration are names, as in `thread = 4`".into());
+            }
+            _ => {}
+        }
         let (key, written, remedy) = match self {
             ConfigError::Thread { written, .. } => (
                 "thread",
@@ -164,11 +187,6 @@ impl ConfigError {
             } => (*key, written, (*expected).to_owned()),
             _ => return None,
         };
-        let place = self.place().map(|(file, line)| format!("{file}:{line}: "));
-        Some(format!(
-            "{}{key} = `{}`: write {remedy}",
-            place.unwrap_or_default(),
-            written.text
-        ))
+        Some(format!("{place}{key} = `{}`: write {remedy}", written.text))
     }
 }

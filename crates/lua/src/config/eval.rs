@@ -156,7 +156,11 @@ impl Evaluation<'_> {
             }
             work.text = expand::expand(&text, limit, |name| self.host.variable(name)).map_err(
                 |failure| match failure {
-                    expand::Failure::Config(error) => error,
+                    expand::Failure::Undefined { name, line } => ConfigError::Variable {
+                        name,
+                        file: shown.strip_prefix("./").unwrap_or(&shown).to_owned(),
+                        line,
+                    },
                     expand::Failure::TooLarge => too_large(),
                 },
             )?;

@@ -1,7 +1,5 @@
 //! Replacement of `$NAME` by environment variables, before a configuration file is compiled.
 
-use super::ConfigError;
-
 /// Replaces every `$` that is followed by letters, digits or `_` by the value that `variable` gives for that name.
 ///
 /// The text is not understood in any way, so names in comments are replaced as well. Replaced text is not looked at
@@ -28,8 +26,12 @@ pub(super) fn expand(
             match variable(name) {
                 Some(value) => result.extend_from_slice(&value),
                 None => {
-                    let name = String::from_utf8_lossy(name).into_owned();
-                    return Err(Failure::Config(ConfigError::Variable { name }));
+                    let before = text.len() - tail.len();
+                    let lines = text[..before].iter().filter(|&&byte| byte == b'\n').count();
+                    return Err(Failure::Undefined {
+                        name: String::from_utf8_lossy(name).into_owned(),
+                        line: lines as u32 + 1,
+                    });
                 }
             }
         }
@@ -49,15 +51,15 @@ pub(super) fn expand(
 /// Why a text cannot be expanded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// An undefined variable.
-    Config(ConfigError),
+    /// There is no variable of this name, which is in this line.
+    Undefined { name: String, line: u32 },
     /// The text is longer than the limit.
     TooLarge,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ConfigError, Failure, expand};
+    use super::{Failure, expand};
 
     fn with(text: &str) -> Result<String, Failure> {
         let variable = |name: &[u8]| match name {
@@ -90,13 +92,9 @@ mod tests {
 
     #[test]
     fn an_undefined_name_is_an_error() {
-        let error = with("$HOMER").unwrap_err();
-        assert_eq!(
-            error,
-            Failure::Config(ConfigError::Variable {
-                name: "HOMER".into()
-            })
-        );
+        let error = with("$HOME\n\n-- $HOMER\n").unwrap_err();
+        let name = "HOMER".into();
+        assert_eq!(error, Failure::Undefined { name, line: 3 });
     }
 
     #[test]

@@ -470,7 +470,7 @@ mod findings {
             ),
             (
                 "mqlimit = 10 mqpolicy = 'drop'",
-                "c.cfg:2: mqpolicy: `drop` is out of range or not a number (set it to \"warn\" or \"refuse\")",
+                "c.cfg:2: mqpolicy: `drop` is not understood (set it to \"warn\" or \"refuse\")",
             ),
             (
                 "mqpolicy = 'warn'",

@@ -14,6 +14,9 @@ pub fn run(file: &Path) -> ExitCode {
             // Some texts begin with their place.
             let place = place.filter(|place| !error.to_string().starts_with(place.as_str()));
             let _ = writeln!(io::stdout(), "{}{error}", place.unwrap_or_default());
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(io::stdout(), "{hint}");
+            }
             return ExitCode::FAILURE;
         }
     };

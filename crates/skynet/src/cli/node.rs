@@ -54,6 +54,11 @@ pub fn run(
             if !matches!(error, StartError::Bootstrap(_)) {
                 eprintln!("{error}");
             }
+            if let StartError::Kernel(skynet_kernel::Error::LogService { reason, .. }) = &error
+                && !reason.is_empty()
+            {
+                eprintln!("{reason}");
+            }
             if let Some(daemon) = daemon {
                 daemon.failed();
             }

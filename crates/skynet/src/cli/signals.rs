@@ -7,7 +7,7 @@ use super::NAME;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use skynet_kernel::Node;
+use skynet_kernel::{Node, ServiceInfo};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -34,8 +34,10 @@ impl Caught {
                     low_level::exit(128 + signal);
                 } else {
                     stopping = true;
+                    // Services that are being stopped cannot be asked for their names any more.
+                    let names = node.services();
                     node.shutdown();
-                    deadline(timeout);
+                    deadline(timeout, node.clone(), names);
                 }
             }
         };
@@ -46,14 +48,26 @@ impl Caught {
     }
 }
 
-/// Ends the process with 1 if it still runs after `timeout`.
-fn deadline(timeout: Duration) {
+/// Ends the process with 1 if it still runs after `timeout`. `names` are the services that there were.
+fn deadline(timeout: Duration, node: Arc<Node>, names: Vec<ServiceInfo>) {
     let work = move || {
         thread::sleep(timeout);
         eprintln!(
             "{NAME}: services did not stop within {} ms",
             timeout.as_millis()
         );
+        for worker in node.workers() {
+            if worker.current.is_none() {
+                continue;
+            }
+            let known = names.iter().find(|info| info.handle == worker.current);
+            eprintln!(
+                "{NAME}: {} ({}) has not come back from a message for {:.1} s",
+                worker.current,
+                known.map_or("a service started meanwhile", |info| &info.description),
+                worker.busy.as_secs_f64()
+            );
+        }
         low_level::exit(1);
     };
     if thread::Builder::new()
