@@ -28,7 +28,7 @@ pub(crate) fn hint(name: &str) -> Option<String> {
         Some(beginning) => name.starts_with(beginning),
         None => *entry == name,
     };
-    if MODULES.iter().any(|entry| listed(entry)) {
+    if MODULES.iter().any(listed) {
         return Some(format!(
             "({name} is a module of skynet (C) that this version does not have yet; README.md, \"Not there yet\", has the list)"
         ));

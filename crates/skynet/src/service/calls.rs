@@ -10,6 +10,7 @@ use skynet_kernel::{Delay, Handle, Payload, TimerKey};
 use skynet_wire::seri;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -30,13 +31,46 @@ pub(super) struct Calls {
 struct Waiting {
     /// Who is to answer; none for a timer.
     callee: Handle,
+    /// The task that asked, for those who look in.
+    task: usize,
+    /// When, by [`Context::stamp`](skynet_kernel::Context::stamp).
+    since: u32,
     result: Option<Result<Payload, Error>>,
     waker: Option<Waker>,
 }
 
+/// A session that waits, as others see it.
+pub(super) struct Wait {
+    pub(super) session: i32,
+    pub(super) callee: Handle,
+    pub(super) task: usize,
+    pub(super) since: u32,
+}
+
 impl Calls {
+    /// What still waits, oldest sessions first.
+    pub(super) fn waits(&self) -> Vec<Wait> {
+        let open = self.waiting.iter().filter(|(_, w)| w.result.is_none());
+        let mut waits: Vec<Wait> = open
+            .map(|(&session, waiting)| Wait {
+                session,
+                callee: waiting.callee,
+                task: waiting.task,
+                since: waiting.since,
+            })
+            .collect();
+        waits.sort_unstable_by_key(|wait| wait.session);
+        waits
+    }
+
     /// Reserves a session, of those that `next` offers.
-    fn open(&mut self, callee: Handle, next: impl Fn() -> i32) -> Result<i32, Error> {
+    fn open(
+        &mut self,
+        callee: Handle,
+        task: usize,
+        since: u32,
+        next: impl Fn() -> i32,
+    ) -> Result<i32, Error> {
         if self.closed {
             return Err(Error::Closed);
         }
@@ -46,6 +80,8 @@ impl Calls {
             if let std::collections::hash_map::Entry::Vacant(free) = self.waiting.entry(session) {
                 free.insert(Waiting {
                     callee,
+                    task,
+                    since,
                     result: None,
                     waker: None,
                 });
@@ -65,6 +101,12 @@ impl Calls {
 }
 
 impl Shared {
+    /// Reserves a session for the task that runs.
+    fn open(&self, callee: Handle) -> Result<i32, Error> {
+        let (task, since) = (self.current.load(Ordering::Relaxed), self.context.stamp());
+        lock(&self.calls).open(callee, task, since, || self.context.new_session())
+    }
+
     /// An answer, or the expiry of a timer.
     pub(super) fn settle(&self, session: i32, result: Result<Payload, Error>) {
         let waker = lock(&self.calls).settle(session, result);
@@ -148,7 +190,7 @@ impl RawCall {
         payload: Payload,
     ) -> RawCall {
         let state = dest.ok_or(Error::NoService).and_then(|dest| {
-            let session = lock(&shared.calls).open(dest, || shared.context.new_session())?;
+            let session = shared.open(dest)?;
             match shared.context.send(dest, kind, session, payload) {
                 Ok(()) => Ok(session),
                 Err(error) => {
@@ -244,9 +286,7 @@ pub struct Sleep {
 impl Sleep {
     pub(super) fn new(shared: &Arc<Shared>, time: Duration) -> Sleep {
         // Of a service that is gone, time is over.
-        let session = lock(&shared.calls)
-            .open(Handle::NONE, || shared.context.new_session())
-            .ok();
+        let session = shared.open(Handle::NONE).ok();
         // The kernel counts from the begin of the current millisecond, so that one more is needed not to be early.
         let whole = match time.as_micros().div_ceil(1000) {
             0 => 0,

@@ -2,6 +2,7 @@
 
 use super::calls::{Call, RawCall, Sleep};
 use super::host::Shared;
+use super::report::About;
 use super::{Error, Value, args};
 use skynet_kernel::{Context, Handle, Node, Payload, kind};
 use skynet_wire::seri;
@@ -124,8 +125,8 @@ impl Cx {
     }
 
     /// Runs `task` beside the others of this service. It ends with the service.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.spawn(Box::pin(task));
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        self.shared.spawn(Box::pin(task), About::of::<F>(""));
     }
 
     /// Starts a service of a module. Problems are logged.

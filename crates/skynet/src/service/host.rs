@@ -10,13 +10,14 @@
 //! a full mailbox.
 
 use super::calls::{Calls, lock};
+use super::report::About;
 use super::request::{Claim, Request};
 use super::{Actor, Cx, Error};
-use skynet_kernel::{Context, InitError, Message, Payload, Service, kind};
+use skynet_kernel::{Context, InitError, Message, Payload, Report, Service, kind};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
@@ -40,18 +41,23 @@ pub(super) struct Shared {
     notified: AtomicBool,
     /// `started` has returned.
     ready: AtomicBool,
+    /// Index of the task that is being polled, or [`NOBODY`].
+    pub(super) current: AtomicUsize,
 }
+
+/// No task.
+pub(super) const NOBODY: usize = usize::MAX;
 
 #[derive(Default)]
 struct Inbox {
     ready: Vec<Arc<TaskWaker>>,
-    spawned: Vec<Task>,
+    spawned: Vec<(Task, About)>,
     /// The service is gone.
     closed: bool,
 }
 
 impl Shared {
-    pub(super) fn spawn(&self, task: Task) {
+    pub(super) fn spawn(&self, task: Task, about: About) {
         {
             let mut inbox = lock(&self.inbox);
             if inbox.closed {
@@ -59,7 +65,7 @@ impl Shared {
                 drop(inbox);
                 return;
             }
-            inbox.spawned.push(task);
+            inbox.spawned.push((task, about));
         }
         self.notify();
     }
@@ -104,21 +110,22 @@ impl Wake for TaskWaker {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     task: Task,
     waker: Arc<TaskWaker>,
+    pub(super) about: About,
 }
 
 /// A service of the kernel that runs an actor.
 pub(super) struct Host<A> {
     actor: Arc<A>,
     /// Set by `init`.
-    shared: Option<Arc<Shared>>,
+    pub(super) shared: Option<Arc<Shared>>,
     phase: Phase,
-    tasks: Vec<Option<Running>>,
+    pub(super) tasks: Vec<Option<Running>>,
     free: Vec<usize>,
     /// Requests that came before `started` had returned.
-    held: Vec<Request>,
+    pub(super) held: Vec<Request>,
 }
 
 #[derive(PartialEq)]
@@ -164,6 +171,7 @@ impl<A: Actor> Host<A> {
                     }
                 }
             }),
+            About::of::<A>("started"),
         );
     }
 
@@ -175,6 +183,11 @@ impl<A: Actor> Host<A> {
                 shared: shared.clone(),
             },
         );
+        let about = match request.kind() {
+            kind::LUA => About::of::<A>("request"),
+            _ => About::of::<A>("message"),
+        };
+        let about = about.working_on(&request);
         self.start(
             shared,
             Box::pin(async move {
@@ -201,11 +214,12 @@ impl<A: Actor> Host<A> {
                     ));
                 }
             }),
+            about,
         );
     }
 
     /// Polls a new task, and keeps it if it waits.
-    fn start(&mut self, shared: &Arc<Shared>, task: Task) {
+    fn start(&mut self, shared: &Arc<Shared>, task: Task, about: About) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(None);
             self.tasks.len() - 1
@@ -216,7 +230,7 @@ impl<A: Actor> Host<A> {
             slot,
             queued,
         });
-        self.poll(shared, Running { task, waker });
+        self.poll(shared, Running { task, waker, about });
     }
 
     fn poll(&mut self, shared: &Arc<Shared>, mut running: Running) {
@@ -224,6 +238,7 @@ impl<A: Actor> Host<A> {
         running.waker.queued.store(false, Ordering::Release);
         let waker = Waker::from(running.waker.clone());
         let mut cx = TaskContext::from_waker(&waker);
+        shared.current.store(slot, Ordering::Relaxed);
         // The end of a task runs its destructors, which are its own code as well.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             match running.task.as_mut().poll(&mut cx) {
@@ -231,6 +246,7 @@ impl<A: Actor> Host<A> {
                 Poll::Ready(()) => None,
             }
         }));
+        shared.current.store(NOBODY, Ordering::Relaxed);
         match outcome {
             Ok(Some(running)) => self.tasks[slot] = Some(running),
             Ok(None) => self.free.push(slot),
@@ -276,8 +292,8 @@ impl<A: Actor> Host<A> {
                 )
             };
             polls += ready.len() + spawned.len();
-            for task in spawned {
-                self.start(shared, task);
+            for (task, about) in spawned {
+                self.start(shared, task, about);
             }
             for waker in ready {
                 let task = &mut self.tasks[waker.slot];
@@ -312,6 +328,7 @@ impl<A: Actor> Service for Host<A> {
             running: AtomicBool::new(false),
             notified: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            current: AtomicUsize::new(NOBODY),
         }));
         // Nobody else knows the handle yet, so this is the first message that is handled.
         cx.send(cx.handle(), kind::TEXT, 0, Payload::from(param))
@@ -343,6 +360,10 @@ impl<A: Actor> Service for Host<A> {
             }
         }
         self.drain(&shared);
+    }
+
+    fn report(&mut self, stacks: bool) -> Option<Report> {
+        Some(self.look_in(stacks))
     }
 }
 

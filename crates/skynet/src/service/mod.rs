@@ -16,11 +16,13 @@
 //! | `request.rs` | what it is given, and the claim to an answer |
 //! | `host.rs` | the kernel's side: messages in, tasks and their wakers |
 //! | `calls.rs` | sessions that wait for an answer or a timer |
+//! | `report.rs` | what the debug console's `calls` and `stack` show of it |
 
 mod calls;
 mod cx;
 mod error;
 mod host;
+mod report;
 mod request;
 
 pub use calls::{Call, RawCall, Sleep};

@@ -1,0 +1,111 @@
+//! What a service tells those who look into it: its tasks, what they wait for, and whom they work for.
+//!
+//! There are no stacks of suspended tasks to show. What stands in their place is the name of the task: the actor's method, or the type
+//! of the spawned future, which the compiler makes of the function that it is written in.
+
+use super::Actor;
+use super::calls::{Wait, lock};
+use super::host::Host;
+use super::request::Request;
+use skynet_kernel::inspect::stamps_to_ms;
+use skynet_kernel::{Doing, Handle, Report, TaskReport};
+use std::any::type_name;
+
+/// What a task is there for.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    name: &'static str,
+    /// The method of the actor; empty for a spawned task.
+    method: &'static str,
+    /// Who sent the request, and its session.
+    request: Option<(Handle, i32)>,
+}
+
+impl About {
+    pub(super) fn of<T>(method: &'static str) -> About {
+        About {
+            name: type_name::<T>(),
+            method,
+            request: None,
+        }
+    }
+
+    pub(super) fn working_on(self, request: &Request) -> About {
+        About {
+            request: Some((request.source(), request.session())),
+            ..self
+        }
+    }
+
+    fn stack(&self) -> Vec<String> {
+        vec![match self.method {
+            "" => format!("{} (spawned)", self.name),
+            method => format!("{}::{method}", self.name),
+        }]
+    }
+}
+
+impl<A: Actor> Host<A> {
+    /// The tasks, and the sessions that wait without one of them.
+    pub(super) fn look_in(&self, stacks: bool) -> Report {
+        let Some(shared) = &self.shared else {
+            return Report::default();
+        };
+        let now = shared.context.stamp();
+        let mut waits = lock(&shared.calls).waits();
+        let mut tasks = Vec::new();
+        for (slot, running) in self.tasks.iter().enumerate() {
+            let Some(running) = running else { continue };
+            let about = running.about;
+            let stack = || if stacks { about.stack() } else { Vec::new() };
+            let of_task: Vec<Wait> = waits.extract_if(.., |wait| wait.task == slot).collect();
+            let calls = of_task.iter().filter(|wait| !wait.callee.is_none());
+            let mut shown: Vec<TaskReport> = calls
+                .map(|wait| task(wait, now, about.request, stack()))
+                .collect();
+            // The timer of a deadline, beside a call, is no news.
+            if shown.is_empty() {
+                shown.extend(
+                    of_task
+                        .first()
+                        .map(|wait| task(wait, now, about.request, stack())),
+                );
+            }
+            if shown.is_empty() {
+                // For something that does not come by message.
+                shown.push(TaskReport {
+                    doing: Doing::Wait,
+                    session: 0,
+                    age_ms: None,
+                    request: about.request,
+                    stack: stack(),
+                });
+            }
+            tasks.append(&mut shown);
+        }
+        tasks.extend(waits.iter().map(|wait| task(wait, now, None, Vec::new())));
+        tasks.extend(self.held.iter().map(|request| TaskReport {
+            doing: Doing::Ready,
+            session: 0,
+            age_ms: None,
+            request: Some((request.source(), request.session())),
+            stack: Vec::new(),
+        }));
+        Report { tasks }
+    }
+}
+
+fn task(wait: &Wait, now: u32, request: Option<(Handle, i32)>, stack: Vec<String>) -> TaskReport {
+    // A stamp of another core may be a unit ahead.
+    let span = (now.wrapping_sub(wait.since) as i32).max(0);
+    TaskReport {
+        doing: match wait.callee.is_none() {
+            true => Doing::Sleep,
+            false => Doing::Call(wait.callee),
+        },
+        session: wait.session,
+        age_ms: Some(stamps_to_ms(span as u64)),
+        request,
+        stack,
+    }
+}
