@@ -25,6 +25,7 @@ fn recorded_vectors_through_messages() {
 lua_cases! {
     "seri/vectors" {
         arguments;
+        long_strings;
         nasty_pairs;
         pairs_given_twice;
         pairs_that_change_the_outer_table;

@@ -239,3 +239,44 @@ LUA_API void lua_filltable (lua_State *L, unsigned int first, unsigned int na, u
   }
   finish(L, t, slot);
 }
+
+
+#ifdef SKYNET_SHARED_CODE
+
+/* The block of a message that has become a string. (src/vm/seri/adopt.rs) */
+typedef struct Adopted {
+  global_State *g;
+  size_t size;
+  void (*release) (struct Adopted *a);
+} Adopted;
+
+
+static void *freeadopted (void *ud, void *block, size_t osize, size_t nsize) {
+  Adopted *a = cast(Adopted *, ud);
+  UNUSED(block); UNUSED(osize); UNUSED(nsize);
+  a->g->GCdebt += cast(l_mem, a->size);
+  a->release(a);
+  return NULL;
+}
+
+
+/* How many bytes a string has outside that the collector has to reckon with. */
+size_t luaS_adoptedsize (const TString *ts) {
+  return (ts->shrlen == LSTRMEM && ts->falloc == freeadopted) ? ts->u.lnglen + 1 : 0;
+}
+
+
+/*
+** Pushes a string whose bytes, and a place for the zero behind, are in a block. Raises, and releases the block then.
+*/
+LUA_API void lua_pushadopted (lua_State *L, const char *s, size_t len, Adopted *a) {
+  TString *ts;
+  a->g = G(L);
+  G(L)->GCdebt -= cast(l_mem, a->size);
+  ts = luaS_newextlstr(L, s, len, freeadopted, a);
+  setsvalue2s(L, L->top.p, ts);
+  L->top.p++;
+  luaC_checkGC(L);
+}
+
+#endif

@@ -67,6 +67,7 @@ LUAI_FUNC Proto *luaS_shareproto (lua_State *L, const Proto *f);
 LUAI_FUNC size_t luaS_constants (const Proto *f, TString **list, size_t n);
 LUAI_FUNC int luaS_byaddress (const void *a, const void *b);
 LUAI_FUNC int luaS_sameseed (lua_State *L);
+LUAI_FUNC size_t luaS_adoptedsize (const TString *ts);
 LUAI_FUNC int luaS_hasown (lua_State *L, TString *const *strings, unsigned int nstrings);
 
 

@@ -453,6 +453,76 @@ function case.pairs_given_twice()
 	check.fails("a table as NaN's value", "NaN", unpacked, name "a", int(1), "\x42" .. string.pack("<d", 0 / 0), int(1))
 end
 
+-- Long strings may stay in the message that they came in: nobody notices, but for the memory that it does not take.
+function role.big(limit)
+	if limit then
+		skynet.memlimit(tonumber(limit))
+	end
+	local memory = require "skynet.memory"
+	local kept = {}
+	check.serve {
+		echo = function(...) return ... end,
+		length = function(s, ...) return #s, select("#", ...) end,
+		-- What Lua does with the byte behind a string: comparing goes up to it.
+		compare = function(s) return s < s .. "a", s .. "a" < s, s == ("x"):rep(#s), tonumber(s) == nil end,
+		keep = function(s) kept[#kept + 1] = s end,
+		kept = function()
+			local same = true
+			for i, s in ipairs(kept) do
+				same = same and #s == 1 << 20 and not s:find("[^" .. string.char(64 + i) .. "]")
+			end
+			return #kept, same, collectgarbage "count", memory.current() / 1024
+		end,
+		drop = function()
+			kept = {}
+			collectgarbage()
+			return collectgarbage "count", memory.current() / 1024
+		end,
+	}
+end
+
+function case.long_strings()
+	local to = check.spawn "big"
+	local sizes = { 16383, 16384, 32767, 32768, 32769, 40000, 65535, 65536, 100000, 1 << 20, 3000001 }
+	for _, n in ipairs(sizes) do
+		local s, t = ("ab\0c"):rep(n // 4 + 1):sub(1, n), ("x"):rep(n)
+		local list = table.pack(skynet.call(to, "lua", "echo", s))
+		check.ok("alone " .. n, list.n == 1 and list[1] == s)
+		list = table.pack(skynet.call(to, "lua", "echo", 1, s, 2, "end"))
+		check.ok("in the middle " .. n, list.n == 4 and list[1] == 1 and list[2] == s and list[3] == 2 and list[4] == "end")
+		list = table.pack(skynet.call(to, "lua", "echo", s, t))
+		check.ok("two " .. n, list.n == 2 and list[1] == s and list[2] == t)
+		local back = skynet.call(to, "lua", "echo", { { key = s }, [s] = { s }, 3 })
+		check.ok("in tables " .. n, back[1].key == s and back[s][1] == s and back[2] == 3)
+		check.returns("compared " .. n, { true, false, true, true }, skynet.call, to, "lua", "compare", t, "5")
+		check.returns("small beside it " .. n, { n, 2 }, skynet.call, to, "lua", "length", t, true, { "z" })
+	end
+	for i = 1, 26 do
+		skynet.send(to, "lua", "keep", string.char(64 + i):rep(1 << 20))
+		skynet.call(to, "lua", "length", ("garbage"):rep(10000))
+	end
+	local n, same, lua, account = skynet.call(to, "lua", "kept")
+	check.eq("all are there", { n, same }, { 26, true })
+	check.ok("and count as memory", lua > 26 * 1024 and lua < 30 * 1024, lua)
+	check.ok("of the service", account > 26 * 1024 and account < 30 * 1024, account)
+	lua, account = skynet.call(to, "lua", "drop")
+	check.ok("until they are dropped", lua < 1024 and account < 1024, lua .. " " .. account)
+	for _ = 1, 1000 do
+		skynet.call(to, "lua", "length", ("y"):rep(1 << 20))
+	end
+	local file <close> = assert(io.open "/proc/self/statm")
+	local _, pages = file:read("n", "n")
+	check.ok("garbage goes in time", pages * 4096 < 300 << 20, pages)
+	local limited = check.spawn("big", 8 << 20)
+	for i = 1, 26 do
+		pcall(skynet.call, limited, "lua", "keep", string.char(64 + i):rep(1 << 20))
+	end
+	n, same, lua, account = skynet.call(limited, "lua", "kept")
+	check.ok("the limit holds", n >= 5 and n < 8 and same and lua < 8 * 1024 and account < 8 * 1024, n .. " " .. account)
+	lua, account = skynet.call(limited, "lua", "drop")
+	check.ok("and it goes on", lua < 1024 and account < 1024 and skynet.call(limited, "lua", "length", ("z"):rep(1 << 20)) == 1 << 20)
+end
+
 -- Random bytes never crash: they give values or an error.
 function case.random_bytes()
 	local seed = 42

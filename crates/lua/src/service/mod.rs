@@ -282,10 +282,18 @@ impl Svc {
         Since::at(self.cx.stamp())
     }
 
+    /// Would `take_payload` succeed?
+    pub(crate) fn may_take_payload(&self, data: *const u8) -> bool {
+        self.current.get().is_some_and(|m| {
+            std::ptr::eq(m.data, data)
+                && (m.owned || self.taken.get() == Taken::No && m.len > Payload::INLINE)
+        })
+    }
+
     /// The payload of the message being dispatched, at `data`, belongs to the caller from now on. False if that can't be: it
     /// is another message, or lies inside the message itself, or belongs to a Lua callback. Then it has to be copied.
     pub(crate) fn take_payload(&self, data: *const u8) -> bool {
-        let Some(m) = self.current.get().filter(|m| std::ptr::eq(m.data, data)) else {
+        let Some(m) = self.current.get().filter(|_| self.may_take_payload(data)) else {
             return false;
         };
         if m.owned {
@@ -294,12 +302,9 @@ impl Svc {
             self.taken.set(Taken::Forbidden);
             return true;
         }
-        let free = self.taken.get() == Taken::No && m.len > Payload::INLINE;
-        if free {
-            self.current.set(None);
-            self.taken.set(Taken::Yes);
-        }
-        free
+        self.current.set(None);
+        self.taken.set(Taken::Yes);
+        true
     }
 
     /// The node's socket engine; it starts when it is asked for first.

@@ -62,7 +62,7 @@ impl MemoryAccount {
     }
 
     /// Accounts for a block that goes from `old` to `new` bytes; false if the limit forbids it.
-    fn resize(&self, old: usize, new: usize) -> bool {
+    pub(crate) fn resize(&self, old: usize, new: usize) -> bool {
         let used = self.used.load(Relaxed);
         let after = used.wrapping_sub(old).wrapping_add(new);
         if new > old {

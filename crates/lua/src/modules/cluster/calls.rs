@@ -120,7 +120,7 @@ continuation! {
         let svc = service(l)?;
         match take_wake(svc, ctx) {
             Wake::Answer(m) => {
-                let n = seri::unpack(l, m.bytes())?;
+                let n = seri::unpack_message(l, &m)?;
                 results(n)
             }
             Wake::TimedOut => Err("call timeout".into()),
@@ -132,7 +132,7 @@ continuation! {
         let svc = service(l)?;
         match take_wake(svc, ctx) {
             Wake::Answer(m) => {
-                let n = seri::unpack(l, m.bytes())?;
+                let n = seri::unpack_message(l, &m)?;
                 results(n)
             }
             Wake::TimedOut => failure(l, "call timeout", "timeout"),

@@ -2,6 +2,8 @@
 //!
 //! The bytes are the business of `skynet_wire::seri`. What Lua's own API has no function for is in `patch/lseri.c`.
 
+#[cfg(feature = "shared-code")]
+mod adopt;
 mod pack;
 mod unpack;
 
@@ -10,7 +12,7 @@ use mlua_sys::lua55::lua_State;
 use super::layout::{Table, Value};
 
 pub(crate) use pack::{Packed, pack, pack_string, pack_with};
-pub(crate) use unpack::unpack;
+pub(crate) use unpack::{unpack, unpack_message};
 
 unsafe extern "C-unwind" {
     /// The border that `#` gives, without metamethods. Raises nothing.

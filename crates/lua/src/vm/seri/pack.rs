@@ -78,7 +78,8 @@ impl Packed {
     /// A block of the message allocator with the whole.
     pub(crate) fn to_block(&self) -> (*mut u8, usize) {
         let len = self.len();
-        let data = block::alloc(len.max(1));
+        // As all payloads, with a byte to spare.
+        let data = block::alloc(len + 1);
         // SAFETY: the block has room; the arguments of `pack_with` hold the strings.
         unsafe { self.copy_to(data) };
         (data, len)

@@ -8,7 +8,10 @@ use std::ffi::{c_int, c_void};
 
 use skynet_wire::seri::{Error, Reader, Token};
 
+#[cfg(feature = "shared-code")]
+use super::adopt::{self, Adopted};
 use super::{lua_filltable, lua_maketable};
+use crate::service::Incoming;
 use crate::vm::layout::Value;
 use crate::vm::lua::Lua;
 use crate::vm::native::Fault;
@@ -23,13 +26,32 @@ struct Source<'a> {
     r: Reader<'a>,
     /// Bytes that may be read ahead in order to count pairs; so that nested tables don't make it endless.
     ahead: usize,
+    /// The message that the bytes are.
+    #[cfg(feature = "shared-code")]
+    message: Option<&'a Incoming>,
+    #[cfg(feature = "shared-code")]
+    adopted: Option<Adopted>,
 }
 
 /// Pushes all values of a stream; returns how many. *raises*
 pub(crate) fn unpack(l: Lua, bytes: &[u8]) -> Result<c_int, Fault> {
+    push_all(l, bytes, None)
+}
+
+/// The same for a message that is being dispatched. Its payload may be gone afterwards. *raises*
+pub(crate) fn unpack_message(l: Lua, m: &Incoming) -> Result<c_int, Fault> {
+    push_all(l, m.bytes(), Some(m))
+}
+
+#[cfg_attr(not(feature = "shared-code"), expect(unused_variables))]
+fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, Fault> {
     let mut from = Source {
         r: Reader::new(bytes),
         ahead: 4 * bytes.len(),
+        #[cfg(feature = "shared-code")]
+        message,
+        #[cfg(feature = "shared-code")]
+        adopted: None,
     };
     let mut n = 0;
     loop {
@@ -39,10 +61,29 @@ pub(crate) fn unpack(l: Lua, bytes: &[u8]) -> Result<c_int, Fault> {
                 push_token(l, &mut from, token, 0)?;
                 n += 1;
             }
-            Ok(None) => return Ok(n),
+            Ok(None) => break,
             Err(e) => return Err(fault(e)),
         }
     }
+    #[cfg(feature = "shared-code")]
+    if let Some(string) = from.adopted {
+        string.finish();
+    }
+    Ok(n)
+}
+
+/// *raises*
+#[inline(always)]
+fn push_string(l: Lua, from: &mut Source<'_>, s: &[u8]) {
+    #[cfg(feature = "shared-code")]
+    if s.len() >= adopt::FROM
+        && let Some(m) = from.message
+        && let Some(string) = adopt::try_push(l, m, s)
+    {
+        from.adopted = Some(string);
+        return;
+    }
+    l.push_bytes(s);
 }
 
 #[cold]
@@ -69,7 +110,7 @@ fn push_token(l: Lua, from: &mut Source<'_>, token: Token<'_>, depth: usize) -> 
         Token::Int(n) => l.push(Value::int(n)),
         Token::Float(n) => l.push(Value::float(n)),
         Token::Pointer(p) => l.push(Value::pointer(p as usize as *mut c_void)),
-        Token::Str(s) => l.push_bytes(s),
+        Token::Str(s) => push_string(l, from, s),
         Token::Table { array_len } => return push_table(l, from, array_len, depth + 1),
     }
     Ok(())
