@@ -9,7 +9,10 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
+use skynet_kernel::inspect::stamps_to_ms;
+use skynet_kernel::{
+    Context, Doing, Handle, InitError, Message, Payload, Report, Service, TaskReport, kind,
+};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 use skynet_wire::cluster::{
     Address, Complete, Event, Refusal, Requests, pack_error, pack_ok, query_name,
@@ -36,6 +39,8 @@ struct Call {
     number: u32,
     /// It is traced.
     tag: Option<Box<[u8]>>,
+    /// When it was sent, by [`Context::stamp`].
+    since: u32,
 }
 
 pub(crate) struct Agent {
@@ -170,7 +175,7 @@ impl Agent {
                 return;
             }
             if !request.push {
-                self.note(session, Handle::NONE, number, None);
+                self.note(cx, session, Handle::NONE, number, None);
             }
             return cx
                 .node()
@@ -189,7 +194,7 @@ impl Agent {
             let _ = cx.send(to, kind::TRACE, 0, Payload::from_slice(tag));
         }
         match cx.send(to, kind::LUA, session, payload) {
-            Ok(()) => self.note(session, to, number, request.trace),
+            Ok(()) => self.note(cx, session, to, number, request.trace),
             Err(skynet_kernel::SendError::NoService) => {
                 self.fail(number, "clusteragent: call to invalid address");
             }
@@ -240,13 +245,22 @@ impl Agent {
         }
     }
 
-    fn note(&mut self, session: i32, callee: Handle, number: u32, tag: Option<Box<[u8]>>) {
+    fn note(
+        &mut self,
+        cx: &Context,
+        session: i32,
+        callee: Handle,
+        number: u32,
+        tag: Option<Box<[u8]>>,
+    ) {
+        let since = cx.stamp();
         self.calls.insert(
             session,
             Call {
                 callee,
                 number,
                 tag,
+                since,
             },
         );
     }
@@ -445,6 +459,28 @@ impl Service for Agent {
             kind::TRACE => {}
             _ => Asker::of(&message).fail(cx),
         }
+    }
+
+    fn report(&mut self, stacks: bool) -> Option<Report> {
+        let now = self.cx.as_ref()?.stamp();
+        // A stamp of another core may be a unit ahead.
+        let age = |since: u32| stamps_to_ms((now.wrapping_sub(since) as i32).max(0) as u64);
+        let mut tasks: Vec<TaskReport> = self
+            .calls
+            .iter()
+            .map(|(&session, call)| TaskReport {
+                doing: Doing::Call(call.callee),
+                session,
+                age_ms: Some(age(call.since)),
+                request: None,
+                stack: match stacks {
+                    true => vec![format!("request {} of the other node", call.number)],
+                    false => Vec::new(),
+                },
+            })
+            .collect();
+        tasks.sort_unstable_by_key(|task| task.session);
+        Some(Report { tasks })
     }
 
     fn turn_end(&mut self, cx: &Arc<Context>) {

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
+use skynet_kernel::{
+    Context, Doing, Handle, InitError, Message, Payload, Report, Service, TaskReport, kind,
+};
 use skynet_wire::cluster::Address;
 use skynet_wire::seri::{self, Value};
 
@@ -162,6 +164,25 @@ impl Service for Proxy {
             }
             _ => Asker::of(&message).fail(cx),
         }
+    }
+
+    /// Only what waits for the sender: the rest is the sender's.
+    fn report(&mut self, _stacks: bool) -> Option<Report> {
+        let task = |doing, session, request| TaskReport {
+            doing,
+            session,
+            age_ms: None,
+            request,
+            stack: Vec::new(),
+        };
+        let mut tasks = Vec::new();
+        if self.asked != 0 {
+            let daemon = Handle(self.cluster.daemon.load(Relaxed));
+            tasks.push(task(Doing::Call(daemon), self.asked, None));
+        }
+        let held = self.held.iter();
+        tasks.extend(held.map(|m| task(Doing::Ready, 0, Some((m.source, m.session)))));
+        Some(Report { tasks })
     }
 }
 

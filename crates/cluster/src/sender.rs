@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
+use skynet_kernel::{
+    Context, Doing, Handle, InitError, Message, Payload, Report, Service, TaskReport, kind,
+};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 use skynet_wire::cluster::{
     Address, Body, Error, Outcome, Reply, Response, Sessions, pack_trace, relayed_tag,
@@ -684,6 +686,26 @@ impl Service for Sender {
             }
             _ => Asker::of(&message).fail(cx),
         }
+    }
+
+    fn report(&mut self, stacks: bool) -> Option<Report> {
+        let now = self.cx.as_ref()?.node().now_cs();
+        let mut tasks: Vec<TaskReport> = self
+            .waiting
+            .iter()
+            .map(|(&number, call)| TaskReport {
+                doing: Doing::Remote,
+                session: number as i32,
+                age_ms: Some(now.saturating_sub(call.since) * 10),
+                request: Some((call.source, call.session)),
+                stack: match stacks {
+                    true => vec![format!("{} {}", self.node, call.to)],
+                    false => Vec::new(),
+                },
+            })
+            .collect();
+        tasks.sort_unstable_by_key(|task| task.session);
+        Some(Report { tasks })
     }
 
     fn turn_end(&mut self, cx: &Arc<Context>) {

@@ -63,6 +63,8 @@ pub enum Doing {
     /// It waits for an answer of a service; [`Handle::NONE`] if the address was a name that is not
     /// known.
     Call(Handle),
+    /// It waits for an answer from outside of the node, such as a service of another node. The stack says what from.
+    Remote,
     /// It sleeps.
     Sleep,
     /// It waits to be woken.

@@ -301,6 +301,7 @@ fn what(node: &Node, handle: Handle, task: &TaskReport) -> String {
         Doing::Ready => "about to run".to_owned(),
         Doing::Call(to) if to.is_none() => waits("in a call of an unknown name"),
         Doing::Call(to) => waits(&format!("in a call of {to}")),
+        Doing::Remote => waits("waits for another node"),
         Doing::Sleep => waits("asleep"),
         Doing::Timer => waits("waits for its timer"),
         _ if task.session == 0 => "suspended".to_owned(),

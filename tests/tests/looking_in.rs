@@ -1,0 +1,114 @@
+//! What the debug console shows of the services of the cluster, which are native.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use skynet_tests::{Node, Running};
+
+/// A node that calls itself through the cluster, and never gets an answer.
+const PROGRAM: &str = r#"
+local skynet = require "skynet"
+local cluster = require "skynet.cluster"
+
+local role = ...
+if role then
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			skynet.wait()
+		end)
+	end)
+	return
+end
+
+skynet.start(function()
+	local address, port = cluster.open(0)
+	cluster.reload { me = "127.0.0.1:" .. port, __nowaiting = true }
+	local deaf = skynet.newservice(SERVICE_NAME, "deaf")
+	cluster.register("deaf", deaf)
+	skynet.newservice("debug_console", "127.0.0.1", 0)
+	print("deaf", skynet.address(deaf))
+	cluster.call("me", "@deaf", "hello")
+end)
+"#;
+
+/// The answer of the console to a command.
+fn ask(port: u16, command: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the console listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("timeout");
+    stream
+        .write_all(format!("GET /{command} HTTP/1.0\r\n\r\n").as_bytes())
+        .expect("write");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+/// What follows `before` on the first line that has it, up to a blank.
+fn word(text: &str, before: &str) -> Option<String> {
+    let rest = text.split(before).nth(1)?;
+    let end = rest.find(char::is_whitespace)?;
+    Some(rest[..end].to_owned())
+}
+
+fn until(node: &mut Running, port: u16, command: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut answer = String::new();
+    node.until(command, |_| {
+        answer = ask(port, command);
+        wanted(&answer)
+    });
+    answer
+}
+
+#[test]
+fn cluster_services() {
+    let mut node = Node::source(PROGRAM).spawn();
+    node.until("the console", |node| {
+        let text = node.stdout();
+        word(&text, "Start debug console at 127.0.0.1:").is_some()
+            && word(&text, "deaf\t").is_some()
+    });
+    let text = node.stdout();
+    let port: u16 = word(&text, "Start debug console at 127.0.0.1:")
+        .and_then(|port| port.parse().ok())
+        .expect("a port");
+    let deaf = word(&text, "deaf\t").expect("a handle");
+
+    // The call is seen on both sides: the caller waits for the sender, the agent for the service.
+    let to_deaf = format!("-> {deaf}  session ");
+    let calls = until(&mut node, port, "calls", |text| {
+        text.contains(&to_deaf) && text.contains(" -> snlua clustersender me ")
+    });
+    let agent = calls.lines().find(|line| line.contains(&to_deaf));
+    let agent = agent.expect("just seen");
+    assert!(agent.contains("clusteragent"), "{calls}");
+    let caller = calls.lines().find(|line| line.contains("clustersender me"));
+    let caller = caller.expect("just seen");
+    let handles: Vec<&str> = caller
+        .split_whitespace()
+        .filter(|word| word.starts_with(':'))
+        .collect();
+    let [main, sender] = handles[..] else {
+        panic!("{caller}")
+    };
+
+    let stack = ask(port, &format!("stack/{sender}"));
+    assert!(stack.contains("waits for another node for "), "{stack}");
+    assert!(
+        stack.contains(&format!("of {main}\n    me @deaf\n")),
+        "{stack}"
+    );
+    let agent = agent
+        .split_whitespace()
+        .find(|word| word.starts_with(':'))
+        .expect("the agent's handle");
+    let stack = ask(port, &format!("stack/{agent}"));
+    assert!(
+        stack.contains(&format!("in a call of {deaf} for ")),
+        "{stack}"
+    );
+    assert!(stack.contains("request 1 of the other node"), "{stack}");
+    node.kill().no_panic();
+}
