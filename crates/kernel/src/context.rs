@@ -114,6 +114,16 @@ impl Context {
         }
     }
 
+    /// As [`new_session`](Self::new_session), for the code that handles the service's messages, while nobody else asks for
+    /// sessions of this service: without the price of an atomic operation.
+    #[inline]
+    pub fn next_session(&self) -> i32 {
+        let last = self.session.load(Relaxed) & 0x7fff_ffff;
+        let session = if last == 0x7fff_ffff { 1 } else { last + 1 };
+        self.session.store(session, Relaxed);
+        session as i32
+    }
+
     /// Sets the session that counts as given out last. For tests of the wrap-around.
     pub fn set_session(&self, last: i32) {
         self.session.store(last as u32, Relaxed);

@@ -229,13 +229,13 @@ impl<B: Body> Mailbox<B> {
         work
     }
 
-    /// Adds a message. `exempt` is asked only if there is a limit: such messages are not subject to
-    /// it.
+    /// Adds the message that `make` makes, in its place: a message that is moved right after its parts have been written
+    /// stalls the processor. `exempt` is asked only if there is a limit: such messages are not subject to it.
     #[inline]
     pub fn push(
         &self,
         to: Handle,
-        message: Message,
+        make: impl FnOnce() -> Message,
         exempt: impl FnOnce() -> bool,
     ) -> Result<Pushed, Refusal> {
         let mut inner = self.lock();
@@ -250,8 +250,9 @@ impl<B: Body> Mailbox<B> {
                 Err(limit) => return Err(Refusal::Full(limit)),
             }
         }
-        inner.accepted = inner.accepted.wrapping_add(inflow::weight(&message));
-        inner.inbox.push_back(message);
+        inner.inbox.push_back(make());
+        let weight = inner.inbox.back().map_or(0, inflow::weight);
+        inner.accepted = inner.accepted.wrapping_add(weight);
         Ok(Pushed {
             schedule: inner.wake(),
             warn,

@@ -469,6 +469,13 @@ impl Message {
         }
     }
 
+    /// The same message, sent at `stamp`.
+    #[inline]
+    pub(crate) fn stamped(mut self, stamp: u32) -> Message {
+        self.stamp = stamp;
+        self
+    }
+
     /// Is it a delivery of a multicast channel, with a package instead of bytes?
     #[inline]
     pub fn is_shared(&self) -> bool {

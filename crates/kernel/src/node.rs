@@ -196,13 +196,13 @@ impl Node {
         session: i32,
         payload: Payload,
     ) -> Result<(), SendError> {
-        let mut message = Message::new(kind, source, session, payload);
         let Some(mailbox) = self.registry.find(dest) else {
             return Err(SendError::NoService);
         };
         let local = Local::of(self);
-        message.stamp = local.map_or_else(clock::stamp, Local::stamp);
-        match mailbox.push(dest, message, || self.exempt(dest, kind)) {
+        let stamp = local.map_or_else(clock::stamp, Local::stamp);
+        let make = || Message::new(kind, source, session, payload).stamped(stamp);
+        match mailbox.push(dest, make, || self.exempt(dest, kind)) {
             Ok(Pushed { schedule, warn }) => {
                 if schedule {
                     self.schedule(local, mailbox);

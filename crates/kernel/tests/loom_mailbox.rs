@@ -52,7 +52,7 @@ impl World {
 
     fn send(&self, session: i32) -> Result<(), Refusal> {
         let message = Message::new(kind::LUA, Handle::NONE, session, Payload::EMPTY);
-        let Pushed { schedule, .. } = self.mailbox.push(ME, message, || false)?;
+        let Pushed { schedule, .. } = self.mailbox.push(ME, || message, || false)?;
         if schedule {
             self.schedule();
         }

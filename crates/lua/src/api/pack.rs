@@ -46,8 +46,8 @@ pub(crate) fn payload_argument(l: Lua, i: i32) -> Result<Payload, Fault> {
 /// Is this the payload of the message that is being dispatched, and not the handler's own?
 fn is_current(l: Lua, data: *const u8) -> bool {
     Svc::of(l)
-        .and_then(|svc| svc.current.get())
-        .is_some_and(|m| std::ptr::eq(m.data, data) && !m.owned)
+        .and_then(Svc::current)
+        .is_some_and(|m| std::ptr::eq(m.data, data) && !m.owned.get())
 }
 
 fn size_argument(l: Lua, i: i32) -> Result<usize, Fault> {
@@ -87,7 +87,7 @@ pub(crate) fn message_bytes<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
 
 native! {
     /// `pack(...)` to light userdata and size; the block is the caller's.
-    pack = |l| {
+    hot pack = |l| {
         let (data, len) = seri::pack_with(l, 1, l.top(), seri::Packed::to_block)?;
         l.push_pointer(data.cast());
         l.push_int(len as i64);

@@ -1,5 +1,6 @@
 //! `register_protocol`, `dispatch` and what is registered from the start.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 
 use mlua_sys::lua55::lua_CFunction;
@@ -143,7 +144,7 @@ fn swap_handler(l: Lua, cell: &std::cell::Cell<i32>, default: lua_CFunction) -> 
 
 /// Is this the message being dispatched, and does it own a reference to a package?
 fn is_shared(l: Lua, data: *const u8) -> bool {
-    let current = Svc::of(l).and_then(|svc| svc.current.get());
+    let current = Svc::of(l).and_then(Svc::current);
     current.is_some_and(|m| m.shared && std::ptr::eq(m.data, data))
 }
 
@@ -169,7 +170,7 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
         source: Handle(l.int(first + 4).unwrap_or(0) as u32),
         data,
         len,
-        owned: l.bool(first + 5),
+        owned: Cell::new(l.bool(first + 5)),
         shared: is_shared(l, data),
     })
 }
@@ -235,7 +236,7 @@ native! {
         if !l.check_stack(20) {
             return Err("stack overflow".into());
         }
-        svc.dispatch_from_lua(l, m)
+        svc.dispatch_from_lua(l, &m)
     };
 
     /// Marks the `error` protocol as handled by the dispatcher. Called only by applications that wrap it.
@@ -247,10 +248,10 @@ native! {
             source: Handle(l.int(2).unwrap_or(0) as u32),
             data: std::ptr::null(),
             len: 0,
-            owned: false,
+            owned: Cell::new(false),
             shared: false,
         };
-        svc.on_error(m);
+        svc.on_error(&m);
         let id = svc.running.get();
         if id != crate::service::tasks::NO_TASK {
             svc.with(|t| t.tasks.get_mut(id).request = None);

@@ -74,7 +74,7 @@ fn finish_response(l: Lua, svc: &Svc, payload: Option<Payload>) -> Outcome {
 
 native! {
     /// `ret([msg [, sz]])`
-    ret = |l| {
+    hot ret = |l| {
         let svc = service(l)?;
         // If the arguments are bad, the request fails with its handler: it is taken last.
         let payload = payload_argument(l, 1)?;
@@ -87,7 +87,7 @@ native! {
     };
 
     /// `retpack(...)`
-    retpack = |l| {
+    hot retpack = |l| {
         let svc = service(l)?;
         let payload = seri::pack(l, 1, l.top())?;
         let Some((session, source)) = take_request(svc) else {

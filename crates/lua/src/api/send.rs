@@ -12,7 +12,7 @@ use super::service;
 use crate::service::entry::is_unpack;
 use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::NO_TASK;
-use crate::service::{Svc, Wake};
+use crate::service::{Incoming, Svc, Told};
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
 use crate::vm::seri;
@@ -291,6 +291,9 @@ fn start_call(l: Lua, deadline: i32) -> Outcome {
     check_yieldable(l, svc)?;
     let (kind, class) = protocol(l, svc, 2)?;
     let ctx = Ctx { kind, deadline };
+    if class == PLAIN_LUA {
+        return send_call(l, svc, ctx, seri::pack(l, 3, l.top())?);
+    }
     match pack_arguments(l, svc, class, 3)? {
         Packing::Done(payload) => send_call(l, svc, ctx, payload),
         Packing::Call { args } => Ok(Next::Call {
@@ -314,10 +317,10 @@ fn send_call(l: Lua, svc: &Svc, ctx: Ctx, payload: Payload) -> Outcome {
 }
 
 /// The answer, or why there is none.
-fn answer(svc: &Svc) -> Result<crate::service::Incoming, Fault> {
-    match svc.wake.replace(Wake::Nothing) {
-        Wake::Answer(m) => Ok(m),
-        Wake::TimedOut => Err("call timeout".into()),
+fn answer(svc: &Svc) -> Result<&Incoming, Fault> {
+    match svc.take_wake() {
+        Told::Answer(m) => Ok(m),
+        Told::TimedOut => Err("call timeout".into()),
         _ => Err("call failed".into()),
     }
 }
@@ -381,9 +384,14 @@ continuation! {
 
 native! {
     /// `send(addr, type, ...)`
-    send = |l| {
+    hot send = |l| {
         let svc = service(l)?;
         let (kind, class) = protocol(l, svc, 2)?;
+        if class == PLAIN_LUA {
+            let payload = seri::pack(l, 3, l.top())?;
+            let to = target(l, svc, 1)?;
+            return push_sent(l, transmit(svc, to, svc.handle(), kind, 0, payload), 0);
+        }
         match pack_arguments(l, svc, class, 3)? {
             Packing::Done(payload) => {
                 let to = target(l, svc, 1)?;
@@ -412,7 +420,7 @@ native! {
     };
 
     /// `call(addr, type, ...)`
-    call = |l| start_call(l, NO_DEADLINE);
+    hot call = |l| start_call(l, NO_DEADLINE);
 
     /// `timeoutcall(cs, addr, type, ...)`
     timeoutcall = |l| {

@@ -111,8 +111,8 @@ fn take_cell(l: Lua) -> Result<*mut Package, Fault> {
 
 /// Is this the message being dispatched, and does it give its reference back by itself?
 fn owned_by_message(svc: &Svc, at: *const u8) -> bool {
-    let current = svc.current.get();
-    current.is_some_and(|m| m.shared && std::ptr::eq(m.data, at))
+    svc.current()
+        .is_some_and(|m| m.shared && std::ptr::eq(m.data, at))
 }
 
 /// Calls `f` with each subscriber in the keys of the table at `t`.

@@ -20,7 +20,6 @@ impl Svc {
             let (data, len) = msg.take_payload().into_raw();
             (m.data, m.len, m.shared) = (data, len, false);
         }
-        let before = self.current.replace(if forward { None } else { Some(m) });
         let main = self.main.get();
         let base = main.top();
         main.push_ref(self.refs.callback_thread.get());
@@ -43,7 +42,8 @@ impl Svc {
         thread.push_int(m.source.0 as i64);
         let active = self.interrupts.set_active(thread.0);
         self.interrupts.arm(thread);
-        let status = thread.pcall(5, 0, handler);
+        let current = (!forward).then_some(&m);
+        let status = self.dispatching(current, || thread.pcall(5, 0, handler));
         self.interrupts.set_active(active);
         match status {
             ffi::LUA_OK => {}
@@ -73,13 +73,12 @@ impl Svc {
         }
         thread.set_top(handler - 1);
         main.set_top(base);
-        self.current.set(before);
-        self.report(m);
+        self.report(&m);
         self.release_taken(msg);
     }
 
     /// `skynet.dispatch_message`, called by a Lua callback: errors are raised there. *raises*
-    pub(crate) fn dispatch_from_lua(&self, l: Lua, m: Incoming) -> Outcome {
+    pub(crate) fn dispatch_from_lua(&self, l: Lua, m: &Incoming) -> Outcome {
         self.with(|t| t.owed.settle(m.session, m.source));
         let host = self.main.replace(l);
         let taken = self.taken.replace(Taken::Forbidden);

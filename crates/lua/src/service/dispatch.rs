@@ -11,6 +11,7 @@
 //! Everything here runs unprotected, so it uses only calls of the C API that can't raise; the rest goes through
 //! `protected` or happens inside a task.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 use mlua_sys::lua55 as ffi;
@@ -35,7 +36,7 @@ impl Svc {
             source: msg.source,
             data: msg.payload().as_ptr(),
             len: msg.payload().len(),
-            owned: false,
+            owned: Cell::new(false),
             shared: msg.is_shared(),
         };
         match self.mode.get() {
@@ -44,10 +45,10 @@ impl Svc {
                     self.fail_request(m.source, m.session);
                 }
             }
-            Mode::Leaving => self.answer_dropped(m),
+            Mode::Leaving => self.answer_dropped(&m),
             Mode::Dispatcher => {
-                self.dispatch_here(m);
-                self.report(m);
+                self.dispatch_here(&m);
+                self.report(&m);
                 self.release_taken(&mut msg);
             }
             Mode::Callback { forward } => self.deliver_to_callback(&mut msg, m, forward),
@@ -55,7 +56,7 @@ impl Svc {
     }
 
     /// A message that comes too late: its sender hears what it would have heard if it had still been in the mailbox.
-    fn answer_dropped(&self, m: Incoming) {
+    fn answer_dropped(&self, m: &Incoming) {
         if m.source == Handle::NONE {
             return;
         }
@@ -76,14 +77,12 @@ impl Svc {
     }
 
     /// Dispatches with `m` as the current message.
-    pub(super) fn dispatch_here(&self, m: Incoming) {
-        let before = self.current.replace(Some(m));
-        self.dispatch(m);
-        self.current.set(before);
+    pub(super) fn dispatch_here(&self, m: &Incoming) {
+        self.dispatching(Some(m), || self.dispatch(m));
     }
 
     /// Steps 1 to 3.
-    pub(crate) fn dispatch(&self, m: Incoming) {
+    pub(crate) fn dispatch(&self, m: &Incoming) {
         match m.kind {
             kind::RESPONSE => self.on_response(m),
             kind::ERROR if self.errors_are_ours() => self.on_error(m),
@@ -121,7 +120,7 @@ impl Svc {
     }
 
     /// Step 4.
-    pub(super) fn report(&self, m: Incoming) {
+    pub(super) fn report(&self, m: &Incoming) {
         if !self.busy.get() {
             return;
         }
@@ -154,7 +153,7 @@ impl Svc {
 
     // ---- the kinds of messages ----
 
-    pub(super) fn on_response(&self, m: Incoming) {
+    pub(super) fn on_response(&self, m: &Incoming) {
         let Some(p) = self.with(|t| {
             let p = t.sessions.remove(m.session)?;
             if !t.callee_names.is_empty() {
@@ -177,7 +176,7 @@ impl Svc {
                 if self.cancel_deadline(m.session) {
                     self.expire(p);
                 }
-                self.resume(p.task, m.session, Wake::Answer(m), 0);
+                self.resume(p.task, m.session, Wake::answer(m), 0);
             }
             Kind::Sleep | Kind::Wait => self.resume(p.task, m.session, Wake::Nothing, 0),
             Kind::Timer => {
@@ -245,7 +244,7 @@ impl Svc {
     }
 
     /// Session 0: the source is gone, and with it everything that was asked of it or by it. Else one request has failed.
-    pub(crate) fn on_error(&self, m: Incoming) {
+    pub(crate) fn on_error(&self, m: &Incoming) {
         if m.session == 0 {
             self.trace_unused(m.source);
         }
@@ -265,7 +264,7 @@ impl Svc {
         });
     }
 
-    pub(super) fn on_request(&self, m: Incoming) {
+    pub(super) fn on_request(&self, m: &Incoming) {
         let main = self.main.get();
         let handler = self.lua_handler.get();
         if m.kind == kind::LUA && handler != 0 && !self.exposed.get() {
@@ -285,7 +284,7 @@ impl Svc {
     }
 
     /// Runs `entry` in a new task with the top `args` values of the main thread.
-    pub(super) fn start_request(&self, m: Incoming, entry: ffi::lua_CFunction, args: c_int) {
+    pub(super) fn start_request(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
         let main = self.main.get();
         let Some(id) = self.take_task() else {
             main.pop(args);
@@ -309,18 +308,18 @@ impl Svc {
         self.trace_request(id, m);
         lua.push_function(entry);
         main.move_to(lua, args);
-        self.wake.set(Wake::Answer(m));
+        self.wake.set(Wake::answer(m));
         self.run(id, args);
     }
 
-    pub(super) fn unknown_request(&self, m: Incoming, class: Option<i32>) {
+    pub(super) fn unknown_request(&self, m: &Incoming, class: Option<i32>) {
         self.trace_unused(m.source);
         if m.session != 0 {
             return self.fail_request(m.source, m.session);
         }
         let main = self.main.get();
         main.push_function(call_unknown_request);
-        main.push_pointer((&raw const m).cast_mut().cast());
+        main.push_pointer(std::ptr::from_ref(m).cast_mut().cast());
         match class {
             Some(class) => {
                 main.push_ref(class);
@@ -330,13 +329,13 @@ impl Svc {
         self.protected(2);
     }
 
-    pub(super) fn unknown_response(&self, m: Incoming) {
+    pub(super) fn unknown_response(&self, m: &Incoming) {
         if self.with(|t| t.ended.take(m.session)) {
             return;
         }
         let main = self.main.get();
         main.push_function(call_unknown_response);
-        main.push_pointer((&raw const m).cast_mut().cast());
+        main.push_pointer(std::ptr::from_ref(m).cast_mut().cast());
         self.protected(1);
     }
 
@@ -359,7 +358,7 @@ impl Svc {
     }
 
     /// `f(ok, msg, sz)` of `core.on_answer`.
-    pub(super) fn run_answer_handler(&self, reference: c_int, m: Option<Incoming>) {
+    pub(super) fn run_answer_handler(&self, reference: c_int, m: Option<&Incoming>) {
         if reference == 0 {
             // An error kept `on_answer` from being called.
             return;

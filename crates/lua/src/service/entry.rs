@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 
 use mlua_sys::lua55 as ffi;
 
-use super::{Incoming, Svc, Wake};
+use super::{Incoming, Svc, Told};
 use crate::api;
 use crate::vm::lua::{Lua, MULTRET, Type};
 use crate::vm::native::{Fault, Next, continuation, native, results};
@@ -15,7 +15,7 @@ use crate::vm::seri;
 pub(super) const TIMER_ARGUMENTS: c_int = 4;
 
 /// The function of a `timeout` gets what a callback of the core would get.
-pub(super) fn push_timer_arguments(lua: Lua, m: Incoming) {
+pub(super) fn push_timer_arguments(lua: Lua, m: &Incoming) {
     lua.push_bool(true);
     lua.push_pointer(m.data as *mut c_void);
     lua.push_int(m.len as i64);
@@ -34,9 +34,9 @@ native! {
     };
 
     /// As `serve_request`, for the `lua` protocol as it was registered: `serve_lua_request(handler)`.
-    serve_lua_request = |l| {
+    hot serve_lua_request = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
-        let Wake::Answer(m) = svc.wake.replace(Wake::Nothing) else {
+        let Told::Answer(m) = svc.take_wake() else {
             return Err("no message".into());
         };
         l.push_value(1);
@@ -50,7 +50,7 @@ native! {
     /// handler. Here, in the coroutine, because making strings and tables may raise.
     serve_request = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
-        let Wake::Answer(m) = svc.wake.replace(Wake::Nothing) else {
+        let Told::Answer(m) = svc.take_wake() else {
             return Err("no message".into());
         };
         l.push_value(2);
@@ -97,7 +97,7 @@ native! {
     call_unknown_request = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
         // SAFETY: `unknown_request` passes the address of a message on its stack.
-        let m = unsafe { *l.userdata(1).cast::<Incoming>() };
+        let m = unsafe { &*l.userdata(1).cast::<Incoming>() };
         if l.kind(2) == Type::Table {
             l.push_str("name");
             l.raw_get(2);
@@ -134,7 +134,7 @@ native! {
     call_unknown_response = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
         // SAFETY: `unknown_response` passes the address of a message on its stack.
-        let m = unsafe { *l.userdata(1).cast::<Incoming>() };
+        let m = unsafe { &*l.userdata(1).cast::<Incoming>() };
         match svc.refs.unknown_response.get() {
             0 => l.push_function(default_unknown_response),
             handler => {
@@ -148,7 +148,7 @@ native! {
 }
 
 /// Pushes session, source, pointer and size.
-fn push_message(l: Lua, m: Incoming) {
+fn push_message(l: Lua, m: &Incoming) {
     l.push_int(m.session as i64);
     l.push_int(m.source.0 as i64);
     l.push_pointer(m.data as *mut c_void);
@@ -159,8 +159,7 @@ fn push_message(l: Lua, m: Incoming) {
 fn message_bytes<'a>(l: Lua) -> &'a [u8] {
     let data: *const u8 = l.userdata(3).cast_const().cast();
     let Some(svc) = Svc::of(l) else { return b"" };
-    svc.current
-        .get()
+    svc.current()
         .filter(|m| std::ptr::eq(m.data, data))
         .map_or(b"", |m| m.bytes())
 }

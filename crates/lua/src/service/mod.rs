@@ -27,6 +27,7 @@ pub(crate) mod trace;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::c_int;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use mlua_sys::lua55 as ffi;
@@ -49,8 +50,8 @@ use signals::Interrupts;
 use tasks::{NO_TASK, TaskId, Tasks};
 use trace::Traces;
 
-/// A message as the dispatcher sees it: plain data; the bytes belong to whoever called the dispatcher, unless `owned`.
-#[derive(Clone, Copy)]
+/// A message as the dispatcher sees it; the bytes belong to whoever called the dispatcher, unless `owned`. It stays in one place
+/// while it is dispatched, and is handed on by its address: a copy of what has just been written in pieces stalls the processor.
 pub(crate) struct Incoming {
     pub(crate) kind: u8,
     pub(crate) session: i32,
@@ -58,7 +59,7 @@ pub(crate) struct Incoming {
     pub(crate) data: *const u8,
     pub(crate) len: usize,
     /// The handler owns the payload: it passes the block itself on, or frees it.
-    pub(crate) owned: bool,
+    pub(crate) owned: Cell<bool>,
     /// The payload is the address of a package to which the message owns a reference.
     pub(crate) shared: bool,
 }
@@ -87,10 +88,25 @@ pub(crate) enum Fork {
 #[derive(Clone, Copy)]
 pub(crate) enum Wake {
     Nothing,
-    Answer(Incoming),
+    /// The answer or the request, which is being dispatched; see [`Wake::message`].
+    Answer(NonNull<Incoming>),
     Failed,
     TimedOut,
     Woken,
+}
+
+impl Wake {
+    pub(crate) fn answer(m: &Incoming) -> Wake {
+        Wake::Answer(NonNull::from(m))
+    }
+}
+
+/// What a task finds when it runs again.
+pub(crate) enum Told<'a> {
+    Answer(&'a Incoming),
+    TimedOut,
+    /// It was woken, or what it waits for has failed.
+    Nothing,
 }
 
 /// Whose the payload of the message being dispatched is.
@@ -207,8 +223,8 @@ pub(crate) struct Svc {
     pub(crate) cx: Arc<Context>,
     pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) wake: Cell<Wake>,
-    /// The message being dispatched.
-    pub(crate) current: Cell<Option<Incoming>>,
+    /// The message being dispatched; null: none, or somebody has taken its payload over. See [`Svc::current`].
+    current: Cell<*const Incoming>,
     pub(crate) tables: RefCell<Tables>,
     shared: Arc<Shared>,
     pub(crate) memory: Arc<MemoryAccount>,
@@ -269,7 +285,7 @@ impl Svc {
     /// A session that is not pending.
     pub(crate) fn new_session(&self) -> i32 {
         loop {
-            let session = self.cx.new_session();
+            let session = self.cx.next_session();
             if !self.with(|t| t.sessions.contains(session)) {
                 return session;
             }
@@ -284,25 +300,54 @@ impl Svc {
 
     /// Would `take_payload` succeed?
     pub(crate) fn may_take_payload(&self, data: *const u8) -> bool {
-        self.current.get().is_some_and(|m| {
+        self.current().is_some_and(|m| {
             std::ptr::eq(m.data, data)
-                && (m.owned || self.taken.get() == Taken::No && m.len > Payload::INLINE)
+                && (m.owned.get() || self.taken.get() == Taken::No && m.len > Payload::INLINE)
         })
+    }
+
+    /// The message being dispatched, unless somebody has taken its payload over.
+    pub(crate) fn current(&self) -> Option<&Incoming> {
+        // SAFETY: set by `dispatching` to a message that outlives the dispatch, and put back at its end. Nobody keeps the
+        // reference for longer than the native function that has asked for it.
+        unsafe { self.current.get().as_ref() }
+    }
+
+    /// Runs `f` with `m` as the current message.
+    pub(crate) fn dispatching<R>(&self, m: Option<&Incoming>, f: impl FnOnce() -> R) -> R {
+        let before = self
+            .current
+            .replace(m.map_or(std::ptr::null(), std::ptr::from_ref));
+        let result = f();
+        self.current.set(before);
+        result
+    }
+
+    /// Takes what the running task is to be told.
+    #[inline]
+    pub(crate) fn take_wake(&self) -> Told<'_> {
+        match self.wake.replace(Wake::Nothing) {
+            // SAFETY: the message is being dispatched while the task runs that is told of it; see `run`, which
+            // forgets it when the task stops.
+            Wake::Answer(m) => Told::Answer(unsafe { m.as_ref() }),
+            Wake::TimedOut => Told::TimedOut,
+            _ => Told::Nothing,
+        }
     }
 
     /// The payload of the message being dispatched, at `data`, belongs to the caller from now on. False if that can't be: it
     /// is another message, or lies inside the message itself, or belongs to a Lua callback. Then it has to be copied.
     pub(crate) fn take_payload(&self, data: *const u8) -> bool {
-        let Some(m) = self.current.get().filter(|_| self.may_take_payload(data)) else {
+        let Some(m) = self.current().filter(|_| self.may_take_payload(data)) else {
             return false;
         };
-        if m.owned {
+        if m.owned.get() {
             // Once: the next one that asks gets a copy.
-            self.current.set(Some(Incoming { owned: false, ..m }));
+            m.owned.set(false);
             self.taken.set(Taken::Forbidden);
             return true;
         }
-        self.current.set(None);
+        self.current.set(std::ptr::null());
         self.taken.set(Taken::Yes);
         true
     }
@@ -383,7 +428,7 @@ impl Service for LuaService {
             barred: Cell::new(false),
             suspended: Cell::new(NO_THREAD),
             wake: Cell::new(Wake::Nothing),
-            current: Cell::new(None),
+            current: Cell::new(std::ptr::null()),
             taken: Cell::new(Taken::No),
             reported: Cell::new(false),
             init_task: Cell::new(NO_TASK),

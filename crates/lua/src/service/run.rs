@@ -39,7 +39,7 @@ impl Svc {
     }
 
     /// Runs a function by its registry reference, in a task, with what a timer passes if there is one.
-    pub(super) fn run_function(&self, reference: c_int, timer: Option<Incoming>) {
+    pub(super) fn run_function(&self, reference: c_int, timer: Option<&Incoming>) {
         let main = self.main.get();
         main.push_ref(reference);
         main.free_ref(reference);

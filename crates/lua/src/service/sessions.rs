@@ -147,8 +147,22 @@ impl Sessions {
     }
 
     /// Adds a session that is not pending yet.
+    #[inline]
     pub(crate) fn insert(&mut self, p: Pending) {
         debug_assert!(p.session > 0 && !self.contains(p.session));
+        let mask = self.ring.len().wrapping_sub(1);
+        match self.ring.get_mut(p.session as usize & mask) {
+            Some(slot) if slot.session == 0 => {
+                *slot = p;
+                self.in_ring += 1;
+            }
+            _ => self.insert_elsewhere(p),
+        }
+    }
+
+    /// Its place in the ring is taken, or there is no ring.
+    #[cold]
+    fn insert_elsewhere(&mut self, p: Pending) {
         if self.ring.is_empty() {
             self.ring = vec![EMPTY; FIRST_SIZE].into_boxed_slice();
         }

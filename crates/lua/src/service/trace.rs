@@ -33,7 +33,7 @@ pub(crate) struct Traces {
 
 impl Svc {
     /// A TRACE message: the tag of the next request from its source.
-    pub(crate) fn on_trace(&self, m: Incoming) {
+    pub(crate) fn on_trace(&self, m: &Incoming) {
         self.tracing.set(true);
         self.with(|t| {
             t.traces.incoming.insert(m.source, Rc::from(m.bytes()));
@@ -57,7 +57,7 @@ impl Svc {
     }
 
     /// Decides on the tag of a request's task.
-    pub(crate) fn trace_request(&self, id: TaskId, m: Incoming) {
+    pub(crate) fn trace_request(&self, id: TaskId, m: &Incoming) {
         if !self.tracing.get() {
             return;
         }

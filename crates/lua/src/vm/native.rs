@@ -273,16 +273,27 @@ pub(crate) fn c_text(s: &[u8]) -> CString {
     CString::new(&s[..end]).unwrap_or_default()
 }
 
-/// `native!(name = body)`: makes the Lua function `name` from `body: fn(Lua) -> Outcome`.
+/// `native!(name = body)`: makes the Lua function `name` from `body: fn(Lua) -> Outcome`. `hot name = body`: the trampoline is
+/// compiled for this body, for the few functions that every message passes.
 macro_rules! native {
-    ($($(#[$meta:meta])* $name:ident = $body:expr;)*) => {$(
+    ($(#[$meta:meta])* hot $name:ident = $body:expr; $($rest:tt)*) => {
+        $(#[$meta])*
+        pub(crate) unsafe extern "C-unwind" fn $name(l: *mut mlua_sys::lua55::lua_State) -> std::ffi::c_int {
+            // SAFETY: Lua calls this with its running thread.
+            unsafe { $crate::vm::native::enter(l, $body) }
+        }
+        $crate::vm::native::native! { $($rest)* }
+    };
+    ($(#[$meta:meta])* $name:ident = $body:expr; $($rest:tt)*) => {
         $(#[$meta])*
         pub(crate) unsafe extern "C-unwind" fn $name(l: *mut mlua_sys::lua55::lua_State) -> std::ffi::c_int {
             let body: fn($crate::vm::lua::Lua) -> $crate::vm::native::Outcome = $body;
             // SAFETY: Lua calls this with its running thread.
             unsafe { $crate::vm::native::enter(l, body) }
         }
-    )*};
+        $crate::vm::native::native! { $($rest)* }
+    };
+    () => {};
 }
 
 /// `continuation!(name = body)`: makes a continuation from `body: fn(Lua, status, ctx) -> Outcome`.

@@ -8,7 +8,7 @@ use skynet_wire::cluster::{Address, Error};
 
 use crate::api::send::{self, NO_DEADLINE, Tracing, check_yieldable};
 use crate::api::service;
-use crate::service::{Svc, Wake};
+use crate::service::{Svc, Told};
 use crate::vm::lua::{Lua, Type};
 use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
 use crate::vm::seri;
@@ -105,9 +105,9 @@ fn failure(l: Lua, text: &'static str, reason: &'static str) -> Outcome {
 
 /// Why the task goes on. The sender hears that nobody waits any more for a call that took too long; it answers that, so that the session
 /// is free again.
-fn take_wake(svc: &Svc, ctx: isize) -> Wake {
-    let wake = svc.wake.replace(Wake::Nothing);
-    if let Wake::TimedOut = wake {
+fn take_wake(svc: &Svc, ctx: isize) -> Told<'_> {
+    let wake = svc.take_wake();
+    if let Told::TimedOut = wake {
         let (sender, session) = ((ctx as u64 >> 32) as u32, ctx as i32);
         // Without the sender there is nothing to forget.
         let _ = svc.cx.send(Handle(sender), FORGET, session, Payload::EMPTY);
@@ -119,11 +119,11 @@ continuation! {
     call_done = |l: Lua, _, ctx| {
         let svc = service(l)?;
         match take_wake(svc, ctx) {
-            Wake::Answer(m) => {
-                let n = seri::unpack_message(l, &m)?;
+            Told::Answer(m) => {
+                let n = seri::unpack_message(l, m)?;
                 results(n)
             }
-            Wake::TimedOut => Err("call timeout".into()),
+            Told::TimedOut => Err("call timeout".into()),
             _ => Err("call failed".into()),
         }
     };
@@ -131,11 +131,11 @@ continuation! {
     pcall_done = |l: Lua, _, ctx| {
         let svc = service(l)?;
         match take_wake(svc, ctx) {
-            Wake::Answer(m) => {
-                let n = seri::unpack_message(l, &m)?;
+            Told::Answer(m) => {
+                let n = seri::unpack_message(l, m)?;
                 results(n)
             }
-            Wake::TimedOut => failure(l, "call timeout", "timeout"),
+            Told::TimedOut => failure(l, "call timeout", "timeout"),
             _ => failure(l, "the sender has ended", "lost"),
         }
     };
