@@ -46,6 +46,7 @@
 
 holds(sizeof(TValue) == 16 && offsetof(TValue, value_) == 0 && offsetof(TValue, tt_) == 8);
 holds(sizeof(StackValue) == 16);
+holds(offsetof(lua_State, status) == 11 && sizeof(((lua_State *)0)->status) == 1);
 holds(offsetof(lua_State, top) == 16);
 holds(offsetof(lua_State, ci) == 32);
 holds(offsetof(CallInfo, func) == 0 && offsetof(CallInfo, top) == 8);
@@ -57,6 +58,7 @@ holds(offsetof(TString, shrlen) == 11 && sizeof(((TString *)0)->shrlen) == 1);
 holds(offsetof(TString, u) == 16 && offsetof(TString, contents) == 24);
 holds(LUA_VNIL == 0x00 && LUA_VFALSE == 0x01 && LUA_VTRUE == 0x11);
 holds(LUA_VNUMINT == 0x03 && LUA_VNUMFLT == 0x13 && LUA_VLIGHTUSERDATA == 0x02);
+holds(LUA_VLCF == 0x16);
 holds(LUA_VSHRSTR == 0x04 && LUA_VLNGSTR == 0x14 && LUA_VTABLE == 0x05 && BIT_ISCOLLECTABLE == 0x40);
 
 

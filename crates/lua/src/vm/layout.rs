@@ -8,7 +8,9 @@
 //! A collector never runs between two calls into Lua, so that plain reads need no care beyond that: after any call that may run
 //! Lua code, a table may have other parts, and what nothing refers to is gone.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
+
+use mlua_sys::lua55::lua_CFunction;
 
 use super::lua::Lua;
 
@@ -20,6 +22,7 @@ pub(crate) mod tag {
     pub(crate) const LIGHT_USERDATA: u8 = 0x02;
     pub(crate) const INT: u8 = 0x03;
     pub(crate) const FLOAT: u8 = 0x13;
+    pub(crate) const LIGHT_FUNCTION: u8 = 0x16;
     pub(crate) const SHORT_STRING: u8 = 0x44;
     pub(crate) const LONG_STRING: u8 = 0x54;
     pub(crate) const TABLE: u8 = 0x45;
@@ -45,6 +48,7 @@ pub(crate) union Content {
     pub(crate) int: i64,
     pub(crate) float: f64,
     pub(crate) pointer: *mut c_void,
+    pub(crate) function: lua_CFunction,
     pub(crate) string: *const Str,
     pub(crate) table: *const Table,
 }
@@ -94,15 +98,53 @@ impl Value {
             tag: tag::LIGHT_USERDATA,
         }
     }
-}
 
-/// What `CommonHeader` has in every object.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Header {
-    next: *mut c_void,
-    tag: u8,
-    mark: u8,
+    /// A light C function.
+    #[inline(always)]
+    pub(crate) fn function(f: lua_CFunction) -> Value {
+        Value {
+            content: Content { function: f },
+            tag: tag::LIGHT_FUNCTION,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_int(self) -> Option<i64> {
+        // SAFETY: eight bytes of any value can be read as a number; the tag says whether they are one.
+        let n = unsafe { self.content.int };
+        (self.tag == tag::INT).then_some(n)
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_float(self) -> Option<f64> {
+        // SAFETY: as above.
+        let n = unsafe { self.content.float };
+        (self.tag == tag::FLOAT).then_some(n)
+    }
+
+    /// A light userdata.
+    #[inline(always)]
+    pub(crate) fn as_pointer(self) -> Option<*mut c_void> {
+        // SAFETY: as above.
+        let p = unsafe { self.content.pointer };
+        (self.tag == tag::LIGHT_USERDATA).then_some(p)
+    }
+
+    /// The bytes of a string.
+    ///
+    /// # Safety
+    /// The value is alive, and stays so while the bytes are used.
+    #[inline(always)]
+    pub(crate) unsafe fn as_bytes<'a>(self) -> Option<&'a [u8]> {
+        // SAFETY: the tag says which member is live; the rest by contract.
+        unsafe {
+            match self.tag {
+                tag::SHORT_STRING => Some(Str::short(self.content.string)),
+                tag::LONG_STRING => Some(Str::long(self.content.string)),
+                _ => None,
+            }
+        }
+    }
 }
 
 /// `TString`, up to where short strings have their bytes, and long ones the address of theirs.
@@ -249,7 +291,11 @@ impl Parts {
 /// `lua_State`, its beginning.
 #[repr(C)]
 struct State {
-    header: Header,
+    next: *mut c_void,
+    tag: u8,
+    mark: u8,
+    allow_hook: u8,
+    status: u8,
     top: *mut Value,
     global: *mut c_void,
     call: *const Call,
@@ -307,6 +353,35 @@ impl Lua {
                 Value::NIL
             }
         }
+    }
+
+    /// The value at an index of the stack; none above the top.
+    #[inline(always)]
+    pub(super) fn at(self, i: c_int) -> Option<Value> {
+        let state = self.state();
+        // SAFETY: as above; an index below 0 counts from the top, and lies within what the function has.
+        unsafe {
+            if i < 0 {
+                return Some(*(*state).top.offset(i as isize));
+            }
+            let place = (*(*state).call).function.add(i as usize);
+            (place < (*state).top).then(|| *place)
+        }
+    }
+
+    /// How many values the running function has.
+    #[inline(always)]
+    pub(super) fn count(self) -> c_int {
+        let state = self.state();
+        // SAFETY: as above; the function's own place lies below the top.
+        unsafe { (*state).top.offset_from((*(*state).call).function) as c_int - 1 }
+    }
+
+    /// `lua_status`
+    #[inline(always)]
+    pub(super) fn state_of_run(self) -> c_int {
+        // SAFETY: as above.
+        c_int::from(unsafe { (*self.state()).status })
     }
 
     /// The `n`th value from the top, which is the first.

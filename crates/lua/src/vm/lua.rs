@@ -16,6 +16,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction, lua_State};
 
+use super::layout::{Value, tag};
+
 /// One thread (coroutine) of a Lua state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Lua(pub(crate) *mut lua_State);
@@ -55,6 +57,29 @@ macro_rules! c {
     }};
 }
 
+/// The type that Lua's number stands for.
+#[inline]
+fn type_of(tag: c_int) -> Type {
+    match tag {
+        ffi::LUA_TNIL => Type::Nil,
+        ffi::LUA_TBOOLEAN => Type::Boolean,
+        ffi::LUA_TLIGHTUSERDATA => Type::LightUserdata,
+        ffi::LUA_TNUMBER => Type::Number,
+        ffi::LUA_TSTRING => Type::String,
+        ffi::LUA_TTABLE => Type::Table,
+        ffi::LUA_TFUNCTION => Type::Function,
+        ffi::LUA_TUSERDATA => Type::Userdata,
+        ffi::LUA_TTHREAD => Type::Thread,
+        _ => Type::None,
+    }
+}
+
+/// Is it a place on the stack, which `layout` can look at, and not the registry or an upvalue?
+#[inline(always)]
+fn on_stack(i: c_int) -> bool {
+    i > REGISTRY
+}
+
 impl Lua {
     /// # Safety
     /// `l` is a live thread of a Lua state that the calling thread is running (or that no thread is running), and the
@@ -65,15 +90,19 @@ impl Lua {
 
     // ---- stack ----
     pub(crate) fn top(self) -> c_int {
-        c!(ffi::lua_gettop(self.0))
+        self.count()
     }
     pub(crate) fn set_top(self, n: c_int) {
         c!(ffi::lua_settop(self.0, n))
     }
     pub(crate) fn pop(self, n: c_int) {
-        c!(ffi::lua_settop(self.0, -n - 1))
+        debug_assert!((0..=self.count()).contains(&n), "{n} of {}", self.count());
+        self.drop_top(n as usize)
     }
     pub(crate) fn push_value(self, i: c_int) {
+        if on_stack(i) {
+            return self.push(self.at(i).unwrap_or(Value::NIL));
+        }
         c!(ffi::lua_pushvalue(self.0, i))
     }
     pub(crate) fn insert(self, i: c_int) {
@@ -104,22 +133,21 @@ impl Lua {
     }
 
     // ---- reading ----
+    #[inline]
     pub(crate) fn kind(self, i: c_int) -> Type {
-        match c!(ffi::lua_type(self.0, i)) {
-            ffi::LUA_TNIL => Type::Nil,
-            ffi::LUA_TBOOLEAN => Type::Boolean,
-            ffi::LUA_TLIGHTUSERDATA => Type::LightUserdata,
-            ffi::LUA_TNUMBER => Type::Number,
-            ffi::LUA_TSTRING => Type::String,
-            ffi::LUA_TTABLE => Type::Table,
-            ffi::LUA_TFUNCTION => Type::Function,
-            ffi::LUA_TUSERDATA => Type::Userdata,
-            ffi::LUA_TTHREAD => Type::Thread,
-            _ => Type::None,
+        type_of(self.tag(i))
+    }
+    #[inline]
+    fn tag(self, i: c_int) -> c_int {
+        if on_stack(i) {
+            let kind = self.at(i).map_or(ffi::LUA_TNONE, |v| tag::kind(v.tag));
+            debug_assert_eq!(kind, c!(ffi::lua_type(self.0, i)));
+            return kind;
         }
+        c!(ffi::lua_type(self.0, i))
     }
     pub(crate) fn is_none_or_nil(self, i: c_int) -> bool {
-        c!(ffi::lua_type(self.0, i)) <= 0
+        self.tag(i) <= 0
     }
     /// The name of the value's type, `no value` for an empty slot.
     pub(crate) fn type_name(self, i: c_int) -> &'static str {
@@ -136,24 +164,42 @@ impl Lua {
         }
     }
     pub(crate) fn bool(self, i: c_int) -> bool {
+        if on_stack(i) {
+            return self
+                .at(i)
+                .is_some_and(|v| !tag::is_empty(v.tag) && v.tag != tag::FALSE);
+        }
         c!(ffi::lua_toboolean(self.0, i)) != 0
     }
     /// The value as an integer, by Lua's conversion rules (integral floats and numeric strings too).
+    #[inline]
     pub(crate) fn int(self, i: c_int) -> Option<i64> {
+        if on_stack(i)
+            && let Some(n) = self.at(i).and_then(Value::as_int)
+        {
+            return Some(n);
+        }
+        self.converted_int(i)
+    }
+    fn converted_int(self, i: c_int) -> Option<i64> {
         let mut ok = 0;
         let n = c!(ffi::lua_tointegerx(self.0, i, &mut ok));
         (ok != 0).then_some(n)
+    }
+    pub(crate) fn is_integer(self, i: c_int) -> bool {
+        self.at(i).and_then(Value::as_int).is_some()
     }
     pub(crate) fn float(self, i: c_int) -> Option<f64> {
         let mut ok = 0;
         let n = c!(ffi::lua_tonumberx(self.0, i, &mut ok));
         (ok != 0).then_some(n)
     }
-    pub(crate) fn is_integer(self, i: c_int) -> bool {
-        c!(ffi::lua_isinteger(self.0, i)) != 0
-    }
     /// The bytes of a value that *is* a string; they live as long as the value stays on the stack or in a table.
     pub(crate) fn bytes<'a>(self, i: c_int) -> Option<&'a [u8]> {
+        if on_stack(i) {
+            // SAFETY: Lua strings do not move, and the caller keeps it reachable while it uses the slice.
+            return unsafe { self.at(i)?.as_bytes() };
+        }
         if self.kind(i) != Type::String {
             return None;
         }
@@ -168,21 +214,15 @@ impl Lua {
     /// The bytes of a value that the caller knows to be a string. See `bytes`.
     #[inline]
     pub(crate) fn known_bytes<'a>(self, i: c_int) -> &'a [u8] {
-        debug_assert_eq!(self.kind(i), Type::String);
-        let mut len = 0;
-        // SAFETY: as in `bytes`.
-        unsafe {
-            let p = ffi::lua_tolstring(self.0, i, &mut len);
-            std::slice::from_raw_parts(p.cast(), len)
-        }
+        self.bytes(i).unwrap_or(b"")
     }
-    /// A number, by its subtype.
+    /// A number on the stack, by its subtype.
     #[inline]
     pub(crate) fn known_number(self, i: c_int) -> Number {
-        if self.is_integer(i) {
-            Number::Int(c!(ffi::lua_tointegerx(self.0, i, std::ptr::null_mut())))
-        } else {
-            Number::Float(c!(ffi::lua_tonumberx(self.0, i, std::ptr::null_mut())))
+        let value = self.at(i).unwrap_or(Value::NIL);
+        match value.as_int() {
+            Some(n) => Number::Int(n),
+            None => Number::Float(value.as_float().unwrap_or(f64::NAN)),
         }
     }
     /// A string or a number as bytes (a number is converted in place). *raises*
@@ -196,12 +236,14 @@ impl Lua {
     }
     /// The address of an interned string's bytes: equal addresses mean equal short strings.
     pub(crate) fn string_address(self, i: c_int) -> usize {
-        if self.kind(i) != Type::String {
-            return 0;
-        }
-        c!(ffi::lua_tolstring(self.0, i, std::ptr::null_mut())) as usize
+        self.bytes(i).map_or(0, |bytes| bytes.as_ptr() as usize)
     }
     pub(crate) fn userdata(self, i: c_int) -> *mut c_void {
+        if on_stack(i)
+            && let Some(p) = self.at(i).and_then(Value::as_pointer)
+        {
+            return p;
+        }
         c!(ffi::lua_touserdata(self.0, i))
     }
     /// The address that `tostring` shows of a table, function, thread or userdata.
@@ -221,23 +263,23 @@ impl Lua {
 
     // ---- pushing ----
     pub(crate) fn push_nil(self) {
-        c!(ffi::lua_pushnil(self.0))
+        self.push(Value::NIL)
     }
     pub(crate) fn push_bool(self, b: bool) {
-        c!(ffi::lua_pushboolean(self.0, b as c_int))
+        self.push(Value::bool(b))
     }
     pub(crate) fn push_int(self, n: i64) {
-        c!(ffi::lua_pushinteger(self.0, n))
+        self.push(Value::int(n))
     }
     pub(crate) fn push_float(self, n: f64) {
-        c!(ffi::lua_pushnumber(self.0, n))
+        self.push(Value::float(n))
     }
     pub(crate) fn push_pointer(self, p: *mut c_void) {
-        c!(ffi::lua_pushlightuserdata(self.0, p))
+        self.push(Value::pointer(p))
     }
     /// A light C function: no allocation, nothing raised.
     pub(crate) fn push_function(self, f: lua_CFunction) {
-        c!(ffi::lua_pushcclosure(self.0, f, 0))
+        self.push(Value::function(f))
     }
     /// Pushes this thread itself.
     pub(crate) fn push_self(self) {
@@ -284,12 +326,10 @@ impl Lua {
 
     // ---- tables ----
     pub(crate) fn raw_get(self, t: c_int) -> Type {
-        c!(ffi::lua_rawget(self.0, t));
-        self.kind(-1)
+        type_of(c!(ffi::lua_rawget(self.0, t)))
     }
     pub(crate) fn raw_geti(self, t: c_int, n: i64) -> Type {
-        c!(ffi::lua_rawgeti(self.0, t, n));
-        self.kind(-1)
+        type_of(c!(ffi::lua_rawgeti(self.0, t, n)))
     }
     /// *raises* (the key's string may have to be made)
     pub(crate) fn raw_get_str(self, t: c_int, k: &'static str) -> Type {
@@ -377,7 +417,7 @@ impl Lua {
         (status, results)
     }
     pub(crate) fn status(self) -> c_int {
-        c!(ffi::lua_status(self.0))
+        self.state_of_run()
     }
     /// Is a function active on this thread?
     pub(crate) fn has_frame(self) -> bool {

@@ -31,8 +31,13 @@ function accept.fail(what)
 	error(what)
 end
 
+local short_sleepers = 0
+
 function response.sleep(cs, ...)
+	local short = cs < 100 and 1 or 0
+	short_sleepers = short_sleepers + short
 	skynet.sleep(cs)
+	short_sleepers = short_sleepers - short
 	return ...
 end
 
@@ -82,6 +87,6 @@ function init(...)
 end
 
 function exit(...)
-	skynet.sleep(2)
+	repeat skynet.sleep(2) until short_sleepers == 0
 	print(("exit of %s: %s"):format(SERVICE_NAME, table.concat({ ... }, ",")))
 end
