@@ -39,7 +39,7 @@ mod tests {
             (b"\x06", b"\x09\0"),
             (b"\x06\x0ca\x0e", b"\0\0\x09"),
             (b"\xfe\x0a\x01", b"\0"),
-            (b"\x12\x01\x15\x03\0abc\x42\0\0\0\0\0\0\xe0\x3f", b""),
+            (b"\x0a\x01\x15\x03\0abc\x42\0\0\0\0\0\0\xe0\x3f", b""),
         ] {
             assert!(holds_pointer(&[before, pointer, after].concat()));
             assert!(!holds_pointer(&[before, null, after].concat()));
