@@ -107,6 +107,8 @@ cases! {
         bind[clusterbind = "'127.0.0.1'"];
         maxclient;
         events;
+        dead_watchers;
+        spaces;
         trace => |out, server| {
             out.has("-server-").has("> ");
             server.has("<TRACE (").has("tracecall begin").has("tracecall end");
@@ -150,4 +152,16 @@ fn config_file() {
         .run()
         .passed()
         .has("Config nowaiting = true");
+}
+
+/// Those who ask for a proxy while a failed one is ending are not forgotten.
+#[test]
+fn proxy_that_ends() {
+    Node::case("cluster/api", "proxy_that_ends")
+        .key("thread", "4")
+        .key("cluster", "'nodes.lua'")
+        .file("nodes.lua", "")
+        .run()
+        .passed()
+        .has("cluster node [server] is absent.");
 }

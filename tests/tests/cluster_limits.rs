@@ -109,6 +109,44 @@ fn a_limit_for_requests_without_a_receiver() {
     out.has_times("wait for global names that nobody has, such as [", 2);
 }
 
+/// Connections count as long as they have output that nobody reads, though the peers have finished.
+#[test]
+fn connections_of_peers_that_do_not_read() {
+    let server = Server::with(0, &[("max", "3")]);
+    let mut slow = Vec::new();
+    for session in 1..=2 {
+        let mut peer = Peer::connect(server.port());
+        let big = [&packed(b"BIG")[..], b"\x22\x00\x00\x00\x02"].concat();
+        peer.send(&named(0x80, b"@echo", session, &big));
+        // The answer has begun.
+        peer.read(2);
+        peer.finish();
+        slow.push(peer);
+    }
+    // The agents have gone.
+    let agents = || server.node().stdout().matches("KILL self").count();
+    let started = std::time::Instant::now();
+    while agents() < 2 {
+        assert!(started.elapsed() < std::time::Duration::from_secs(60));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Turned away, and not heard.
+    let mut third = Peer::connect(server.port());
+    let _ = third.try_write(&frame(&named(0x80, b"@echo", 3, &echo("x"))));
+    assert_eq!(third.end(), b"");
+    drop(slow);
+    let started = std::time::Instant::now();
+    loop {
+        let mut peer = Peer::connect(server.port());
+        let written = peer.try_write(&frame(&named(0x80, b"@echo", 4, &echo("x"))));
+        if written.is_ok() && peer.receive().is_some_and(|got| got == echoed(4, "x")) {
+            break;
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(60));
+    }
+    server.stop();
+}
+
 /// A light userdata of another process is no address in this one, wherever it is.
 #[test]
 fn requests_with_pointers() {

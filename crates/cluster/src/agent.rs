@@ -23,7 +23,6 @@ use skynet_wire::seri::{self, Value};
 use crate::Cluster;
 use crate::assembled::{self, Assembled};
 use crate::common::{self, Asker, Command};
-use crate::listener::Ticket;
 
 /// Bytes of small answers that are written before the turn ends.
 const FULL: usize = 64 << 10;
@@ -50,8 +49,6 @@ pub(crate) struct Agent {
     id: SocketId,
     /// A gate in Lua that forwards the frames.
     gate: Option<Handle>,
-    /// Counts as a connection of its listener.
-    ticket: Option<Ticket>,
     partial: Partial,
     requests: Requests<Assembled>,
     calls: FxHashMap<i32, Call>,
@@ -76,7 +73,6 @@ impl Agent {
             line: String::new(),
             id: 0,
             gate: None,
-            ticket: None,
             partial: Partial::default(),
             requests,
             calls: FxHashMap::default(),
@@ -370,7 +366,6 @@ impl Agent {
         } else if let Some(net) = self.net(cx) {
             net.close(self.id);
         }
-        self.ticket = None;
     }
 
     fn on_event(&mut self, cx: &Context, event: SocketEvent<'_>) {
@@ -425,7 +420,6 @@ impl Service for Agent {
         let net = self.cluster.options.net.get(cx.node());
         let net = net.map_err(|error| InitError::new(error.to_string()))?;
         if gate == daemon {
-            self.ticket = self.cluster.arrivals().remove(&self.id);
             net.nodelay(self.id);
             net.start(cx.handle(), self.id);
         } else {

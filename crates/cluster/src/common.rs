@@ -61,6 +61,11 @@ impl Asker {
         }
     }
 
+    /// Is the service still there?
+    pub(crate) fn is_alive(self, cx: &Context) -> bool {
+        cx.node().is_alive(self.source)
+    }
+
     pub(crate) fn fail(self, cx: &Context) {
         if self.session > 0 {
             let _ = cx.send(self.source, kind::ERROR, self.session, Payload::EMPTY);
@@ -152,5 +157,20 @@ pub(crate) fn send_parts(net: &Net, id: SocketId, head: &[u8], parts: Parts<'_>)
     units.extend(parts.iter().map(|part| [&part.header[..], part.data]));
     for some in units.chunks(UNITS) {
         net.lsend_units(id, some);
+    }
+}
+
+/// What Lua's `tostring` makes of a simple value.
+pub(crate) fn show(value: &Value) -> String {
+    match value {
+        Value::Nil => "nil".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
+            (*value as i64).to_string()
+        }
+        Value::Float(value) => value.to_string(),
+        Value::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{:?}", other.kind()).to_lowercase(),
     }
 }

@@ -1,28 +1,24 @@
-//! `clusterd`: the addresses of nodes, the registered names, the listening sockets; it starts the other services.
+//! `clusterd`: the addresses of nodes and the registered names; it starts the other services. Listening ([`Listeners`]), proxies ([`Proxies`]) and
+//! events of connections ([`Links`]) have files of their own.
 //!
 //! Whoever calls a node asks for its sender once. The first who asks makes the daemon launch the sender and have it connect
 //! ([`Peer`]); those who come meanwhile wait for the outcome with it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Context, Handle, InitError, Message, Payload, Service, kind};
-use skynet_net::{EventKind, SocketEvent, SocketId};
+use skynet_kernel::{Context, Handle, InitError, Message, Service, kind};
+use skynet_net::SocketEvent;
 use skynet_wire::netaddr;
 use skynet_wire::seri::{Key, Table, Value};
 
 use crate::Cluster;
-use crate::common::{self, Asker, Command};
-use crate::listener::Clients;
-
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 32;
-/// Connections of a listener, unless its `open` says otherwise.
-const MAX_CLIENTS: i64 = 1024;
-/// Events that are kept for those who have not asked for them yet.
-const EVENTS: usize = 1024;
+use crate::common::{self, Asker, Command, show};
+use crate::links::Links;
+use crate::listener::Listeners;
+use crate::proxies::Proxies;
 
 /// What the configuration says about a node.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,27 +48,6 @@ enum PeerState {
     Ready,
 }
 
-/// A proxy that was launched.
-struct Proxy {
-    handle: Handle,
-    /// Who waits for it to start; nobody once it has.
-    askers: Vec<Asker>,
-    started: bool,
-}
-
-struct Listener {
-    clients: Arc<Clients>,
-    host: String,
-    /// Who asked for it, until it is bound.
-    asker: Option<Asker>,
-}
-
-/// What an own request to another service is about.
-enum Request {
-    Change(String),
-    Proxy(String),
-}
-
 pub(crate) struct Daemon {
     cluster: Arc<Cluster>,
     cx: Option<Arc<Context>>,
@@ -80,15 +55,11 @@ pub(crate) struct Daemon {
     nowaiting: bool,
     entries: BTreeMap<String, Entry>,
     peers: BTreeMap<String, Peer>,
-    proxies: HashMap<String, Proxy>,
-    listeners: FxHashMap<SocketId, Listener>,
-    /// Agents of connections that gates in Lua have accepted.
-    foreign: FxHashMap<(Handle, SocketId), Handle>,
-    requests: FxHashMap<i32, Request>,
-    /// Connections of senders that came up and went down, with a number each.
-    events: VecDeque<(i64, Table)>,
-    last_event: i64,
-    watchers: Vec<(i64, Asker)>,
+    proxies: Proxies,
+    listeners: Listeners,
+    /// Senders that are to connect, by the session of that request.
+    changing: FxHashMap<i32, String>,
+    links: Links,
 }
 
 /// A command's outcome: answered, to be answered later, or failed with a text for the log.
@@ -107,13 +78,10 @@ impl Daemon {
             nowaiting: false,
             entries: BTreeMap::new(),
             peers: BTreeMap::new(),
-            proxies: HashMap::new(),
-            listeners: FxHashMap::default(),
-            foreign: FxHashMap::default(),
-            requests: FxHashMap::default(),
-            events: VecDeque::new(),
-            last_event: 0,
-            watchers: Vec::new(),
+            proxies: Proxies::default(),
+            listeners: Listeners::default(),
+            changing: FxHashMap::default(),
+            links: Links::default(),
         }
     }
 
@@ -263,8 +231,7 @@ impl Daemon {
                     return self.settle(cx, name, false);
                 }
                 peer.state = PeerState::Changing(session, address);
-                self.requests
-                    .insert(session, Request::Change(name.to_owned()));
+                self.changing.insert(session, name.to_owned());
             }
         }
     }
@@ -302,201 +269,49 @@ impl Daemon {
         }
     }
 
-    // ---- proxies
-
-    fn proxy(&mut self, cx: &Context, node: &str, name: &str, asker: Asker) -> Done {
-        let key = format!("{node}.{name}");
-        match self.proxies.get_mut(&key) {
-            // Whether it has started is still to come, also if it has ended meanwhile: those who ask hear of it together.
-            Some(proxy) if !proxy.started => {
-                proxy.askers.push(asker);
-                return Done::Later;
-            }
-            Some(proxy) if cx.node().is_alive(proxy.handle) => {
-                return Done::Answer(vec![proxy.handle.0.into()]);
-            }
-            _ => {}
-        }
-        let line = format!("clusterproxy {node} {name}");
-        let session = cx.new_session();
-        let launched = cx
-            .node()
-            .launch(cx.handle(), "snlua", &line)
-            .filter(|handle| {
-                cx.send(*handle, kind::SYSTEM, session, Payload::EMPTY)
-                    .is_ok()
-            });
-        let Some(handle) = launched else {
-            return Done::Failed(format!("cannot launch {line}"));
-        };
-        self.requests.insert(session, Request::Proxy(key.clone()));
-        let proxy = Proxy {
-            handle,
-            askers: vec![asker],
-            started: false,
-        };
-        self.proxies.insert(key, proxy);
-        Done::Later
-    }
-
-    fn on_proxy_done(&mut self, cx: &Context, key: &str, started: bool) {
-        let Some(proxy) = self.proxies.get_mut(key) else {
-            return;
-        };
-        proxy.started = started;
-        let handle = proxy.handle;
-        for asker in proxy.askers.drain(..) {
-            match started {
-                true => asker.answer(cx, &[handle.0.into()]),
-                false => asker.fail(cx),
-            }
-        }
-        if !started {
-            self.proxies.remove(key);
-        }
-    }
-
     // ---- listening
 
+    /// `listen(address, port, maxclient)`: without a port the address is the name of a node, or `host:port`.
     fn listen(&mut self, cx: &Context, arguments: &mut Command, asker: Asker) -> Done {
         let (address, port, max) = (arguments.text(), arguments.next(), arguments.next());
-        let bind = self.cluster.options.bind.as_deref();
-        let mut host = address
-            .or_else(|| bind.map(str::to_owned))
-            .unwrap_or_else(|| "0.0.0.0".to_owned());
-        let port = match (port.as_int(), &port) {
-            (Some(port), _) => u16::try_from(port).ok(),
-            (None, Value::Bytes(_)) => port.as_str().and_then(|port| port.parse().ok()),
-            // Without a port it is the name of a node, or an address.
-            (None, _) => {
-                let address = match self.entries.get(&host) {
-                    Some(Entry::Address(address)) => address.clone(),
-                    None if host.contains(':') => host.clone(),
-                    _ => return Done::Failed(format!("{host} is down")),
-                };
-                match netaddr::host_port(&address) {
-                    Ok((name, port)) => {
-                        host = name.to_owned();
-                        Some(port)
-                    }
-                    Err(error) => return Done::Failed(error.to_string()),
-                }
-            }
+        let place = match (port.as_int(), &port) {
+            (Some(port), _) => u16::try_from(port).ok().map(|port| (None, port)),
+            (None, Value::Bytes(_)) => port
+                .as_str()
+                .and_then(|port| port.parse().ok())
+                .map(|port| (None, port)),
+            (None, _) => match self.own_address(address.as_deref().unwrap_or_default()) {
+                Ok((host, port)) => Some((Some(host), port)),
+                Err(error) => return Done::Failed(error),
+            },
         };
-        let Some(port) = port else {
+        let Some((host, port)) = place else {
             return Done::Failed("Invalid port to listen on".to_owned());
         };
-        let listening = match self.cluster.options.net.get(cx.node()) {
-            Ok(net) => net
-                .listen(cx.handle(), &host, port, BACKLOG)
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
+        let bind = || self.cluster.options.bind.clone();
+        let host = host
+            .or(address)
+            .or_else(bind)
+            .unwrap_or_else(|| "0.0.0.0".to_owned());
+        let net = self.cluster.options.net.get(cx.node());
+        let listening = self
+            .listeners
+            .listen(cx, net, (host, port), max.as_int(), asker);
         match listening {
-            Ok(id) => {
-                let clients = Clients::new(max.as_int().unwrap_or(MAX_CLIENTS));
-                let asker = Some(asker);
-                self.listeners.insert(
-                    id,
-                    Listener {
-                        clients,
-                        host,
-                        asker,
-                    },
-                );
-                Done::Later
-            }
-            Err(error) => Done::Failed(format!("Listen failed on {host} {port} : {error}")),
+            Ok(()) => Done::Later,
+            Err(error) => Done::Failed(error),
         }
     }
 
-    fn on_event(&mut self, cx: &Context, event: SocketEvent<'_>) {
-        let Some(listener) = self.listeners.get_mut(&event.id) else {
-            return;
+    /// Host and port of a node, or of an address.
+    fn own_address(&self, name: &str) -> Result<(String, u16), String> {
+        let address = match self.entries.get(name) {
+            Some(Entry::Address(address)) => address,
+            None if name.contains(':') => name,
+            _ => return Err(format!("{name} is down")),
         };
-        let Ok(net) = self.cluster.options.net.get(cx.node()) else {
-            return;
-        };
-        let text = String::from_utf8_lossy(event.data);
-        match event.kind {
-            EventKind::Connect => {
-                if let Some(asker) = listener.asker.take() {
-                    cx.log(format!("Listen on {} {}", listener.host, event.ud));
-                    net.start(cx.handle(), event.id);
-                    asker.answer(cx, &[text.as_ref().into(), event.ud.into()]);
-                }
-            }
-            EventKind::Accept => {
-                let fd = event.ud;
-                let Some(ticket) = listener.clients.admit() else {
-                    return net.shutdown(fd);
-                };
-                cx.log(format!("socket accept from {text}"));
-                self.cluster.arrivals().insert(fd, ticket);
-                let own = cx.handle().0;
-                let line = format!("clusteragent {own} {own} {fd}");
-                if cx.node().launch(cx.handle(), "snlua", &line).is_none() {
-                    self.cluster.arrivals().remove(&fd);
-                    net.shutdown(fd);
-                }
-            }
-            EventKind::Error => cx.log(format!("gateserver accept error: {text}")),
-            EventKind::Close => {
-                self.listeners.remove(&event.id);
-            }
-            _ => {}
-        }
-    }
-
-    /// `socket(event, fd, message)` of a gate in Lua whose watchdog this is.
-    fn on_gate(&mut self, cx: &Context, gate: Handle, arguments: &mut Command) {
-        let event = arguments.text().unwrap_or_default();
-        let (fd, text) = (
-            arguments.next().as_int().unwrap_or(-1),
-            show(&arguments.next()),
-        );
-        let key = (gate, fd as SocketId);
-        match event.as_str() {
-            "open" => {
-                cx.log(format!("socket accept from {text}"));
-                let line = format!("clusteragent {} {} {fd}", cx.handle().0, gate.0);
-                if let Some(agent) = cx.node().launch(cx.handle(), "snlua", &line) {
-                    self.foreign.insert(key, agent);
-                }
-            }
-            "close" | "error" => {
-                if let Some(agent) = self.foreign.remove(&key) {
-                    let _ = cx.send(agent, kind::LUA, 0, common::pack(&["exit".into()]));
-                }
-            }
-            _ => cx.log(format!("socket {event} {fd} {text}")),
-        }
-    }
-
-    // ---- events
-
-    /// A sender's connection came up or went down.
-    fn on_link(&mut self, cx: &Context, arguments: &mut Command) {
-        let mut event = Table::new();
-        for key in ["node", "event", "address", "reason"] {
-            event.insert(key, arguments.next());
-        }
-        self.last_event += 1;
-        event.insert("number", self.last_event);
-        self.events.push_back((self.last_event, event));
-        if self.events.len() > EVENTS {
-            self.events.pop_front();
-        }
-        for (after, asker) in std::mem::take(&mut self.watchers) {
-            asker.answer(cx, &self.events_after(after));
-        }
-    }
-
-    /// The number of the last event, and those after `after`.
-    fn events_after(&self, after: i64) -> Vec<Value> {
-        let events = self.events.iter().filter(|(number, _)| *number > after);
-        let events = Table::from_values(events.map(|(_, event)| event.clone()));
-        vec![self.last_event.into(), events.into()]
+        let (host, port) = netaddr::host_port(address).map_err(|error| error.to_string())?;
+        Ok((host.to_owned(), port))
     }
 
     // ---- messages
@@ -557,7 +372,11 @@ impl Daemon {
                 Done::Answer(vec![senders.into()])
             }
             "proxy" => match (arguments.text(), show(&arguments.next())) {
-                (Some(node), name) => self.proxy(cx, &node, &name, asker),
+                (Some(node), name) => match self.proxies.ask(cx, &node, &name, asker) {
+                    Ok(Some(handle)) => Done::Answer(vec![handle.0.into()]),
+                    Ok(None) => Done::Later,
+                    Err(text) => Done::Failed(text),
+                },
                 _ => Done::Failed("the name of a node expected".to_owned()),
             },
             "register" => {
@@ -596,52 +415,39 @@ impl Daemon {
                 Done::Answer(vec![owner.map(|owner| owner.0).into()])
             }
             "socket" => {
-                self.on_gate(cx, source, arguments);
+                self.listeners.on_gate(cx, source, arguments);
                 Done::Answer(Vec::new())
             }
             "link" => {
-                self.on_link(cx, arguments);
+                self.links.note(cx, arguments);
                 Done::Later
             }
-            "watch" => match arguments.next().as_int() {
-                Some(after) if after >= self.last_event => {
-                    self.watchers.push((after, asker));
-                    Done::Later
+            "watch" => {
+                let after = arguments.next().as_int();
+                match self.links.watch(cx, after, asker) {
+                    Some(values) => Done::Answer(values),
+                    None => Done::Later,
                 }
-                Some(after) => Done::Answer(self.events_after(after)),
-                None => Done::Answer(vec![self.last_event.into()]),
-            },
+            }
             name => Done::Failed(format!("Invalid clusterd command {name}")),
         }
     }
 
     fn on_answer(&mut self, cx: &Context, message: &Message) {
-        let Some(request) = self.requests.remove(&message.session) else {
+        let (session, good) = (message.session, message.kind == kind::RESPONSE);
+        if self.proxies.answered(cx, session, good) {
             return;
-        };
-        let good = message.kind == kind::RESPONSE;
-        match request {
-            Request::Change(name) => {
-                let connected = good && common::first_is_true(message.payload());
-                self.on_change_done(cx, message.session, &name, connected);
-            }
-            Request::Proxy(key) => self.on_proxy_done(cx, &key, good),
+        }
+        if let Some(name) = self.changing.remove(&session) {
+            let connected = good && common::first_is_true(message.payload());
+            self.on_change_done(cx, session, &name, connected);
         }
     }
-}
 
-/// What Lua's `tostring` makes of a simple value.
-fn show(value: &Value) -> String {
-    match value {
-        Value::Nil => "nil".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
-            (*value as i64).to_string()
-        }
-        Value::Float(value) => value.to_string(),
-        Value::Bytes(text) => String::from_utf8_lossy(text).into_owned(),
-        other => format!("{:?}", other.kind()).to_lowercase(),
+    /// Requests that wait for an answer.
+    fn waiting(&self) -> usize {
+        let senders: usize = self.peers.values().map(|peer| peer.askers.len()).sum();
+        senders + self.proxies.waiting() + self.links.waiting()
     }
 }
 
@@ -671,12 +477,14 @@ impl Service for Daemon {
         match message.kind {
             kind::LUA => self.on_command(cx, &message),
             kind::SOCKET => {
-                if let Some(event) = SocketEvent::parse(message.payload()) {
-                    self.on_event(cx, event);
+                if let Some(event) = SocketEvent::parse(message.payload())
+                    && let Ok(net) = self.cluster.options.net.get(cx.node())
+                {
+                    self.listeners.on_event(cx, net, event);
                 }
             }
             kind::RESPONSE | kind::ERROR => self.on_answer(cx, &message),
-            kind::DEBUG => common::debug(cx, &message, self.requests.len(), || Value::Nil),
+            kind::DEBUG => common::debug(cx, &message, self.waiting(), || Value::Nil),
             kind::TRACE => {}
             _ => Asker::of(&message).fail(cx),
         }
@@ -686,29 +494,22 @@ impl Service for Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let Some(cx) = self.cx.take() else { return };
-        let askers = self
+        let senders = self
             .peers
             .values_mut()
             .flat_map(|peer| peer.askers.drain(..));
-        let askers = askers.chain(
-            self.proxies
-                .values_mut()
-                .flat_map(|proxy| proxy.askers.drain(..)),
-        );
-        let askers = askers.chain(self.watchers.drain(..).map(|(_, asker)| asker));
-        let askers = askers.chain(
-            self.listeners
-                .values_mut()
-                .filter_map(|listener| listener.asker.take()),
-        );
+        let askers = senders
+            .chain(self.proxies.askers())
+            .chain(self.links.watchers())
+            .chain(self.listeners.askers());
         for asker in askers {
             asker.fail(&cx);
         }
-        if !self.listeners.is_empty()
+        if self.listeners.ids().next().is_some()
             && let Ok(net) = self.cluster.options.net.get(cx.node())
         {
-            for id in self.listeners.keys() {
-                net.close(*id);
+            for id in self.listeners.ids() {
+                net.close(id);
             }
         }
     }

@@ -30,20 +30,21 @@ mod agent;
 mod assembled;
 mod common;
 mod daemon;
+mod links;
 mod listener;
 mod names;
 mod nodename;
 mod pointer;
+mod proxies;
 mod proxy;
 pub mod request;
 mod sender;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skynet_kernel::{NodeBuilder, factory};
-use skynet_net::{LazyNet, SocketId};
+use skynet_net::LazyNet;
 
 pub use nodename::nodename;
 
@@ -82,14 +83,6 @@ struct Cluster {
     names: names::Names,
     /// The daemon's handle, 0 before it has started.
     daemon: AtomicU32,
-    /// Accepted connections on their way from the daemon to their agents.
-    arrivals: Mutex<HashMap<SocketId, listener::Ticket>>,
-}
-
-impl Cluster {
-    fn arrivals(&self) -> MutexGuard<'_, HashMap<SocketId, listener::Ticket>> {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua: `snlua clusterd`.
@@ -98,7 +91,6 @@ pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
         options,
         names: names::Names::default(),
         daemon: AtomicU32::new(0),
-        arrivals: Mutex::default(),
     });
     let of = |cluster: &Arc<Cluster>| Arc::clone(cluster);
     let (daemon, agent, sender, proxy) = (of(&cluster), of(&cluster), of(&cluster), cluster);

@@ -1,21 +1,35 @@
-//! Listening sockets: how many connections each has.
+//! Listening: sockets on which other nodes connect, how many connections each has, and what becomes of them.
+//!
+//! Each connection gets an agent. It counts for its listener as long as its socket exists: also while output waits for a peer that does
+//! not read it, when the agent has gone already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use rustc_hash::FxHashMap;
+use skynet_kernel::{Context, Handle, kind};
+use skynet_net::{EventKind, Net, SocketEvent, SocketId};
+
+use crate::common::{self, Asker, Command, show};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 32;
+/// Connections of a listener, unless its `open` says otherwise.
+const MAX_CLIENTS: i64 = 1024;
+
 /// Connections of one listener, and how many it may have.
 #[derive(Debug)]
-pub(crate) struct Clients {
+struct Clients {
     count: AtomicI64,
     max: i64,
 }
 
 /// One connection. It counts until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket(Arc<Clients>);
+struct Ticket(Arc<Clients>);
 
 impl Clients {
-    pub(crate) fn new(max: i64) -> Arc<Clients> {
+    fn new(max: i64) -> Arc<Clients> {
         Arc::new(Clients {
             count: AtomicI64::new(0),
             max,
@@ -24,7 +38,7 @@ impl Clients {
 
     /// Counts one more. `None`: there are too many, as skynet (C) has it: the one that reaches the limit is turned away, so that
     /// one less than the limit are served.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Ticket> {
+    fn admit(self: &Arc<Self>) -> Option<Ticket> {
         let ticket = Ticket(Arc::clone(self));
         let count = self.count.fetch_add(1, Relaxed) + 1;
         (count < self.max).then_some(ticket)
@@ -34,6 +48,122 @@ impl Clients {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Relaxed);
+    }
+}
+
+struct Listener {
+    clients: Arc<Clients>,
+    host: String,
+    /// Who asked for it, until it is bound.
+    asker: Option<Asker>,
+}
+
+#[derive(Default)]
+pub(crate) struct Listeners {
+    own: FxHashMap<SocketId, Listener>,
+    /// Agents of connections that gates in Lua have accepted.
+    foreign: FxHashMap<(Handle, SocketId), Handle>,
+}
+
+impl Listeners {
+    /// Begins to listen. Whoever asks is answered when it is bound: with address and port.
+    ///
+    /// # Errors
+    /// It cannot be done: why.
+    pub(crate) fn listen(
+        &mut self,
+        cx: &Context,
+        net: std::io::Result<&Arc<Net>>,
+        (host, port): (String, u16),
+        max: Option<i64>,
+        asker: Asker,
+    ) -> Result<(), String> {
+        let listening = match net {
+            Ok(net) => net
+                .listen(cx.handle(), &host, port, BACKLOG)
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let id = listening.map_err(|error| format!("Listen failed on {host} {port} : {error}"))?;
+        let listener = Listener {
+            clients: Clients::new(max.unwrap_or(MAX_CLIENTS)),
+            host,
+            asker: Some(asker),
+        };
+        self.own.insert(id, listener);
+        Ok(())
+    }
+
+    /// An event of a listening socket.
+    pub(crate) fn on_event(&mut self, cx: &Context, net: &Net, event: SocketEvent<'_>) {
+        let Some(listener) = self.own.get_mut(&event.id) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(event.data);
+        match event.kind {
+            EventKind::Connect => {
+                if let Some(asker) = listener.asker.take() {
+                    cx.log(format!("Listen on {} {}", listener.host, event.ud));
+                    net.start(cx.handle(), event.id);
+                    asker.answer(cx, &[text.as_ref().into(), event.ud.into()]);
+                }
+            }
+            EventKind::Accept => {
+                let fd = event.ud;
+                let Some(ticket) = listener.clients.admit() else {
+                    return net.shutdown(fd);
+                };
+                net.keep(fd, Box::new(ticket));
+                cx.log(format!("socket accept from {text}"));
+                let own = cx.handle().0;
+                let line = format!("clusteragent {own} {own} {fd}");
+                if cx.node().launch(cx.handle(), "snlua", &line).is_none() {
+                    net.shutdown(fd);
+                }
+            }
+            EventKind::Error => cx.log(format!("gateserver accept error: {text}")),
+            EventKind::Close => {
+                self.own.remove(&event.id);
+            }
+            _ => {}
+        }
+    }
+
+    /// `socket(event, fd, message)` of a gate in Lua whose watchdog the daemon is.
+    pub(crate) fn on_gate(&mut self, cx: &Context, gate: Handle, arguments: &mut Command) {
+        let event = arguments.text().unwrap_or_default();
+        let (fd, text) = (
+            arguments.next().as_int().unwrap_or(-1),
+            show(&arguments.next()),
+        );
+        let key = (gate, fd as SocketId);
+        match event.as_str() {
+            "open" => {
+                cx.log(format!("socket accept from {text}"));
+                let line = format!("clusteragent {} {} {fd}", cx.handle().0, gate.0);
+                if let Some(agent) = cx.node().launch(cx.handle(), "snlua", &line) {
+                    self.foreign.insert(key, agent);
+                }
+            }
+            "close" | "error" => {
+                if let Some(agent) = self.foreign.remove(&key) {
+                    let _ = cx.send(agent, kind::LUA, 0, common::pack(&["exit".into()]));
+                }
+            }
+            _ => cx.log(format!("socket {event} {fd} {text}")),
+        }
+    }
+
+    /// Everybody who waits.
+    pub(crate) fn askers(&mut self) -> impl Iterator<Item = Asker> {
+        self.own
+            .values_mut()
+            .filter_map(|listener| listener.asker.take())
+    }
+
+    /// The listening sockets.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SocketId> {
+        self.own.keys().copied()
     }
 }
 

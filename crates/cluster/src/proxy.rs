@@ -127,12 +127,40 @@ impl Proxy {
     }
 }
 
+/// What a proxy is launched with. Words are parted by spaces, as in all such lines; a node whose name holds one is in quotes. The name is
+/// the rest of the line.
+pub(crate) fn line(node: &str, name: &str) -> String {
+    if node.contains(' ') || node.starts_with('"') {
+        let node = node.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("clusterproxy \"{node}\" {name}")
+    } else {
+        format!("clusterproxy {node} {name}")
+    }
+}
+
+/// Node and name of such a line.
+fn parse(line: &str) -> Option<(String, &str)> {
+    let (_, words) = line.split_once(' ')?;
+    let Some(quoted) = words.strip_prefix('"') else {
+        let (node, name) = words.split_once(' ')?;
+        return Some((node.to_owned(), name));
+    };
+    let mut node = String::new();
+    let mut letters = quoted.chars();
+    loop {
+        match letters.next()? {
+            '"' => return Some((node, letters.as_str().strip_prefix(' ')?)),
+            '\\' => node.push(letters.next()?),
+            letter => node.push(letter),
+        }
+    }
+}
+
 impl Service for Proxy {
     fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
         self.line = param.to_owned();
         self.cx = Some(Arc::clone(cx));
-        let mut words = param.split(' ').skip(1);
-        let (Some(node), Some(name)) = (words.next(), words.next()) else {
+        let Some((node, name)) = parse(param) else {
             return Err(InitError::new("clusterproxy: <node> <name> expected"));
         };
         let to = match name.parse::<i64>() {
@@ -141,7 +169,7 @@ impl Service for Proxy {
         };
         request::begin(&mut self.heads[0], 0, Ok(&to));
         request::begin(&mut self.heads[1], PUSH, Ok(&to));
-        self.node = node.to_owned();
+        self.node = node;
         match self.ask(cx) {
             true => Ok(()),
             false => Err(InitError::new("clusterproxy: there is no clusterd")),
@@ -192,5 +220,24 @@ impl Drop for Proxy {
         if let Some(cx) = self.cx.take() {
             self.give_up(&cx);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_spaces() {
+        for node in ["db", "my db", "\"", "a \"b\" \\", "", "db\"", " "] {
+            for name in ["@name", "a name", "", " ", "12", "\"q\" x"] {
+                let made = line(node, name);
+                assert_eq!(parse(&made), Some((node.to_owned(), name)), "{made}");
+            }
+        }
+        assert_eq!(line("db", "@name"), "clusterproxy db @name");
+        assert_eq!(parse("clusterproxy"), None);
+        assert_eq!(parse("clusterproxy db"), None);
+        assert_eq!(parse("clusterproxy \"db"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The public face: [`Net`].
 
+use std::any::Any;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -265,6 +266,14 @@ impl Net {
     pub fn set_cap(&self, id: SocketId, bytes: Option<usize>) {
         if let Some(mut socket) = self.engine.slots.lock(id) {
             socket.cap = bytes;
+        }
+    }
+
+    /// Keeps something until the socket has gone, which may be later than its CLOSE: what waits is sent
+    /// first. It is dropped at once if there is no such socket. One thing per socket.
+    pub fn keep(&self, id: SocketId, thing: Box<dyn Any + Send>) {
+        if let Some(mut socket) = self.engine.slots.lock(id) {
+            socket.kept = Some(thing);
         }
     }
 

@@ -8,6 +8,7 @@
 //!   udp ─────▶ Connected                              write error
 //! ```
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,8 @@ pub(crate) struct Socket {
     pub(crate) wtime: u64,
     /// The peer of a connection; the own address of a listener; where datagrams go.
     pub(crate) address: Option<SocketAddr>,
+    /// Dropped when the socket has gone.
+    pub(crate) kept: Option<Box<dyn Any + Send>>,
     /// A listener that has run out of descriptors: when to try again.
     pub(crate) starved: Option<Starved>,
 }
@@ -104,6 +107,7 @@ impl Socket {
             rtime: 0,
             wtime: 0,
             address: None,
+            kept: None,
             starved: None,
         }
     }

@@ -219,3 +219,22 @@ fn descriptors(wanted: u64) -> usize {
         .saturating_sub(200)
         / 2
 }
+
+/// What is kept for a socket goes with it, and not before.
+#[test]
+fn kept_until_the_socket_has_gone() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    let thing = std::sync::Arc::new(());
+    world.net.keep(id, Box::new(thing.clone()));
+    let output = pattern(20_000_000);
+    world.net.send(id, Payload::from(output.clone()));
+    world.net.close(id);
+    probe.expect(Close, id);
+    assert_eq!(std::sync::Arc::strong_count(&thing), 2);
+    assert!(read_all(&mut peer) == output);
+    eventually("it has gone", || std::sync::Arc::strong_count(&thing) == 1);
+    world.net.keep(id, Box::new(thing.clone()));
+    assert_eq!(std::sync::Arc::strong_count(&thing), 1);
+}

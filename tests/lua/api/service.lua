@@ -144,7 +144,7 @@ end
 
 function case.env()
 	check.eq("a key of the config", skynet.getenv "start", "api/service")
-	check.eq("an unknown key", skynet.getenv "no_such_key", nil)
+	check.returns("an unknown key", { n = 1 }, skynet.getenv, "no_such_key")
 	skynet.setenv("new_key", "value")
 	check.eq("set", skynet.getenv "new_key", "value")
 	check.fails("set again", "Can't setenv exist key : new_key", skynet.setenv, "new_key", "other")

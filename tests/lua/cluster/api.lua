@@ -387,6 +387,91 @@ function case.events()
 	check.eq("stopped", #events, 3)
 end
 
+-- A service that watches, until it is told to end.
+function role.watcher()
+	check.serve {
+		watch = function()
+			cluster.monitor(function() end)
+		end,
+		exit = skynet.exit,
+	}
+end
+
+-- Requests that the daemon works on.
+local function daemon_tasks()
+	return skynet.call(skynet.queryservice "clusterd", "debug", "STAT").task
+end
+
+function case.dead_watchers()
+	local watchers = {}
+	for i = 1, 10 do
+		watchers[i] = check.spawn "watcher"
+		skynet.call(watchers[i], "lua", "watch")
+	end
+	check.ok("they watch", check.wait(function() return daemon_tasks() == 10 end), daemon_tasks())
+	for i = 1, 9 do
+		skynet.send(watchers[i], "lua", "exit")
+		check.wait(function() return check.dead(watchers[i]) end)
+	end
+	skynet.call(watchers[10], "lua", "watch")
+	check.ok("the dead do not", check.wait(function() return daemon_tasks() == 2 end), daemon_tasks())
+end
+
+-- Names and addresses may hold spaces.
+function case.spaces()
+	cluster.reload { ["my server"] = skynet.getenv "peer" }
+	cluster.call("my server", "@server", "register", "the other name")
+	check.eq("call", cluster.call("my server", "@the other name", "echo", 1), 1)
+	local proxy = cluster.proxy("my server", "@the other name")
+	check.eq("proxy", skynet.call(proxy, "lua", "echo", 2), 2)
+	check.eq("the same", cluster.proxy "my server@the other name", proxy)
+	-- These two have the same words.
+	cluster.reload { a = skynet.getenv "peer", ["a @b"] = skynet.getenv "peer" }
+	cluster.call("a", "@the other name", "register", "b @c")
+	check.eq("one", skynet.call(cluster.proxy("a", "@b @c"), "lua", "echo", 3), 3)
+	cluster.call("a", "@b @c", "register", "c")
+	check.eq("another", skynet.call(cluster.proxy("a @b", "@c"), "lua", "echo", 4), 4)
+	check.fails("whose name has gone", "call failed", skynet.call, cluster.proxy("a", "@b @c"), "lua", "echo", 5)
+end
+
+-- The daemon reads its file from a pipe: it stands still until something is written there. The proxy ends meanwhile, and what
+-- comes of it lies behind another request for it.
+function case.proxy_that_ends()
+	local outcomes = {}
+	local function ask()
+		local ok = pcall(cluster.proxy, "server", "@server")
+		outcomes[#outcomes + 1] = ok
+	end
+	local function proxies()
+		local found = {}
+		for address, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+			found[#found + 1] = line:find("clusterproxy", 1, true) and address or nil
+		end
+		return found
+	end
+	local daemon = skynet.uniqueservice "clusterd"
+	local before = skynet.self()
+	skynet.fork(ask)
+	check.ok("it waits for the node", check.wait(function() return daemon_tasks() == 2 end), daemon_tasks())
+	os.remove "nodes.lua"
+	check.ok("a pipe", os.execute "mkfifo nodes.lua")
+	local proxy
+	for handle = before + 1, before + 20 do
+		proxy = not check.dead(handle) and handle or proxy
+	end
+	-- One after the other, and nothing between.
+	skynet.send(daemon, "lua", "reload", { __nowaiting = true })
+	skynet.send(daemon, "lua", "reload")
+	skynet.fork(ask)
+	skynet.sleep(0)
+	check.ok("it has ended", check.wait(function() return not core.isalive(proxy) end))
+	check.eq("nobody knows yet", outcomes, {})
+	local pipe <close> = io.open("nodes.lua", "w")
+	pipe:close()
+	check.ok("all know", check.wait(function() return #outcomes == 2 end))
+	check.eq("it has failed", outcomes, { false, false })
+end
+
 function case.trace()
 	reload()
 	skynet.trace "here"

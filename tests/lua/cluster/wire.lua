@@ -101,7 +101,7 @@ function case.server()
 	local echo = check.spawn "echo"
 	skynet.name(".echo", echo)
 	cluster.register("echo", echo)
-	local _, port = cluster.open(tonumber(skynet.getenv "port" or 0))
+	local _, port = cluster.open(tonumber(skynet.getenv "port" or 0), tonumber(skynet.getenv "max"))
 	check.emit("HANDLE ", tostring(echo))
 	check.emit("PORT ", tostring(port))
 	local id = socket.stdin()

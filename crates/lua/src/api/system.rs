@@ -117,10 +117,11 @@ native! {
         match svc.cx.node().getenv(text_argument(l, 1)?) {
             Some(value) => {
                 l.push_owned(value);
-                results(1)
             }
-            None => results(0),
+            // One value, so that `tonumber(skynet.getenv "key")` is nil, too.
+            None => l.push_nil(),
         }
+        results(1)
     };
 
     /// `setenv(key, value)`: once
