@@ -10,6 +10,7 @@ lua_cases! {
         calls_in_sequence_and_in_parallel;
         ret_for_a_send;
         responses_fired_by_a_timer_loop;
+        packed_values;
         deadline_by_hand => |out| {
             out.has_not("Unknown session");
         };
@@ -132,4 +133,53 @@ mod edges {
             patch_of_the_launcher;
         }
     }
+}
+
+/// The folder of old names need not be on disk; an own module of such a name comes first.
+#[test]
+fn old_module_names() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        for _, name in ipairs { "cluster", "datacenter", "mqueue", "socket", "stm" } do
+            assert(require(name) == require("skynet." .. name), name)
+        end
+        print("own", require "snax")
+        print("none", pcall(require, "nothing"))
+        skynet.start(skynet.abort)
+    "#;
+    let node = |path: &str| {
+        Node::source(main)
+            .file("snax.lua", "return 'an own module'")
+            .key("lua_path", &format!("'{path}'"))
+    };
+    let out = node("./?.lua;./lualib/compat10/?.lua").run();
+    out.exit(0).has("own\tan own module").has("none\tfalse");
+    node("./?.lua")
+        .key("shutdowntimeout", "1000")
+        .spawn()
+        .until_output("module 'cluster' not found");
+}
+
+/// What the service prints: each service's memory, and sums.
+#[test]
+fn cmemory() {
+    let out = Node::source(
+        r#"
+        local skynet = require "skynet.manager"
+        skynet.start(function()
+            print("ended", skynet.newservice "cmemory")
+            skynet.abort()
+        end)
+    "#,
+    )
+    .run();
+    out.exit(0)
+        .in_order(&[":00000008 ", "Total memory:\t", "Total block:\t", "ended"]);
+    let line = out
+        .stdout
+        .lines()
+        .find(|line| line.starts_with(":00000008 "));
+    let kilobytes = line.and_then(|line| line[10..].strip_suffix('K'));
+    let kilobytes: f64 = kilobytes.and_then(|k| k.parse().ok()).expect("a number");
+    assert!((1.0..10_000.0).contains(&kilobytes), "{out}");
 }

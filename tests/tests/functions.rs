@@ -80,6 +80,8 @@ const RELIED_ON: &[(&str, &str)] = &[
         "select: blocking calls in the loop",
         "api_edge::blocking_in_the_loop",
     ),
+    ("select: fields of requests, failures", "api_edge::failures"),
+    ("select: the flag of the timeout", "api_edge::timeout"),
     (
         "a call to an unknown global name, ended by TERM",
         "checklist::term_of_an_unknown_global_name",
@@ -95,6 +97,11 @@ const RELIED_ON: &[(&str, &str)] = &[
     (
         "handles are not reused while they are in use",
         "lifetime::handles_are_not_reused",
+    ),
+    ("forks before an exit never run", "checklist::fork_and_exit"),
+    (
+        "handle numbers go round after 24 bits",
+        "crates/kernel/src/registry::numbers_wrap_after_24_bits_and_skip_zero",
     ),
     ("abort in the main chunk", "boot::abort_in_the_main_chunk"),
     (
@@ -138,6 +145,9 @@ const RELIED_ON: &[(&str, &str)] = &[
     ),
     ("where timers were made", "api_edge::trace_timeout"),
     ("coroutines that block", "coroutines::blocking_inside"),
+    ("coroutines: the status blocked", "coroutines::status"),
+    ("coroutines: the thread below", "coroutines::thread"),
+    ("coroutines: close", "coroutines::close"),
     (
         "CPU time of a chain of coroutines",
         "coroutines::profile_of_a_chain",
@@ -154,6 +164,10 @@ const RELIED_ON: &[(&str, &str)] = &[
         "seri::recorded_vectors_through_messages",
     ),
     (
+        "packed values: proxies, long keys, binary data",
+        "checklist::packed_values",
+    ),
+    (
         "datasheets that are updated while they are read",
         "sharing::versions",
     ),
@@ -167,6 +181,7 @@ const RELIED_ON: &[(&str, &str)] = &[
     ("stm: copies to other services", "sharing::stm"),
     ("sharemap with a schema file", "sharing::sharemap"),
     ("multicast: ten subscribers", "sharing::ten_subscribers"),
+    ("multicast: channels as values", "sharing::channels"),
     (
         "multicast: channels of other nodes",
         "sharing::foreign_channel",
@@ -174,6 +189,8 @@ const RELIED_ON: &[(&str, &str)] = &[
     ("datacenter: get, set, wait", "api_edge::datacenter"),
     ("snax: objects, methods, errors", "snax::methods"),
     ("snax: patches with local variables", "snax::variables"),
+    ("snax: results of a patch", "snax::results"),
+    ("snax: objects as text", "snax::object"),
     ("snax: exit inside a method", "snax::exit_in_a_post"),
     ("snax: profile", "snax::profile"),
     ("snax: unique services", "snax::unique"),
@@ -195,6 +212,7 @@ const RELIED_ON: &[(&str, &str)] = &[
     ("log rotation", "config::log_rotation"),
     ("a network of nodes with a master", ""),
     ("gate, watchdog and agents", "gate::watchdog"),
+    ("old names of modules", "checklist::old_module_names"),
     ("sproto requests of clients", "sharing::rpc"),
     ("socket channels: requests in a row", "net::order"),
     ("UDP", "net::dial_and_listen"),
@@ -421,6 +439,7 @@ fn tests() -> Tests {
         "crates/skynet/tests/command",
         "crates/lua/src/config/tests",
         "crates/lua/src/config/settings",
+        "crates/kernel/src/registry",
     ] {
         rust_tests(&mut all, name, &read(&format!("{name}.rs")));
     }

@@ -142,6 +142,32 @@ function case.term_of_an_unknown_global_name()
 	check.eq("by an error", result[1], false)
 end
 
+-- Values of every kind on their way through messages, proxies of shared data among them.
+function case.packed_values()
+	local sharedata = require "skynet.sharedata"
+	sharedata.new("values", { 1, 2, { name = "x" }, nested = { deep = { 3.5 } } })
+	local proxy = sharedata.query "values"
+	local key = ("k"):rep(128 * 1024)
+	local binary = ("\0\255\n"):rep(1000)
+	local values = { 1, -1, 1 << 40, 0.5, true, false, binary, { [key] = key, nested = { { { "deep" } } } }, { 1, nil, 3, n = 3 } }
+	local to = check.spawn "packed"
+	local got = table.pack(skynet.call(to, "lua", proxy, nil, table.unpack(values)))
+	check.eq("as many", got.n, #values + 2)
+	check.eq("a proxy arrives as a table", got[1], { 1, 2, { name = "x" }, nested = { deep = { 3.5 } } })
+	check.eq("nil", got[2], nil)
+	for i, value in ipairs(values) do
+		check.ok("value " .. i, check.same(got[i + 2], value))
+	end
+end
+
+function role.packed()
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, ...)
+			skynet.retpack(...)
+		end)
+	end)
+end
+
 function case.launch_and_kill_for_long()
 	local low = check.spawn "echo"
 	for _ = 1, 2000 do

@@ -190,7 +190,7 @@ end
 -- Every old name that there is leads to the module of the new one.
 function case.old_names()
 	for _, name in ipairs {
-		"datacenter", "memory", "mqueue", "multicast", "netpack", "profile", "sharedata", "snax", "socket", "socketchannel",
+		"cluster", "datacenter", "memory", "mqueue", "multicast", "netpack", "profile", "sharedata", "snax", "socket", "socketchannel",
 		"socketdriver", "stm",
 	} do
 		check.ok(name, require("compat10." .. name) == require("skynet." .. name))

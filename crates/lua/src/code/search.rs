@@ -111,6 +111,22 @@ fn find_file(l: Lua, name: &str, path: &str) -> Result<(String, bool), Fault> {
     Ok((tried, false))
 }
 
+/// The folder of modules under the names that they had before version 1.0 of skynet (C): `socket` and so on.
+const OLD_NAMES: &str = "compat10";
+
+/// Is that folder, wherever it may be, on `package.path`? It need not be on disk. *raises*
+fn wants_old_names(l: Lua) -> bool {
+    let top = l.top();
+    l.get_global(c"package");
+    l.get_field(-1, c"path");
+    let path = l.bytes(-1).unwrap_or_default();
+    let wanted = path
+        .split(|&byte| byte == b';')
+        .any(|pattern| pattern.ends_with(b"compat10/?.lua"));
+    l.set_top(top);
+    wanted
+}
+
 /// Ends the list of places where a module was looked for.
 const WHERE_TO_ADD: &str =
     "(add the folder of a Lua module to the config key lua_path, that of a C module to lua_cpath)";
@@ -154,6 +170,9 @@ native! {
         let name = module_name(l)?;
         if embedded::module(name).is_some() {
             return push_embedded(l, name);
+        }
+        if embedded::module(&format!("{OLD_NAMES}.{name}")).is_some() && wants_old_names(l) {
+            return push_embedded(l, &format!("{OLD_NAMES}.{name}"));
         }
         let hint = absent::hint(name);
         let hint = hint.as_deref().unwrap_or(WHERE_TO_ADD);

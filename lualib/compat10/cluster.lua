@@ -1,0 +1,2 @@
+-- The old name of skynet.cluster.
+return require "skynet.cluster"
