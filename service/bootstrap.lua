@@ -9,6 +9,7 @@ local function must_start(name)
 	if not ok or not handle then
 		skynet.error(("error: bootstrap can't start %s"):format(name))
 		skynet.abort()
+		skynet.wait() -- for the end, which is near
 	end
 	return handle
 end

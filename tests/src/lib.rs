@@ -14,6 +14,7 @@
 
 mod binary;
 pub mod cluster;
+pub mod harbor;
 pub mod meta;
 mod node;
 mod output;

@@ -216,12 +216,6 @@ fn config_that_does_not_end() {
 }
 
 #[test]
-fn several_nodes_are_refused() {
-    refused("thread = 2 harbor = 1 start = 'main'").has_error("harbor = 1");
-    refused("thread = 2 start = 'main'").has_error("harbor = 1");
-}
-
-#[test]
 fn invalid_tables() {
     refused("_ENV[1] = 'x'").has_error("Invalid config table");
     refused("_ENV[true] = 'x'").has_error("Invalid config table");

@@ -264,6 +264,49 @@ fn cluster() {
     db.wait().exit(0).no_panic();
 }
 
+/// Two nodes of a network, on ports of their own.
+#[test]
+fn network() {
+    let folder = workspace().join("examples/network");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
+    let text = read("second.lua");
+    let blocks = blocks(&text, "--");
+    let [commands, output, ..] = blocks.as_slice() else {
+        panic!("fewer than two blocks: {blocks:?}")
+    };
+    let ports = ["2013", "2526", "2527"].map(|written| (written, port().to_string()));
+    let start = |command: &str| {
+        let (_, config) = command
+            .split_once("cargo run --release -- examples/network/")
+            .expect("a cargo command");
+        let mut node = Node::bare().args(&[config]);
+        for name in ["common.config", config] {
+            let mut text = read(name);
+            for (written, port) in &ports {
+                text = text.replace(written, port);
+            }
+            node = node.file(name, text);
+        }
+        symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
+        node.spawn()
+    };
+    let mut first = start(&commands[0]);
+    first.until_output("waiting for node 2");
+    let out = start(&commands[1]).wait();
+    out.exit(0).no_panic();
+    let printed: Vec<&str> = out
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .collect();
+    assert_eq!(printed, *output, "{out}");
+    let first = first.wait();
+    first
+        .in_order(&["node 2 is there", "node 2 has gone"])
+        .exit(0)
+        .no_panic();
+}
+
 #[test]
 fn pingpong() {
     check_shape("examples/pingpong/main.lua", |line| {

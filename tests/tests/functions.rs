@@ -210,7 +210,7 @@ const RELIED_ON: &[(&str, &str)] = &[
     ),
     ("daemon mode", "boot::daemon"),
     ("log rotation", "config::log_rotation"),
-    ("a network of nodes with a master", ""),
+    ("a network of nodes with a master", "harbor::names"),
     ("gate, watchdog and agents", "gate::watchdog"),
     ("old names of modules", "checklist::old_module_names"),
     ("sproto requests of clients", "sharing::rpc"),
@@ -226,11 +226,7 @@ const THROUGH: &[(&str, &str, &str)] = &[
 ];
 
 /// What there is not, and why.
-const ABSENT: &[(&str, &str, &str)] = &[
-    ("Config keys", "address", "no network with a master"),
-    ("Config keys", "master", "no network with a master"),
-    ("Config keys", "standalone", "no network with a master"),
-];
+const ABSENT: &[(&str, &str, &str)] = &[];
 
 /// Is it the native half of a module, which only the other half uses? It is tested through that.
 fn is_half(module: &str) -> bool {
@@ -307,7 +303,17 @@ fn items() -> Vec<(String, Vec<Item>)> {
     ));
     sections.push((
         "Commands of the other services".to_owned(),
-        words(&["GLAUNCH", "GQUERY", "UPDATE", "WAIT", "CONNECT", "LINK"]),
+        words(&[
+            "GLAUNCH",
+            "GQUERY",
+            "UPDATE",
+            "WAIT",
+            "REGISTER",
+            "QUERYNAME",
+            "CONNECT",
+            "LINK",
+            "LINKMASTER",
+        ]),
     ));
     sections.push(("Debug protocol".to_owned(), debug_commands()));
     sections.push(("Text commands".to_owned(), text_commands()));

@@ -291,8 +291,11 @@ unsafe fn transmit(
             None => return -1,
         },
         Destination::Address(name) => {
-            node.send_global(source, name, kind, session, payload);
-            return session;
+            return match node.send_global(source, name, kind, session, payload) {
+                Ok(()) => session,
+                Err(SendError::TooLarge) => -2,
+                Err(_) => -1,
+            };
         }
     };
     match node.send(source, dest, kind, session, payload) {

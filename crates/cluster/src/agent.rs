@@ -170,19 +170,23 @@ impl Agent {
                 }
                 return;
             }
-            if !request.push {
-                self.note(cx, session, Handle::NONE, number, None);
+            let node = cx.node();
+            let sent = node.send_global(cx.handle(), &name, kind::LUA, session, payload);
+            match (request.push, sent) {
+                (true, _) => {}
+                (false, Ok(())) => self.note(cx, session, Handle::NONE, number, None),
+                (false, Err(error)) => {
+                    self.fail(number, &format!("clusteragent: {error}: call failed"))
+                }
             }
-            return cx
-                .node()
-                .send_global(cx.handle(), &name, kind::LUA, session, payload);
+            return;
         };
         if request.push {
             // Nobody waits for a push, and nobody hears that it failed.
             let _ = cx.send(to, kind::LUA, 0, payload);
             return;
         }
-        if cx.node().is_remote(to) || to.harbor() != 0 && cx.node().harbor() == 0 {
+        if cx.node().harbor() == 0 && cx.node().is_remote(to) {
             return self.fail(number, &format!("clusteragent: {to}: call failed"));
         }
         if let Some(tag) = &request.trace {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::builtin;
 use crate::error::Error;
 use crate::mailbox::Limit;
+use crate::network::Network;
 use crate::node::Node;
 use crate::service::{Factory, ModuleLoader};
 
@@ -18,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) profile: bool,
     pub(crate) harbor: u8,
+    pub(crate) network: Option<Arc<dyn Network>>,
     pub(crate) env: HashMap<String, String>,
     pub(crate) modules: HashMap<String, Factory>,
     pub(crate) loader: Option<ModuleLoader>,
@@ -33,6 +35,7 @@ impl Node {
             threads: 8,
             profile: true,
             harbor: 0,
+            network: None,
             env: HashMap::new(),
             modules: builtin::modules(),
             loader: None,
@@ -59,6 +62,12 @@ impl NodeBuilder {
     /// The node's number, the high byte of its handles. 0 by default: a single node.
     pub fn harbor(mut self, harbor: u8) -> Self {
         self.0.harbor = harbor;
+        self
+    }
+
+    /// What brings messages to other nodes. None by default: there are no other nodes, and global names are this node's own.
+    pub fn network(mut self, network: Arc<dyn Network>) -> Self {
+        self.0.network = Some(network);
         self
     }
 

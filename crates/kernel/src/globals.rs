@@ -1,4 +1,4 @@
-//! Global names of a node without a network: names that are not `.local`.
+//! Global names, which are those that are not `.local`: of a node without a network.
 //!
 //! A message to a name that nobody has taken yet waits for it, in order, as it would on its way
 //! through a network of nodes.
@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::error::SendError;
 use crate::message::{Handle, Message, Payload, kind};
+use crate::network::Destination;
 use crate::node::Node;
 
 /// What is behind a name.
@@ -39,7 +41,6 @@ impl Globals {
 
 /// What waits for global names that nobody has; see [`Node::global_backlog`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct GlobalBacklog {
     /// Messages.
     pub messages: usize,
@@ -51,6 +52,9 @@ impl Node {
     /// What waits for all the global names that nobody has, if `name` is one of them: a message to it
     /// would wait, too. For who passes on messages from outside, and must not let them pile up.
     pub fn global_backlog(&self, name: &str) -> Option<GlobalBacklog> {
+        if let Some(network) = &self.network {
+            return network.backlog(name);
+        }
         if let Some(Name::Taken(_)) = self.globals.lock().get(name) {
             return None;
         }
@@ -60,7 +64,10 @@ impl Node {
         })
     }
 
-    /// Sends a message to the holder of a global name, now or once there is one.
+    /// Sends a message to the holder of a global name, now or once there is one. With a network, it is the network that knows the names.
+    ///
+    /// # Errors
+    /// The network does not take the message; without one there are none.
     pub fn send_global(
         &self,
         source: Handle,
@@ -68,21 +75,25 @@ impl Node {
         kind: u8,
         session: i32,
         payload: Payload,
-    ) {
+    ) -> Result<(), SendError> {
         let message = Message::new(kind, source, session, payload);
+        if let Some(network) = &self.network {
+            return network.send(self, Destination::Name(name), message);
+        }
         let mut names = self.globals.lock();
         let to = match names.get_mut(name) {
             Some(Name::Taken(to)) => *to,
             Some(Name::Awaited(waiting)) => {
                 self.globals.wait(&message);
-                return waiting.push(message);
+                waiting.push(message);
+                return Ok(());
             }
             None => {
                 self.globals.wait(&message);
                 names.insert(name.to_owned(), Name::Awaited(vec![message]));
                 drop(names);
                 // Once for each name: whoever forgot the dot or the @ would wait without a word.
-                return self.log(
+                self.log(
                     source,
                     format!(
                         "Waiting for the global name [{name}], which nobody has (a local name begins \
@@ -90,10 +101,12 @@ impl Node {
                     )
                     .as_bytes(),
                 );
+                return Ok(());
             }
         };
         // Sent under the lock, so that nothing overtakes what `set_global` hands over.
         self.deliver_global(to, message);
+        Ok(())
     }
 
     /// Gives a global name to a service; messages that waited for it are sent.

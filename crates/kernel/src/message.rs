@@ -510,7 +510,7 @@ impl Message {
     }
 
     /// Does its sender wait for an answer?
-    pub(crate) fn is_request(&self) -> bool {
+    pub fn is_request(&self) -> bool {
         self.session > 0 && !matches!(self.kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST)
     }
 }

@@ -24,6 +24,7 @@ use crate::lifecycle::{Census, Gate};
 use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Desk;
+use crate::network::Network;
 use crate::registry::Registry;
 use crate::scheduler::{Runner, Scheduler};
 use crate::service::{Factory, Mailbox, ModuleLoader, Resident};
@@ -56,6 +57,7 @@ pub struct Node {
     pub(crate) tick_stamp: CachePadded<AtomicU32>,
     profile: bool,
     harbor: u8,
+    pub(crate) network: Option<Arc<dyn Network>>,
     pub(crate) limit: Option<Limit>,
     modules: RwLock<HashMap<String, Factory>>,
     loader: Option<ModuleLoader>,
@@ -126,6 +128,7 @@ impl Node {
             tick_stamp: CachePadded::new(AtomicU32::new(clock::stamp())),
             profile: settings.profile,
             harbor: settings.harbor,
+            network: settings.network,
             limit: settings.limit,
             modules: RwLock::new(settings.modules),
             loader: settings.loader,
@@ -197,7 +200,7 @@ impl Node {
         payload: Payload,
     ) -> Result<(), SendError> {
         let Some(mailbox) = self.registry.find(dest) else {
-            return Err(SendError::NoService);
+            return self.send_away(dest, message);
         };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
@@ -237,7 +240,7 @@ impl Node {
     }
 
     /// Sends several messages of the runtime itself to one service, as if one by one but under one
-    /// lock; they are not subject to limits. False if the receiver does not exist.
+    /// lock; they are not subject to limits. False if the receiver does not exist. One on another node gets them one by one.
     pub fn push_all(&self, dest: Handle, messages: impl Iterator<Item = Message>) -> bool {
         self.push_counted(dest, messages, u64::MAX).is_some()
     }
@@ -249,7 +252,11 @@ impl Node {
         messages: impl Iterator<Item = Message>,
         mark: u64,
     ) -> Option<bool> {
-        let mailbox = self.registry.find(dest)?;
+        let Some(mailbox) = self.registry.find(dest) else {
+            let away = messages.map(|message| self.send_away(dest, message));
+            let failed = away.filter(Result::is_err).count();
+            return (failed == 0).then_some(false);
+        };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
         let stamped = messages.map(|mut message| {

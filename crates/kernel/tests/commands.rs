@@ -277,7 +277,8 @@ fn global_names_wait_for_their_owner() {
     let (sender, errors) = probe(&node);
     node.run();
     for session in 1..=3 {
-        node.send_global(sender, "STORE", kind::LUA, session, Payload::EMPTY);
+        node.send_global(sender, "STORE", kind::LUA, session, Payload::EMPTY)
+            .unwrap();
     }
     let harbor = node.launch(Handle::NONE, "harbor", "0 4").unwrap();
     node.send(owner, harbor, kind::HARBOR, 0, Payload::from("N STORE"))
@@ -285,10 +286,12 @@ fn global_names_wait_for_their_owner() {
     for session in 1..=3 {
         assert_eq!(receive(&rx), (kind::LUA, sender, session, vec![]));
     }
-    node.send_global(sender, "STORE", kind::LUA, 4, Payload::EMPTY);
+    node.send_global(sender, "STORE", kind::LUA, 4, Payload::EMPTY)
+        .unwrap();
     assert_eq!(receive(&rx).2, 4);
     node.kill(Handle::NONE, owner);
-    node.send_global(sender, "STORE", kind::LUA, 5, Payload::EMPTY);
+    node.send_global(sender, "STORE", kind::LUA, 5, Payload::EMPTY)
+        .unwrap();
     assert_eq!(receive(&errors), (kind::ERROR, owner, 5, vec![]));
     stop(&node);
 }

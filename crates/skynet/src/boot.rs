@@ -12,12 +12,6 @@ use crate::stdin::Stdin;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The master/slave mode of several nodes.
-    #[error(
-        "harbor = {0}: the master/slave mode of several nodes is not available in this version; \
-         set harbor = 0"
-    )]
-    Harbor(u8),
     /// The kernel refused, for instance since the log service could not be launched.
     #[error(transparent)]
     Kernel(#[from] skynet_kernel::Error),
@@ -44,9 +38,6 @@ pub fn start_with(
     settings: &Settings,
     extend: impl FnOnce(skynet_kernel::NodeBuilder) -> skynet_kernel::NodeBuilder,
 ) -> Result<Arc<Node>, StartError> {
-    if settings.harbor != 0 {
-        return Err(StartError::Harbor(settings.harbor));
-    }
     let mut builder = Node::builder()
         .threads(settings.thread)
         .profile(settings.profile)
@@ -70,7 +61,11 @@ pub fn start_with(
     };
     let builder = skynet_lua::install(builder, options);
     let builder = builder.module("gate", skynet_net::gate::module(Arc::clone(&net)));
-    let builder = skynet_cluster::install(builder, cluster(settings, net));
+    let builder = skynet_cluster::install(builder, cluster(settings, Arc::clone(&net)));
+    let builder = match settings.harbor {
+        0 => builder,
+        _ => skynet_harbor::install(builder, net),
+    };
     let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
     // The settings have written the default back.
     let cpath = settings.env.get("cpath").map_or("", String::as_str);

@@ -80,12 +80,10 @@ pub(crate) fn transmit(
             svc.cx.node().send(source, to, kind, session, payload)
         }
         Target::Unknown => Err(SendError::NoService),
-        Target::Global(name) => {
-            svc.cx
-                .node()
-                .send_global(source, name, kind, session, payload);
-            Ok(())
-        }
+        Target::Global(name) => svc
+            .cx
+            .node()
+            .send_global(source, name, kind, session, payload),
     }
 }
 

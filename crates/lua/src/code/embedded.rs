@@ -38,6 +38,8 @@ pub const CORE_MODULES: &[&str] = &[
 pub const CORE_SERVICES: &[&str] = &[
     "bootstrap",
     "cdummy",
+    "cmaster",
+    "cslave",
     "launcher",
     "multicastd",
     "service_cell",

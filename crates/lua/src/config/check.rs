@@ -187,7 +187,9 @@ impl Report<'_> {
                 }
                 Ok(_) => continue,
                 Err(ConfigError::Setting { expected, .. }) => format!("set it to {expected}"),
-                Err(ConfigError::Harbor { .. }) => "set it to 0".to_owned(),
+                Err(ConfigError::Harbor { .. }) => {
+                    "set it to 0, or to a number up to 255".to_owned()
+                }
                 Err(_) => "set it to a number from 1 to 1024".to_owned(),
             };
             let wrong = match numbers.contains(&key) {
@@ -226,26 +228,28 @@ impl Report<'_> {
             }
             return;
         }
-        let how = if self.config.get("harbor").is_some() {
-            ""
-        } else {
-            " (1 is the default)"
-        };
-        self.error(
-            "harbor",
-            format!("the master/slave mode of several nodes is not available in this version{how}"),
-            "set harbor = 0",
-        );
-        let missing: Vec<&str> = ["master", "address"]
-            .into_iter()
-            .filter(|key| self.config.get(key).is_none())
-            .collect();
-        for key in missing {
-            self.warn(
-                key,
-                "missing, which harbor other than 0 needs",
-                "set harbor = 0",
-            );
+        for (key, what) in [
+            ("master", "the address of the master"),
+            ("address", "the address where other nodes reach this one"),
+        ] {
+            if self.config.get(key).is_none() {
+                let default = match self.config.get("harbor") {
+                    Some(_) => "",
+                    None => " (1 is the default of `harbor`)",
+                };
+                self.error(
+                    key,
+                    format!("missing, which a node of a network needs{default}"),
+                    format!("set it to {what}, or set harbor = 0 for a single node"),
+                );
+            }
+        }
+        for key in ["master", "address", "standalone"] {
+            if let Some(address) = self.config.get(key)
+                && let Err(error) = skynet_wire::netaddr::host_port(address)
+            {
+                self.error(key, error.to_string(), "write `host:port`");
+            }
         }
     }
 

@@ -529,21 +529,24 @@ mod findings {
     }
 
     #[test]
-    fn harbor_mode_is_not_available() {
-        let mode = "the master/slave mode of several nodes is not available in this version";
-        let remedy = "(set harbor = 0)";
-        let sound = "master = 'x' address = 'y'";
-        assert_eq!(
-            find(&format!("{sound} harbor = 2")),
-            [format!("c.cfg:1: harbor: {mode} {remedy}")]
-        );
+    fn a_node_of_a_network_needs_addresses() {
+        let sound = "harbor = 2 master = '127.0.0.1:2013' address = '[::1]:2526'";
+        assert_eq!(find(sound), [""; 0]);
+        assert_eq!(find(&format!("{sound} standalone = 'here:2013'")), [""; 0]);
+        let needs = "missing, which a node of a network needs (1 is the default of `harbor`)";
+        let single = "or set harbor = 0 for a single node";
         assert_eq!(
             find(""),
             [
-                "c.cfg: address: warning: missing, which harbor other than 0 needs (set harbor = 0)".to_owned(),
-                format!("c.cfg: harbor: {mode} (1 is the default) {remedy}"),
-                "c.cfg: master: warning: missing, which harbor other than 0 needs (set harbor = 0)".to_owned(),
+                format!(
+                    "c.cfg: address: {needs} (set it to the address where other nodes reach this one, {single})"
+                ),
+                format!("c.cfg: master: {needs} (set it to the address of the master, {single})"),
             ]
+        );
+        assert_eq!(
+            find(&format!("{sound}\nstandalone = 2013")),
+            ["c.cfg:2: standalone: Invalid address 2013. (write `host:port`)"]
         );
     }
 

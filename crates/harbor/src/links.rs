@@ -1,0 +1,91 @@
+//! The connections to other nodes, one for each.
+//!
+//! ```text
+//!            S: we have connected            their number has come
+//!   Waiting ----------------------> Greeting ---------------------> Up
+//!      |  \------------------------------------------------------> /  |
+//!      |              A: they have, and their number is known         |
+//!      \----------------------> Down <--------------------------------/
+//! ```
+//! What is to be sent while there is no connection yet is kept, and goes out first once there is one. `Down` is for good, unless the
+//! slave service brings a new connection.
+
+use skynet_net::{Net, SocketId};
+use skynet_wire::harbor::{Head, Reader};
+
+use crate::envelope::Outgoing;
+
+/// Bytes that are written before the turn ends.
+const FULL: usize = 64 << 10;
+
+pub(crate) enum Link {
+    Waiting(Vec<Outgoing>),
+    Greeting(SocketId, Vec<Outgoing>),
+    Up(Box<Connection>),
+    Down,
+}
+
+impl Default for Link {
+    fn default() -> Link {
+        Link::Waiting(Vec::new())
+    }
+}
+
+impl Link {
+    pub(crate) fn id(&self) -> Option<SocketId> {
+        match self {
+            Link::Greeting(id, _) => Some(*id),
+            Link::Up(connection) => Some(connection.id),
+            Link::Waiting(_) | Link::Down => None,
+        }
+    }
+}
+
+pub(crate) struct Connection {
+    pub(crate) id: SocketId,
+    pub(crate) reader: Reader,
+    /// Packets that are to be written when the turn ends.
+    out: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn new(id: SocketId) -> Connection {
+        Connection {
+            id,
+            reader: Reader::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Appends a packet to what is to be written. Large payloads are not copied once more.
+    pub(crate) fn write(&mut self, net: &Net, message: &Outgoing, head: Head) {
+        let front = message.front();
+        if front.len() < FULL {
+            self.out.extend_from_slice(front);
+        } else {
+            self.flush(net);
+            net.send_slice(self.id, front);
+        }
+        self.out.extend_from_slice(&head.to_bytes());
+        if self.out.len() >= FULL {
+            self.flush(net);
+        }
+    }
+
+    /// True if there is something for the end of the turn.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    pub(crate) fn flush(&mut self, net: &Net) {
+        if self.out.is_empty() {
+            return;
+        }
+        // Of one that has been closed an event will come.
+        net.send_slice(self.id, &self.out);
+        self.out.clear();
+        if self.out.capacity() > 4 * FULL {
+            self.out = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,320 @@
+-- This node's side of a network: talks to the master, sees to the connections to other nodes, and answers for names and links.
+--
+-- A connection is made or accepted here, and then handed over to the service `harbor`, which sends and receives. Of two nodes the
+-- one that was there first connects; the newcomer waits until all of them have. Messages of the master: see cmaster.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local core = require "skynet.core"
+require "skynet.manager"
+
+local own = tonumber(skynet.getenv "harbor")
+local harbor -- the service that has the connections
+local master -- socket; false once it is lost
+local nodes = {} -- id -> "connected", or "down", which is for good
+local names = {} -- name -> handle
+local starting = true
+local newcomers = {} -- those that the master announces meanwhile: { id, address }
+local missing = 0 -- nodes that have yet to connect to this one
+local starter -- the coroutine that waits for them
+
+-- Responses of those who wait.
+local naming = {} -- name -> list
+local linking = {} -- id -> list, until it is down
+local connecting = {} -- id -> list, until it is connected
+local ending = {} -- "master" -> list, until the master is lost
+
+local function wait_in(lists, key)
+	local list = lists[key] or {}
+	lists[key] = list
+	list[#list + 1] = skynet.response()
+	return #list
+end
+
+local function wake(lists, key, ok, ...)
+	local list = lists[key] or {}
+	lists[key] = nil
+	for _, response in ipairs(list) do
+		response(ok, ...)
+	end
+end
+
+-- Nodes
+
+local function tell_harbor(text, source)
+	core.redirect(harbor, source or skynet.self(), skynet.PTYPE_HARBOR, 0, text)
+end
+
+local function hand_over(fd, id, how)
+	nodes[id] = "connected"
+	socket.abandon(fd)
+	tell_harbor(("%s %d %d"):format(how, fd, id))
+	wake(connecting, id, true)
+end
+
+local function one_less()
+	missing = missing - 1
+	if starter and missing <= 0 then
+		skynet.wakeup(starter)
+	end
+end
+
+local function down(id)
+	local before = nodes[id]
+	if before == "down" then
+		return
+	end
+	nodes[id] = "down"
+	tell_harbor(("D %d"):format(id)) -- what waits for a connection that will not be made
+	wake(linking, id, true)
+	wake(connecting, id, false)
+	-- It may be one of those that were to connect, unless it came later.
+	if starting and not before and not newcomers[id] then
+		one_less()
+	end
+end
+
+local function connect(id, address)
+	if nodes[id] then
+		return
+	end
+	local ok, fd = pcall(socket.open, address)
+	if nodes[id] then -- it went down meanwhile
+		return ok and fd and socket.close(fd)
+	end
+	if ok and fd then
+		hand_over(fd, id, "S")
+	else
+		skynet.error(("Can't connect to %s"):format(address))
+		down(id)
+	end
+end
+
+local function accept(fd, from)
+	local started = socket.start(fd)
+	local byte = started and socket.read(fd, 1)
+	local id = byte and byte:byte()
+	if not id then
+		skynet.error(("Connection (fd = %d, %s) closed before it told its harbor id"):format(fd, from))
+	elseif nodes[id] or id == own or id == 0 then
+		skynet.error(("Slave %d exist (fd =%d)"):format(id, fd))
+	else
+		hand_over(fd, id, "A")
+		return one_less()
+	end
+	socket.close(fd)
+end
+
+-- Names
+
+-- Without a master a name that this node does not take soon will not be taken.
+local function give_up(name)
+	skynet.timeout(500, function()
+		wake(naming, name, false)
+	end)
+end
+
+local function learn(name, handle)
+	names[name] = handle
+	wake(naming, name, true, handle)
+	tell_harbor("N " .. name, handle)
+end
+
+-- The master
+
+local function message(...)
+	local packed = skynet.packstring(...)
+	assert(#packed < 256, "too long")
+	return string.pack("s1", packed)
+end
+
+local function receive()
+	local size = assert(socket.read(master, 1), "connection closed"):byte()
+	if size > 0 then
+		return skynet.unpack((assert(socket.read(master, size), "connection closed")))
+	end
+end
+
+local function tell_master(bytes)
+	if master then
+		socket.write(master, bytes)
+	end
+end
+
+local function check_id(id)
+	assert(math.type(id) == "integer" and id > 0 and id < 256, "Invalid harbor id")
+end
+
+local on = {}
+
+function on.C(id, address)
+	check_id(id)
+	if starting then
+		newcomers[id] = address
+	else
+		skynet.fork(connect, id, address)
+	end
+end
+
+function on.N(name, handle)
+	assert(type(name) == "string" and math.type(handle) == "integer", "Invalid name or handle")
+	learn(name, handle)
+end
+
+function on.D(id)
+	check_id(id)
+	down(id)
+end
+
+local function handle(kind, ...)
+	local f = on[kind]
+	if f then
+		f(...)
+	else
+		skynet.error(("Invalid master message type %s"):format(kind))
+	end
+end
+
+local function listen()
+	while true do
+		handle(receive())
+	end
+end
+
+local function listen_to_master()
+	local _, why = pcall(listen) -- ends with the connection, or with a message that makes no sense
+	skynet.error("Master disconnect", why)
+	local fd = master
+	master = false
+	tell_harbor "M"
+	for name in pairs(naming) do
+		give_up(name)
+	end
+	wake(ending, "master", true)
+	if starter then
+		skynet.wakeup(starter)
+	end
+	socket.close(fd)
+end
+
+-- What services ask for
+
+local command = {}
+
+function command.REGISTER(name, handle)
+	assert(names[name] == nil, "the name is taken")
+	local registration = message("R", name, handle)
+	learn(name, handle)
+	tell_master(registration)
+end
+
+function command.QUERYNAME(name)
+	if name:sub(1, 1) == "." then
+		skynet.retpack(skynet.localname(name))
+	elseif names[name] then
+		skynet.retpack(names[name])
+	else
+		local question = message("Q", name)
+		if wait_in(naming, name) == 1 then
+			if master then
+				tell_master(question)
+			else
+				give_up(name)
+			end
+		end
+	end
+end
+
+function command.LINK(id)
+	if nodes[id] == "connected" then
+		wait_in(linking, id)
+	else
+		skynet.ret()
+	end
+end
+
+function command.CONNECT(id)
+	if nodes[id] == "connected" or id == own then
+		skynet.ret()
+	else
+		assert(nodes[id] ~= "down", "the node has gone for good")
+		wait_in(connecting, id)
+	end
+end
+
+function command.LINKMASTER()
+	if master then
+		wait_in(ending, "master")
+	else
+		skynet.ret()
+	end
+end
+
+skynet.dispatch("lua", function(_, _, cmd, ...)
+	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	f(...)
+end)
+
+skynet.info_func(function()
+	return { master = master and true or false, nodes = nodes, names = names }
+end)
+
+-- What the service `harbor` says: "Q name" asks whose a name is, "D id" reports the end of a connection.
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function(_, source, text)
+		if source ~= harbor then
+			return
+		end
+		local kind, argument = text:match "^(%u) (.+)$"
+		if kind == "D" then
+			down(tonumber(argument))
+		elseif kind == "Q" and names[argument] then
+			learn(argument, names[argument])
+		elseif kind == "Q" then
+			tell_master(message("Q", argument))
+		end
+	end,
+}
+
+-- The nodes that are there connect to this one; it does not listen after that.
+local function welcome(listener, count)
+	missing = missing + count
+	skynet.error(("Waiting for %d harbors"):format(count))
+	if missing > 0 then
+		socket.start(listener, function(fd, from)
+			skynet.fork(accept, fd, from)
+		end)
+	end
+	skynet.fork(listen_to_master)
+	starter = coroutine.running()
+	while missing > 0 and master do
+		skynet.wait(starter)
+	end
+	starter = nil
+	socket.close(listener)
+	assert(master, "the master has gone before all nodes had connected")
+end
+
+local function setting(key, what)
+	return assert(skynet.getenv(key), ("the config has no `%s`, %s (harbor = 0 is a single node)"):format(key, what))
+end
+
+skynet.start(function()
+	local address = setting("address", "where this node listens for others")
+	local master_address = setting("master", "the address of the master")
+	local listener = assert(socket.listen(address))
+	master = assert(socket.open(master_address), "Can't connect to master")
+	harbor = assert(skynet.launch("harbor", own, skynet.self()), "no harbor")
+	socket.write(master, message("H", own, address))
+	local kind, count = receive()
+	assert(kind == "W" and math.type(count) == "integer", "handshake failed")
+	welcome(listener, count)
+	starting = false
+	skynet.error("Shakehand ready")
+	for id, newcomer in pairs(newcomers) do
+		skynet.fork(connect, id, newcomer)
+	end
+end)

@@ -1,0 +1,58 @@
+-- The service of the recorded network: it does what a scripted node tells it.
+local skynet = require "skynet"
+require "skynet.manager"
+local harbor = require "skynet.harbor"
+
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	pack = function(text) return text end,
+	unpack = skynet.tostring,
+}
+
+local result
+local command = {}
+
+function command.SEND(addr, ...)
+	skynet.send(addr, "lua", ...)
+end
+
+function command.TEXT(addr, text)
+	skynet.send(addr, "text", text)
+end
+
+function command.CALL(addr, ...)
+	result = nil
+	result = table.pack(pcall(skynet.call, addr, "lua", ...))
+end
+
+function command.GET()
+	while not result do
+		skynet.sleep(1)
+	end
+	skynet.retpack(table.unpack(result, 1, result.n))
+end
+
+function command.REG(name)
+	skynet.register(name)
+end
+
+function command.QUERY(name)
+	print(("%s is %s"):format(name, skynet.address(harbor.queryname(name))))
+end
+
+function command.ECHO(...)
+	skynet.retpack(...)
+end
+
+function command.ERR(text)
+	error(text)
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, cmd, ...)
+		command[cmd](...)
+	end)
+	skynet.register "CTL"
+	print "STARTED"
+end)

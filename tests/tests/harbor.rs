@@ -1,0 +1,135 @@
+//! Networks of nodes with a master: three processes, and what happens when one of them goes.
+
+use skynet_tests::harbor::{Network, master_node, node};
+use skynet_tests::peer::port;
+
+const PROGRAM: &str = "harbor/network";
+
+/// One test for each case of a program.
+macro_rules! network_cases {
+    ($program:literal { $($case:ident;)* }) => {
+        $(#[test]
+        fn $case() {
+            Network::start($program, stringify!($case)).passed();
+        })*
+    };
+}
+
+network_cases! {
+    "harbor/network" {
+        names;
+        messages_wait_for_a_name;
+        payloads;
+        order;
+        failures;
+        shared_data;
+        unique_services;
+        channels;
+        facts;
+        without_harbor;
+    }
+}
+
+#[test]
+fn a_killed_node() {
+    let mut network = Network::start(PROGRAM, "survivor");
+    network.driver.until_output("READY");
+    network.workers.remove(1).kill();
+    network.workers[0].until_output("slave 2 is down");
+    network.workers[0].until_output("Harbor 2 is down: ");
+    network.passed();
+}
+
+#[test]
+fn a_killed_master() {
+    let mut network = Network::start(PROGRAM, "orphan");
+    network.driver.until_output("READY");
+    network.workers.remove(0).kill();
+    network.workers[0].until_output("Master disconnect");
+    network.passed();
+}
+
+#[test]
+fn the_first_node_waits_for_the_second() {
+    let master = port();
+    let mut first = master_node(PROGRAM, 1, master)
+        .key("case", "'first'")
+        .spawn();
+    first.until_output("WAITING");
+    let second = node(PROGRAM, 2, master, port())
+        .key("case", "'worker'")
+        .spawn();
+    first.wait().passed();
+    let out = second.kill();
+    out.in_order(&["Waiting for 1 harbors", "Shakehand ready"])
+        .no_panic();
+}
+
+/// A number is good for one node: a second one does not start, also after the first has gone.
+#[test]
+fn a_number_twice() {
+    let mut network = Network::start(PROGRAM, "survivor");
+    network.driver.until_output("READY");
+    let twice = || {
+        let out = node(PROGRAM, 2, network.master, port())
+            .key("case", "'worker'")
+            .run();
+        out.exit(0).has("connection closed").has_not("WORKING");
+    };
+    twice();
+    network.workers.remove(1).kill();
+    network.workers[0].until_output("slave 2 is down");
+    twice();
+    let line = "Slave 2 already register on 127.0.0.1:";
+    network.workers[0].until("two lines", |node| node.stdout().matches(line).count() == 2);
+    network.passed();
+}
+
+#[test]
+fn without_a_master() {
+    let out = node(PROGRAM, 2, port(), port())
+        .key("case", "'worker'")
+        .run();
+    out.exit(0)
+        .has("Can't connect to master")
+        .has_not("LAUNCH harbor")
+        .has_not("WORKING");
+}
+
+#[test]
+fn a_master_whose_port_is_taken() {
+    let master = port();
+    let mut first = master_node(PROGRAM, 1, master)
+        .key("case", "'worker'")
+        .spawn();
+    first.until_output("WORKING");
+    let out = master_node(PROGRAM, 2, master)
+        .key("case", "'worker'")
+        .run();
+    out.exit(0)
+        .has("bootstrap can't start cmaster")
+        .has_not("WORKING");
+    first.kill().no_panic();
+}
+
+/// `standalone`, `master` and `address` of the config.
+#[test]
+fn without_addresses() {
+    for (key, text) in [
+        ("address", "the config has no `address`"),
+        ("master", "the config has no `master`"),
+    ] {
+        let out = master_node(PROGRAM, 1, port())
+            .key("case", "'worker'")
+            .key(key, "nil")
+            .run();
+        out.exit(0).has(text).has_not("WORKING");
+    }
+    let out = master_node(PROGRAM, 0, port())
+        .key("case", "'worker'")
+        .limit(std::time::Duration::from_secs(60))
+        .spawn();
+    let mut out = out;
+    out.until_output("standalone has no meaning with harbor = 0");
+    out.kill().has_not("WORKING");
+}
