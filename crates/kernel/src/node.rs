@@ -200,6 +200,7 @@ impl Node {
         payload: Payload,
     ) -> Result<(), SendError> {
         let Some(mailbox) = self.registry.find(dest) else {
+            let message = Message::new(kind, source, session, payload);
             return self.send_away(dest, message);
         };
         let local = Local::of(self);
