@@ -123,6 +123,59 @@ fn book() {
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
     assert!(folder.path().join("start.html").exists());
+    let dead = dead_links(folder.path());
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+/// Links of a book's pages to files or headings that it has not.
+fn dead_links(book: &Path) -> Vec<String> {
+    let mut folders = vec![book.to_owned()];
+    let mut files: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    let is_html = |path: &PathBuf| path.extension().is_some_and(|end| end == "html");
+    let (mut dead, mut count) = (Vec::new(), 0);
+    for page in files.iter().filter(|path| is_html(path)) {
+        let name = page.file_name().and_then(|name| name.to_str());
+        // All pages in one, for printing; and what a server shows for none, with addresses of its own.
+        if matches!(name, Some("print.html" | "404.html")) {
+            continue;
+        }
+        let text = read(page);
+        for target in text.split("<a ").skip(1) {
+            let tag = target.split('>').next().unwrap_or_default();
+            let Some(target) = tag
+                .split("href=\"")
+                .nth(1)
+                .and_then(|t| t.split('"').next())
+            else {
+                continue;
+            };
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = match path {
+                "" => page.clone(),
+                path => page.parent().expect("a folder").join(path),
+            };
+            let there = to.is_file()
+                && (anchor.is_empty() || read(&to).contains(&format!("id=\"{anchor}\"")));
+            if !there {
+                dead.push(format!("{}: {target}", page.display()));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 500, "{count} links in the book");
+    dead
 }
 
 // ---- programs
