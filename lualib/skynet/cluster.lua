@@ -22,14 +22,14 @@ local function ask(...)
 	return skynet.call(get_daemon(), "lua", ...)
 end
 
--- The sender, or nil and why.
+-- The sender; nil if there is no connection.
 local function find(node)
 	local ok, sender = pcall(ask, "sender", node)
 	if ok then
 		return sender
 	end
-	skynet.error(sender)
-	return nil, sender
+	skynet.error(("cluster: no connection to the node [%s]; clusterd has just logged why"):format(node))
+	return nil
 end
 
 -- Those in the line go on in order. Only after the last of them has gone are requests sent past the line.
@@ -58,7 +58,12 @@ local function advance(node, line, sender)
 	lines[node] = nil
 end
 
+local function check_name(node)
+	check(type(node) == "string", ("the name of a node is a string, not %s"):format(node))
+end
+
 local function open_line(node)
+	check_name(node)
 	local line = {}
 	lines[node], senders[node] = line, nil
 	skynet.fork(function()
@@ -155,6 +160,7 @@ function cluster.query(node, name)
 end
 
 function cluster.proxy(node, name)
+	check_name(node)
 	if not name then
 		local at = check(node:find "[@.]", "the name of a node and an address expected, such as \"db@name\"")
 		node, name = node:sub(1, at - 1), node:sub(at)

@@ -402,7 +402,7 @@ end
 -- Reading. What is buffered can be read after the end of the connection.
 
 local function unknown(id)
-	core.raise(("assertion failed! no socket %s in this service"):format(id))
+	core.raise(("assertion failed! no socket %s in this service (closed here, or never started)"):format(id))
 end
 
 -- The rest, for a request that can no longer be satisfied.

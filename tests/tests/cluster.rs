@@ -107,6 +107,16 @@ cases! {
         bind[clusterbind = "'127.0.0.1'"];
         maxclient;
         events;
+        explanations => |out, _| {
+            out.has("query [nobody] failed : name not found")
+                .has("nowhere is down: there is no node of this name")
+                .has("down is down: its address is false")
+                .in_order(&[
+                    "cluster node [absent] is absent.",
+                    "cluster: no connection to the node [absent]; clusterd has just logged why",
+                ])
+                .has_not("cluster.lua:");
+        };
         dead_watchers;
         spaces;
         trace => |out, server| {

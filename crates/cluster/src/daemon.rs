@@ -198,11 +198,15 @@ impl Daemon {
         match entry {
             None if self.nowaiting => {
                 peer.state = PeerState::Idle;
-                cx.log(format!("cluster node [{name}] is absent."));
+                cx.log(format!(
+                    "cluster node [{name}] is absent. (No address by cluster.reload, nor in the file of the config key cluster.)"
+                ));
                 self.settle(cx, name, false);
             }
             None => {
-                cx.log(format!("Waiting for cluster node [{name}]"));
+                cx.log(format!(
+                    "Waiting for cluster node [{name}]: it has no address (cluster.reload, or the file of the config key cluster)"
+                ));
                 peer.state = PeerState::Absent;
             }
             Some(Entry::Down) => {
@@ -308,7 +312,12 @@ impl Daemon {
         let address = match self.entries.get(name) {
             Some(Entry::Address(address)) => address,
             None if name.contains(':') => name,
-            _ => return Err(format!("{name} is down")),
+            Some(Entry::Down) => return Err(format!("{name} is down: its address is false")),
+            None => {
+                return Err(format!(
+                    "{name} is down: there is no node of this name (cluster.reload, or the file of the config key cluster)"
+                ));
+            }
         };
         let (host, port) = netaddr::host_port(address).map_err(|error| error.to_string())?;
         Ok((host.to_owned(), port))

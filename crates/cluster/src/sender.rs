@@ -15,7 +15,7 @@ use skynet_kernel::{
 };
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 use skynet_wire::cluster::{
-    Address, Body, Error, Outcome, Reply, Response, Sessions, pack_trace, relayed_tag,
+    Address, Body, Error, Outcome, Reply, Response, Sessions, pack_trace, query_name, relayed_tag,
 };
 use skynet_wire::netaddr;
 use skynet_wire::netpack::{Framing, Partial};
@@ -50,6 +50,8 @@ struct Waiting {
 enum Target {
     Number(u32),
     Name(Arc<[u8]>),
+    /// The question for the handle of a name.
+    Query(Arc<[u8]>),
 }
 
 impl std::fmt::Display for Target {
@@ -57,6 +59,7 @@ impl std::fmt::Display for Target {
         match self {
             Target::Number(number) => Handle(*number).fmt(f),
             Target::Name(name) => f.write_str(&String::from_utf8_lossy(name)),
+            Target::Query(name) => write!(f, "query [{}]", String::from_utf8_lossy(name)),
         }
     }
 }
@@ -174,7 +177,7 @@ impl Sender {
             }
         };
         let push = flags & PUSH != 0;
-        let target = self.target(&to);
+        let target = self.target(&to, arguments);
         let tag = match self.tags.is_empty() {
             true => None,
             false => self.tags.remove(&source),
@@ -216,8 +219,12 @@ impl Sender {
         }
     }
 
-    fn target(&mut self, to: &Address<'_>) -> Target {
+    fn target(&mut self, to: &Address<'_>, arguments: &[u8]) -> Target {
         match to {
+            Address::Number(0) => match query_name(arguments) {
+                Ok(Some(name)) => Target::Query(Arc::from(name)),
+                _ => Target::Number(0),
+            },
             Address::Number(number) => Target::Number(*number),
             Address::Name(name) => {
                 if self.last_name[..] != name[..] {
@@ -600,6 +607,7 @@ impl Sender {
             entry.insert("node", self.node.as_str());
             match &waiting.to {
                 Target::Number(number) => entry.insert("address", *number),
+                Target::Query(_) => entry.insert("address", 0),
                 Target::Name(name) => entry.insert("address", &name[..]),
             }
             entry.insert("session", *number);

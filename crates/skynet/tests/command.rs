@@ -134,6 +134,14 @@ fn check_prints_findings_with_their_lines() {
         ("a.lua", ""),
         ("bad", "include 'more'\nstart = 'nothing'\nthread = 2000"),
         ("more", "harbor = 0\n\nthreads = 3"),
+        (
+            "cluster",
+            "harbor = 0\nstart = 'nothing'\ncluster = 'nodes'\nclusterbind = '127.0.0.1:80'\nclusterbuffer = 'much'",
+        ),
+        (
+            "nodes",
+            "db = '$HOME:80'\nother = '10.0.0.1'\nnone = false\n__nowaiting = true",
+        ),
         ("broken", "a = 1\nb = ="),
         ("table", "\na = {}"),
         ("loop", "harbor = 0\nwhile true do end"),
@@ -152,6 +160,22 @@ fn check_prints_findings_with_their_lines() {
              bad:3: thread: `2000` is out of range or not a number (set it to a number from 1 to 1024)\n\
              more:3: threads: warning: unknown key that looks like `thread`, which is set, too \
              (remove it, or rename it if it is the application's own)\n"
+        )
+    );
+    assert_eq!(
+        run(&folder, &["check", "cluster"]),
+        (
+            1,
+            "cluster:2: start: no service `nothing`: there is no ./service/nothing.lua \
+             (add its folder to `luaservice`, or start the node in the right folder)\n\
+             cluster:4: clusterbind: `127.0.0.1:80` is no address of this machine \
+             (write an IP address or the name of this machine; the port is that of `cluster.open`)\n\
+             cluster:5: clusterbuffer: `much` is out of range or not a number \
+             (set it to a whole number from 1 to 2147483647)\n\
+             nodes:2: other: Invalid address 10.0.0.1 \
+             (write \"host:port\", \"[IPv6 address]:port\" or false)\n"
+                .to_owned(),
+            String::new()
         )
     );
     for (file, text) in [

@@ -387,6 +387,23 @@ function case.events()
 	check.eq("stopped", #events, 3)
 end
 
+-- What the log and the errors say of mistakes.
+function case.explanations()
+	reload()
+	check.fails("no such name", "call failed", cluster.query, "server", "nobody")
+	check.fails("no such node to listen for", "call failed", cluster.open, "nowhere")
+	cluster.reload { down = false }
+	check.fails("a node that is down", "call failed", cluster.open, "down")
+	for name, f in pairs { call = cluster.call, send = cluster.send, pcall = cluster.pcall, query = cluster.query,
+		proxy = cluster.proxy, get_sender = cluster.get_sender } do
+		local text = check.fails("no node for " .. name, "the name of a node is a string, not nil", f, nil, "@server")
+		check.ok("with the place", tostring(text):find("check.lua:", 1, true), text)
+	end
+	check.fails("with a deadline", "the name of a node is a string, not 5", cluster.timeoutcall, 10, 5, "@server")
+	cluster.reload { __nowaiting = true }
+	check.fails("absent", "dest address type (nil) must be a string or number.", cluster.call, "absent", "@server")
+end
+
 -- A service that watches, until it is told to end.
 function role.watcher()
 	check.serve {

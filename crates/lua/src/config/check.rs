@@ -4,7 +4,7 @@
 //! probably not meant. Only files are looked at; nothing is created, executed or connected to.
 
 use super::settings::patterns;
-use super::{Config, ConfigError, Settings, keys};
+use super::{Config, ConfigError, Settings, cluster, keys};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -71,6 +71,7 @@ pub fn check_with(config: &Config, shipped: &dyn Fn(&str) -> bool) -> Vec<Findin
     report.paths();
     report.services();
     report.files();
+    report.cluster();
     report.words();
     report
         .findings
@@ -160,6 +161,7 @@ impl Report<'_> {
             "harbor",
             "mqlimit",
             "calltimeout",
+            "clusterbuffer",
             "monitorinterval",
             "shutdowntimeout",
             "socketthreads",
@@ -366,10 +368,6 @@ impl Report<'_> {
             ("lualoader", "remove it, the loader is built in"),
             ("preload", "remove it or name a Lua file"),
             ("snax_loader", "remove it or name a Lua file"),
-            (
-                "cluster",
-                "remove it or name the file with the nodes' addresses",
-            ),
         ] {
             // The usual path of the loader means the built-in one if there is no such file.
             let usual = keys::find(key).and_then(|key| key.default);
@@ -399,6 +397,38 @@ impl Report<'_> {
                 "logpath",
                 format!("there is no folder `{folder}`"),
                 "create it",
+            );
+        }
+    }
+
+    /// The nodes of the cluster, and where this one listens.
+    fn cluster(&mut self) {
+        if let Some(file) = self.config.get("cluster").map(str::to_owned) {
+            if !Path::new(&file).is_file() {
+                self.error(
+                    "cluster",
+                    format!("there is no file `{file}`"),
+                    "remove it or name the file with the nodes' addresses",
+                );
+            } else {
+                match cluster::examine(&file) {
+                    Ok(findings) => self.findings.extend(findings),
+                    Err(error) => {
+                        let text = error.to_string();
+                        self.error("cluster", text.trim_end(), "correct the file");
+                    }
+                }
+            }
+        }
+        if let Some(text) = self
+            .config
+            .get("clusterbind")
+            .and_then(cluster::bind_problem)
+        {
+            self.error(
+                "clusterbind",
+                text,
+                "write an IP address or the name of this machine; the port is that of `cluster.open`",
             );
         }
     }

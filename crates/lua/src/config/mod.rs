@@ -14,6 +14,7 @@
 //! takes the process with it.
 
 mod check;
+mod cluster;
 mod error;
 mod eval;
 mod expand;
@@ -144,6 +145,14 @@ pub fn load_with(
 /// # Errors
 /// A [`ConfigError`].
 pub fn load_addresses(path: &Path) -> Result<Vec<(String, String)>, ConfigError> {
+    let entries = load_addresses_of(path)?;
+    Ok(entries.map(|(name, entry)| (name, entry.value)).collect())
+}
+
+/// [`load_addresses`], with the places where the values were set.
+fn load_addresses_of(
+    path: &Path,
+) -> Result<impl Iterator<Item = (String, Entry)> + use<>, ConfigError> {
     struct Plain;
     impl Host for Plain {
         fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
@@ -155,6 +164,5 @@ pub fn load_addresses(path: &Path) -> Result<Vec<(String, String)>, ConfigError>
         }
     }
     let config = load_with(path, &Plain, &Limits::default())?;
-    let entries = config.entries.into_iter();
-    Ok(entries.map(|(name, entry)| (name, entry.value)).collect())
+    Ok(config.entries.into_iter())
 }
