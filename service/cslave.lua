@@ -8,7 +8,7 @@ local socket = require "skynet.socket"
 local core = require "skynet.core"
 require "skynet.manager"
 
-local own = tonumber(skynet.getenv "harbor")
+local own = skynet.harbor(skynet.self())
 local harbor -- the service that has the connections
 local master -- socket; false once it is lost
 local nodes = {} -- id -> "connected", or "down", which is for good

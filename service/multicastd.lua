@@ -7,6 +7,7 @@ local datacenter = require "skynet.datacenter"
 
 local here = skynet.harbor(skynet.self())
 local groups = {} -- channel -> set of local subscribers; of other nodes' channels, those with subscribers here
+local watched = {} -- set of the nodes that have had some
 local nodes = {} -- own channel -> set of the nodes that have subscribers
 local daemons = setmetatable({}, {
 	__index = function(self, node)
@@ -50,6 +51,15 @@ function command.DELR(_, c)
 	groups[c] = nil
 end
 
+-- Nothing is sent any more to a node that has gone.
+local function watch(node)
+	skynet.call(".cslave", "lua", "LINK", node)
+	for _, remote in pairs(nodes) do
+		remote[node] = nil
+	end
+	watched[node] = nil
+end
+
 -- From a node that has its first subscriber. True if there is no such channel.
 function command.SUBR(source, c)
 	if not groups[c] then
@@ -57,7 +67,12 @@ function command.SUBR(source, c)
 	end
 	local remote = nodes[c] or {}
 	nodes[c] = remote
-	remote[skynet.harbor(source)] = true
+	local node = skynet.harbor(source)
+	remote[node] = true
+	if not watched[node] then
+		watched[node] = true
+		skynet.fork(watch, node)
+	end
 end
 
 -- Its last one has left.

@@ -170,11 +170,13 @@ impl Network {
         }
     }
 
-    /// Waits until the case has passed, and ends the workers.
-    pub fn passed(self) {
-        self.driver.wait().passed();
+    /// Waits until the case has passed, and ends the workers. What the node with the case has written.
+    pub fn passed(self) -> crate::Output {
+        let out = self.driver.wait();
+        out.passed();
         for worker in self.workers {
             worker.kill().no_panic().has_not("FAIL ");
         }
+        out
     }
 }

@@ -1,5 +1,6 @@
 //! One test for each sentence of `docs/semantics.md`, named after its number.
 
+use skynet_tests::harbor::Network;
 use skynet_tests::{Node, lua_cases};
 
 lua_cases! {
@@ -146,6 +147,24 @@ fn B2() {
             .no_panic()
             .has_times("finalizer of a child", 3)
             .has("finalizer of main");
+    }
+}
+
+/// The node of the services that are called is killed.
+#[test]
+#[allow(non_snake_case)]
+fn N5() {
+    let mut network = Network::start("harbor/network", "survivor");
+    network.driver.until_output("READY");
+    network.workers.remove(1).kill();
+    network.passed();
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn N6() {
+    for case in ["order", "messages_wait_for_a_name"] {
+        Network::start("harbor/network", case).passed();
     }
 }
 

@@ -214,7 +214,7 @@ impl Harbor {
                 "Invalid message type {} from harbor {node} (:{:x} to {dest})",
                 head.kind, source.0
             ));
-            return answer(cx, dest, head);
+            return fail(cx, dest, head);
         }
         if packed && seri::holds_pointer(packet.payload()) {
             cx.log(format!(
@@ -229,7 +229,7 @@ impl Harbor {
                         .node()
                         .send(source, dest, kind::ERROR, session, Payload::EMPTY);
                 }
-                _ => answer(cx, dest, head),
+                _ => fail(cx, dest, head),
             };
         }
         let payload = Payload::from_slice(packet.payload());
@@ -246,7 +246,7 @@ impl Harbor {
                 answer(cx, dest, head);
             }
             // The mailbox is full.
-            Err(_) => answer(cx, dest, head),
+            Err(_) => fail(cx, dest, head),
         }
     }
 
@@ -409,6 +409,15 @@ fn answer(cx: &Context, dest: Handle, head: Head) {
     }
 }
 
+/// Tells another node that a request was refused. Without a session it would say that the receiver has gone.
+fn fail(cx: &Context, dest: Handle, head: Head) {
+    let Head { kind, session, .. } = head;
+    let source = Handle(head.source);
+    if Message::new(kind, source, session, Payload::EMPTY).is_request() {
+        answer(cx, dest, head);
+    }
+}
+
 /// Types whose content is packed values. A light userdata among them is an address of the process that it comes from.
 fn is_packed(kind: u8) -> bool {
     matches!(kind, kind::LUA | kind::SNAX | kind::DEBUG)
@@ -494,6 +503,13 @@ impl Drop for Harbor {
         };
         for message in self.names.take_waiting() {
             refuse(&cx, cx.handle(), &message);
+        }
+        for link in self.links.values_mut() {
+            if let Link::Up(connection) = link {
+                // What has been sent goes out yet.
+                connection.flush(net);
+                net.close(connection.id);
+            }
         }
         let nodes: Vec<u8> = self.links.keys().copied().collect();
         for node in nodes {

@@ -3,9 +3,9 @@
 mod common;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use common::*;
 use skynet_kernel::*;
@@ -249,6 +249,68 @@ fn sessions_wrap_to_one() {
         [0x7fff_fffe, 0x7fff_ffff, 1]
     );
     stop(&node);
+}
+
+/// Notes what leaves the node.
+#[derive(Default)]
+struct Away(Mutex<Vec<(String, Handle, u8, i32)>>);
+
+impl Network for Away {
+    fn send(&self, _node: &Node, to: Destination<'_>, message: Message) -> Result<(), SendError> {
+        if message.kind == kind::SYSTEM {
+            return Err(SendError::NoService);
+        }
+        let to = match to {
+            Destination::Handle(handle) => handle.to_string(),
+            Destination::Name(name) => name.to_owned(),
+        };
+        let note = (to, message.source, message.kind, message.session);
+        self.0.lock().unwrap().push(note);
+        Ok(())
+    }
+
+    fn backlog(&self, _name: &str) -> Option<GlobalBacklog> {
+        None
+    }
+}
+
+#[test]
+fn messages_for_other_nodes_go_to_the_network() {
+    let away = Arc::new(Away::default());
+    let network = Arc::clone(&away);
+    let (node, _log) = with(1, |builder| builder.harbor(2).network(network));
+    let (handle, rx) = probe(&node);
+    let remote = Handle(0x0300_0010);
+    let send = |to, kind, session| node.send(handle, to, kind, session, Payload::from("x"));
+    send(remote, kind::LUA, 1).unwrap();
+    assert_eq!(send(remote, kind::SYSTEM, 1), Err(SendError::NoService));
+    // Those of this node, and of no node, are nobody's.
+    for nobody in [0x0200_0777, 0x10, 0] {
+        assert_eq!(
+            send(Handle(nobody), kind::LUA, 1),
+            Err(SendError::NoService)
+        );
+    }
+    node.send_global(handle, "STORE", kind::LUA, 2, Payload::EMPTY)
+        .unwrap();
+    // A request of another node that is never handled: the error goes there.
+    node.send(remote, handle, kind::LUA, 5, Payload::EMPTY)
+        .unwrap();
+    node.kill(Handle::NONE, handle);
+    node.run();
+    let expected = [
+        (":03000010", handle, kind::LUA, 1),
+        ("STORE", handle, kind::LUA, 2),
+        (":03000010", handle, kind::ERROR, 5),
+    ];
+    stop(&node);
+    drop(rx);
+    let notes = away.0.lock().unwrap();
+    let notes: Vec<_> = notes
+        .iter()
+        .map(|(to, source, kind, session)| (to.as_str(), *source, *kind, *session))
+        .collect();
+    assert_eq!(notes, expected);
 }
 
 #[test]
