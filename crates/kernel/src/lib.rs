@@ -52,6 +52,7 @@ mod network;
 mod node;
 mod package;
 mod parking;
+mod post;
 mod registry;
 mod scheduler;
 mod service;
@@ -72,6 +73,7 @@ pub use message::{Handle, Message, Payload, kind};
 pub use network::{Destination, Network};
 pub use node::{Node, ServiceInfo, WorkerInfo};
 pub use package::Package;
+pub use post::{Attachment, Poller};
 pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
 pub use timer::Delay;
 pub use wheel::TimerKey;
@@ -83,5 +85,6 @@ pub use worker::{current, current_node};
 pub mod internals {
     pub use crate::mailbox::{Body, Borrowed, Mailbox, Pushed, Refusal, Turn};
     pub use crate::parking::Parking;
+    pub use crate::post::Post;
     pub use crate::scheduler::{Runner, Scheduler};
 }

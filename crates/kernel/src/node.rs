@@ -25,6 +25,7 @@ use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Desk;
 use crate::network::Network;
+use crate::post::{Attachment, Poller};
 use crate::registry::Registry;
 use crate::scheduler::{Runner, Scheduler};
 use crate::service::{Factory, Mailbox, ModuleLoader, Resident};
@@ -472,13 +473,10 @@ impl Node {
         handle.harbor() != 0 && handle.harbor() != self.harbor
     }
 
-    /// Sleeps while all workers are busy, or as many of them as there are processors, but for no longer than
-    /// `longest`. For a thread that brings messages from outside: as long as nobody has time for them, it
-    /// disturbs less if it comes seldom.
-    pub fn stand_by(&self, longest: Duration) {
-        self.scheduler
-            .parking()
-            .stand_by(std::time::Instant::now() + longest);
+    /// Lets idle workers wait in `poller`, instead of just sleeping. The caller starts a thread for
+    /// [`Attachment::stand_in`], and closes it in the end.
+    pub fn attach(self: &Arc<Node>, poller: Box<dyn Poller>) -> Attachment {
+        Attachment::new(self, poller)
     }
 
     /// Number of workers.

@@ -11,16 +11,25 @@
 //! something wakes the next one if more is left ([`Parking::found`]). So a burst of additions costs
 //! the adding worker at most one system call.
 //!
+//! An idle worker sleeps in its bed, or at a [`Post`], where it looks out for what comes from outside
+//! (see [`crate::post`]). Whoever wakes one takes the one that went to bed last, and those at posts
+//! only if all beds are empty.
+//!
 //! The timer thread is not a worker, but sleeps here too ([`Alarm`]): with every worker parked it
 //! goes into a *deep* sleep until the next timer is due, and the first worker that leaves parking
 //! rings for it.
 
-use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::post::{self, GLANCE, Post};
 use crate::sync::{
-    AtomicBool, AtomicUsize, Condvar, Mutex, Ordering::Relaxed, Ordering::SeqCst, fence,
+    AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed, Ordering::SeqCst, fence,
 };
+
+/// No reading of the tick counter is that late.
+const NEVER: u64 = i64::MAX as u64;
 
 /// Why a worker was woken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +43,7 @@ pub enum Hint {
 /// The workers' beds.
 pub struct Parking {
     beds: Box<[Bed]>,
-    /// Workers that may be woken, most recently parked last: the warmest goes first.
+    /// Workers that may be woken: first those at posts, then those in bed, most recently parked last. The last one goes first, as the warmest.
     idle: Mutex<Vec<usize>>,
     /// Length of `idle`, to be read without the lock.
     idle_count: AtomicUsize,
@@ -48,12 +57,27 @@ pub struct Parking {
     /// Threads in [`stand_by`](Parking::stand_by).
     standing_by: AtomicUsize,
     relief: Alarm,
+    /// Posts that workers serve.
+    posts: Mutex<Vec<Arc<Post>>>,
+    /// Length of `posts`.
+    post_count: AtomicUsize,
+    /// Workers that sleep at posts.
+    at_posts: AtomicUsize,
+    /// When a poller was looked at last, in ticks: far in the future without posts. A plain reading: std's atomics even in the model.
+    looked: AtomicU64,
 }
 
 #[derive(Default)]
 struct Bed {
-    call: Mutex<Option<Hint>>,
+    call: Mutex<Call>,
     called: Condvar,
+}
+
+#[derive(Default)]
+struct Call {
+    hint: Option<Hint>,
+    /// The worker sleeps there, and not in its bed.
+    at: Option<Arc<Post>>,
 }
 
 impl Parking {
@@ -69,6 +93,10 @@ impl Parking {
             spare: workers.saturating_sub(processors(workers)),
             standing_by: AtomicUsize::new(0),
             relief: Alarm::default(),
+            posts: Mutex::new(Vec::new()),
+            post_count: AtomicUsize::new(0),
+            at_posts: AtomicUsize::new(0),
+            looked: AtomicU64::new(NEVER),
         }
     }
 
@@ -87,35 +115,74 @@ impl Parking {
         }
     }
 
-    /// The searching caller has found nothing and sleeps until it is woken; it is searching again
-    /// when this returns. `work` looks at everything that the caller must not sleep through.
-    pub fn park(&self, worker: usize, work: impl Fn() -> bool) -> Hint {
+    /// The searching caller has found nothing and sleeps until it is woken, or until it has done something at a post;
+    /// it is searching again when this returns. `work` looks at everything that the caller must not sleep through.
+    /// `arrived` is called before what has come to a post is dealt with: the caller may have slept for long.
+    pub fn park(&self, worker: usize, work: impl Fn() -> bool, arrived: impl Fn()) -> Hint {
+        let mut post = self.free_post(1);
         self.searching.fetch_sub(1, SeqCst);
-        self.change_idle(|idle| idle.push(worker));
+        self.change_idle(|idle| match post {
+            Some(_) => idle.insert(0, worker),
+            None => idle.push(worker),
+        });
         fence(SeqCst);
         if work() {
-            let cancelled = self.change_idle(|idle| {
-                let position = idle.iter().position(|&w| w == worker);
-                if let Some(position) = position {
-                    idle.remove(position);
-                    self.searching.fetch_add(1, SeqCst);
-                }
-                position.is_some()
-            });
-            if cancelled {
-                self.rouse();
+            if let Some(post) = post.take() {
+                post.leave();
+            }
+            if self.get_up(worker, true) {
                 return Hint::Queue;
             }
             // Somebody has chosen this worker in between; its call is on the way and must not be
             // left lying for the next time.
+            return self.sleep(worker);
         }
-        if self.standing_by.load(Relaxed) > 0 && !self.all_busy() {
-            self.relief.ring();
+        if post.is_none() {
+            // One may have become free before anybody could know that this worker is idle.
+            post = self.free_post(0);
+            if post.is_some() {
+                self.change_idle(|idle| {
+                    if let Some(position) = idle.iter().position(|&w| w == worker) {
+                        idle[..=position].rotate_right(1);
+                    }
+                });
+            }
         }
+        match post {
+            Some(post) => self.serve(worker, post, work, arrived),
+            None => {
+                if self.standing_by.load(Relaxed) > 0 && !self.all_busy() {
+                    self.relief.ring();
+                }
+                self.sleep(worker)
+            }
+        }
+    }
+
+    /// The caller has left the idle set, with `search` to search. False: somebody has chosen it, and is about to call it.
+    fn get_up(&self, worker: usize, search: bool) -> bool {
+        let cancelled = self.change_idle(|idle| {
+            let position = idle.iter().position(|&w| w == worker);
+            if let Some(position) = position {
+                idle.remove(position);
+                if search {
+                    self.searching.fetch_add(1, SeqCst);
+                }
+            }
+            position.is_some()
+        });
+        if cancelled {
+            self.rouse();
+        }
+        cancelled
+    }
+
+    /// Sleeps in bed until it is called.
+    fn sleep(&self, worker: usize) -> Hint {
         let bed = &self.beds[worker];
         let mut call = bed.call.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(hint) = call.take() {
+            if let Some(hint) = call.hint.take() {
                 return hint;
             }
             call = bed
@@ -147,8 +214,18 @@ impl Parking {
         });
         if let Some(worker) = worker {
             let bed = &self.beds[worker];
-            *bed.call.lock().unwrap_or_else(PoisonError::into_inner) = Some(hint);
-            bed.called.notify_one();
+            let mut call = bed.call.lock().unwrap_or_else(PoisonError::into_inner);
+            call.hint = Some(hint);
+            match call.at.clone() {
+                Some(post) => {
+                    drop(call);
+                    post.poller().interrupt();
+                }
+                None => {
+                    drop(call);
+                    bed.called.notify_one();
+                }
+            }
             self.rouse();
         }
     }
@@ -159,6 +236,9 @@ impl Parking {
             self.wake_one(Hint::Queue);
         }
         self.alarm.ring();
+        for post in self.posts().iter() {
+            post.call();
+        }
     }
 
     /// Is there a parked worker?
@@ -215,6 +295,155 @@ impl Parking {
             self.relief.wait(Some(until));
         }
         self.standing_by.fetch_sub(1, SeqCst);
+    }
+
+    // ---- posts
+
+    fn posts(&self) -> MutexGuard<'_, Vec<Arc<Post>>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Workers serve this post from now on. False: there are as many already as can be held at once.
+    pub fn attach(&self, post: &Arc<Post>) -> bool {
+        let mut posts = self.posts();
+        if posts.len() >= self.beds.len() - self.spare {
+            return false;
+        }
+        post.share();
+        posts.push(post.clone());
+        self.post_count.store(posts.len(), SeqCst);
+        self.looked.store(0, Relaxed);
+        drop(posts);
+        fence(SeqCst);
+        // If all workers are in bed, one has to come.
+        if self.idle_count.load(Relaxed) > 0 {
+            self.wake_one(Hint::Queue);
+        }
+        true
+    }
+
+    /// No worker takes this post any more.
+    pub fn detach(&self, post: &Post) {
+        let mut posts = self.posts();
+        posts.retain(|other| !std::ptr::eq(&**other, post));
+        self.post_count.store(posts.len(), SeqCst);
+        if posts.is_empty() {
+            self.looked.store(NEVER, Relaxed);
+        }
+    }
+
+    /// Are there posts?
+    pub fn has_posts(&self) -> bool {
+        self.post_count.load(Relaxed) > 0
+    }
+
+    /// Takes a post, if there is a free one and time to serve it. `about`: so many callers are about to be idle.
+    fn free_post(&self, about: usize) -> Option<Arc<Post>> {
+        if self.post_count.load(SeqCst) == 0 || self.idle_count.load(SeqCst) + about <= self.spare {
+            return None;
+        }
+        self.posts().iter().find(|post| post.take()).cloned()
+    }
+
+    /// Waits at a post, deals with what comes, and leaves it; or is called. As `park` for the rest.
+    fn serve(
+        &self,
+        worker: usize,
+        post: Arc<Post>,
+        work: impl Fn() -> bool,
+        arrived: impl Fn(),
+    ) -> Hint {
+        let bed = &self.beds[worker];
+        let call = || bed.call.lock().unwrap_or_else(PoisonError::into_inner);
+        self.at_posts.fetch_add(1, SeqCst);
+        let mut news = false;
+        let hint = loop {
+            {
+                let mut call = call();
+                if news || call.hint.is_some() || post.is_closed() {
+                    call.at = None;
+                    break call.hint.take();
+                }
+                call.at = Some(post.clone());
+            }
+            news = post.poller().wait(true);
+        };
+        self.at_posts.fetch_sub(1, SeqCst);
+        let hint = match hint {
+            Some(hint) => Some(hint),
+            None if self.get_up(worker, !news) => None,
+            None => Some(self.sleep(worker)),
+        };
+        if !news {
+            post.leave();
+            return hint.unwrap_or(Hint::Queue);
+        }
+        if hint.is_some() {
+            // What it was called for should not wait.
+            self.found(&work);
+        }
+        arrived();
+        let more = post.poller().deal();
+        self.looked.store(post::now(), Relaxed);
+        post.leave();
+        if more {
+            self.notify();
+        }
+        self.search();
+        hint.unwrap_or(Hint::Queue)
+    }
+
+    /// Has no poller been looked at for long? `now`: in ticks.
+    #[inline]
+    pub fn is_time_to_glance(&self, now: u64) -> bool {
+        now.wrapping_sub(self.looked.load(Relaxed)) as i64 > GLANCE
+    }
+
+    /// A worker that is awake sees to posts that nobody holds.
+    #[cold]
+    pub fn glance(&self, now: u64) {
+        self.looked.store(now, Relaxed);
+        if self.can_relieve() {
+            return self.notify();
+        }
+        // Not under the lock, as this may take a while.
+        let free: Vec<_> = self.posts().iter().filter(|p| p.take()).cloned().collect();
+        for post in free {
+            let more = post.poller().wait(false) && post.poller().deal();
+            post.leave();
+            if more {
+                self.notify();
+            }
+        }
+    }
+
+    /// Is there a worker in bed, and time for it to serve at a post?
+    fn can_relieve(&self) -> bool {
+        self.idle_count.load(SeqCst) > self.spare.max(self.at_posts.load(SeqCst))
+    }
+
+    /// The stand-in of a post has left it: can workers do without it? If so, one of them knows that the post is free.
+    pub fn relieve(&self) -> bool {
+        fence(SeqCst);
+        let relieved = self.can_relieve();
+        if relieved {
+            self.notify();
+        }
+        relieved
+    }
+
+    /// Sends somebody to each post that nobody has held since the last call. For the timer thread.
+    pub fn inspect_posts(&self) {
+        if !self.has_posts() {
+            return;
+        }
+        for post in self.posts().iter().filter(|post| post.is_neglected()) {
+            if self.can_relieve() {
+                self.notify();
+            } else {
+                post.call();
+            }
+        }
     }
 
     /// A worker has left the idle set.

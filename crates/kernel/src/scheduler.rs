@@ -160,10 +160,10 @@ impl<T: Sync> Scheduler<T> {
         }
     }
 
-    /// What to run next. Sleeps while there is nothing, and calls `slept` if it may have slept.
+    /// What to run next. Sleeps while there is nothing, and calls `slept` whenever it may have slept.
     /// `None`: leave.
     #[inline]
-    pub fn next(&self, runner: &Runner<T>, slept: impl FnOnce()) -> Option<NonNull<T>> {
+    pub fn next(&self, runner: &Runner<T>, slept: impl Fn()) -> Option<NonNull<T>> {
         runner.sends.set(0);
         let seat = &self.seats[runner.index];
         let turn = runner.turn.get().wrapping_add(1);
@@ -189,7 +189,7 @@ impl<T: Sync> Scheduler<T> {
         match runner.deque.pop() {
             Some(Task(task)) => Some(task),
             None => {
-                let found = self.find(runner);
+                let found = self.find(runner, &slept);
                 slept();
                 found
             }
@@ -198,7 +198,7 @@ impl<T: Sync> Scheduler<T> {
 
     /// Looks everywhere, parks, and looks again.
     #[cold]
-    fn find(&self, runner: &Runner<T>) -> Option<NonNull<T>> {
+    fn find(&self, runner: &Runner<T>, slept: &impl Fn()) -> Option<NonNull<T>> {
         self.parking.search();
         let mut hint = Hint::Queue;
         loop {
@@ -213,13 +213,19 @@ impl<T: Sync> Scheduler<T> {
             }
             let seat = &self.seats[runner.index];
             seat.parks.store(seat.parks.load(Relaxed) + 1, Relaxed);
-            hint = self.parking.park(runner.index, || {
-                self.stop.load(Acquire) || self.work_visible()
-            });
+            let work = || self.stop.load(Acquire) || self.work_visible();
+            hint = self.parking.park(runner.index, work, slept);
         }
     }
 
     fn search(&self, runner: &Runner<T>, hint: Hint) -> Option<NonNull<T>> {
+        // What came while it sat at a post.
+        if let Some(task) = self.seats[runner.index].take_slot() {
+            return Some(task);
+        }
+        if let Some(Task(task)) = runner.deque.pop() {
+            return Some(task);
+        }
         if let Some(task) = settle(|| self.injector.steal()) {
             return Some(task);
         }
@@ -246,6 +252,7 @@ impl<T: Sync> Scheduler<T> {
     /// Wake-up rule 3; to be called by the timer thread every few milliseconds while a worker is
     /// awake.
     pub fn tick(&self, watch: &mut Watch) {
+        self.parking.inspect_posts();
         for (seat, (seen, ticks)) in self.seats.iter().zip(&mut watch.0) {
             let turns = seat.turns.load(Relaxed);
             if std::mem::replace(seen, turns) != turns {

@@ -99,8 +99,9 @@ pub(crate) fn run(node: &Node) {
             }
             node.tick_stamp.store(clock::stamp(), Relaxed);
             monitor.check(node, now);
-            // A single worker has no sibling to be woken for it.
-            Some(now + if node.threads() > 1 { TICK } else { 4 * TICK })
+            // A single worker has no sibling to be woken for it, but perhaps a post that it neglects.
+            let often = node.threads() > 1 || parking.has_posts();
+            Some(now + if often { TICK } else { 4 * TICK })
         } else {
             monitor.rest(now);
             let parked = *parked_since.get_or_insert(now);

@@ -101,12 +101,17 @@ pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
         ticks: Cell::new(clock::ticks()),
     };
     LOCAL.set(&raw const local);
+    let parking = node.scheduler.parking();
     while let Some(mailbox) = node
         .scheduler
         .next(&local.runner, || local.look_at_the_clock())
     {
         // SAFETY: run queues hold mailboxes of this node only, which live as long as it does.
         local.turn(unsafe { mailbox.as_ref() });
+        let ticks = local.ticks.get();
+        if parking.is_time_to_glance(ticks) {
+            parking.glance(ticks);
+        }
     }
     LOCAL.set(ptr::null());
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use mio::{Poll, Waker};
-use skynet_kernel::{Handle, Node, Payload};
+use skynet_kernel::{Attachment, Handle, Node, Payload};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::flow::Flow;
 use crate::io::{Foreign, Io};
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
-use crate::reactor::{Reactor, STOP};
+use crate::reactor::{Reactor, WAKE};
 use crate::resolver::Resolver;
 use crate::slots::Slots;
 use crate::socket::State;
@@ -34,7 +34,8 @@ use crate::{SocketId, address};
 /// It holds the node weakly, and stops when it is dropped.
 pub struct Net {
     engine: Arc<Engine>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Where workers, and these threads, wait in the reactors.
+    posts: Mutex<Vec<(Attachment, JoinHandle<()>)>>,
 }
 
 /// What a socket is to [`Net::info`].
@@ -96,7 +97,7 @@ impl Net {
                 .collect::<io::Result<_>>()?,
             wakers: polls
                 .iter()
-                .map(|poll| Waker::new(poll.registry(), STOP))
+                .map(|poll| Waker::new(poll.registry(), WAKE))
                 .collect::<io::Result<_>>()?,
             outboxes: polls.iter().map(|_| Outbox::default()).collect(),
             flow: Flow::new(options.max_inbox, polls.len()),
@@ -117,21 +118,31 @@ impl Net {
         });
         let net = Arc::new(Net {
             engine,
-            threads: Mutex::default(),
+            posts: Mutex::default(),
         });
         for (index, poll) in polls.into_iter().enumerate() {
             let reactor = Reactor::new(net.engine.clone(), index, poll);
-            // Should this fail, dropping `net` stops those that have started.
+            let post = node.attach(Box::new(reactor));
             let thread = thread::Builder::new()
                 .name(format!("socket-{index}"))
-                .spawn(move || reactor.run())?;
-            net.threads().push(thread);
+                .spawn({
+                    let post = post.clone();
+                    move || post.stand_in()
+                });
+            match thread {
+                Ok(thread) => net.posts().push((post, thread)),
+                Err(error) => {
+                    // Dropping `net` stops those that have started.
+                    post.close(false);
+                    return Err(error);
+                }
+            }
         }
         Ok(net)
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> std::sync::MutexGuard<'_, Vec<(Attachment, JoinHandle<()>)>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the reactors and destroys all sockets; output that waits is lost, and no events are
@@ -141,11 +152,12 @@ impl Net {
             return;
         }
         self.engine.resolver.stop();
-        self.engine.wake();
         let own = thread::current().id();
-        for thread in self.threads().drain(..) {
-            // The last owner of the node, and with it of this, may be a reactor itself.
-            if thread.thread().id() != own {
+        for (post, thread) in self.posts().drain(..) {
+            // The last owner of the node, and with it of this, may be such a thread itself.
+            let inside = thread.thread().id() == own;
+            post.close(inside);
+            if !inside {
                 let _ = thread.join();
             }
         }

@@ -89,6 +89,11 @@ impl Flow {
         }
         true
     }
+
+    /// Were services relieved since the last round of this reactor?
+    pub(crate) fn has_relieved(&self, reactor: usize) -> bool {
+        !lock(&self.relieved[reactor]).is_empty()
+    }
 }
 
 /// Sockets of one reactor that wait for the relief of their owner.

@@ -1,28 +1,27 @@
-//! Reactors: the threads that wait for the system.
+//! Reactors: they wait for the system, and deal with what it reports.
 //!
-//! A reactor sleeps until a descriptor of one of its sockets becomes ready, a starved listener is due,
-//! or the engine stops. What is ready is read into one buffer per reactor and copied once, into the
-//! message.
+//! A reactor is a [`Poller`]: idle workers wait in it, and if all are busy for long, a thread of its own does
+//! (the kernel's `post.rs` tells who and when). It sleeps until a descriptor of one of its sockets becomes ready,
+//! a starved listener is due, or somebody interrupts. What is ready is read into one buffer per
+//! reactor and copied once, into the message.
 //!
 //! Edges come once, so a socket must be dealt with until the system has nothing more. A socket that
 //! has a lot is left after a few reads, so that others get their turn; the reactor remembers it and
 //! does not sleep before it is done (`Pass::Again`).
 //!
 //! # Few wake-ups
-//! A worker that sends wakes the reactor of the peer, if that is on the same machine; a reactor that
-//! delivers wakes a worker. With both at every message, changing threads costs more than all the
-//! rest. So events of a round are handed over together (`outbox.rs`), and after a round the reactor
-//! *stands by* while no worker is idle: nobody would have time for more. It goes back to the system
-//! when a worker has run out of work, or after [`STAND_BY`].
+//! A worker that reads an event runs the service that it is for, and no other thread is woken. What goes to several services
+//! is shared with a sibling, and the events of a round are handed over together (`outbox.rs`).
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use skynet_kernel::Node;
+use skynet_kernel::{Node, Poller};
 
 use crate::SocketId;
 use crate::engine::Engine;
@@ -33,8 +32,8 @@ use crate::io::Io;
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
 
-/// The token that wakes a reactor to stop; ids have 31 bits.
-pub(crate) const STOP: Token = Token(usize::MAX);
+/// The token of an interruption; ids have 31 bits.
+pub(crate) const WAKE: Token = Token(usize::MAX);
 
 /// Bytes of one read, and of one message at most. Somewhat more than the usual block, or the largest
 /// frame of a gate, so that a read of one is short: it needs no second one to see that nothing is left.
@@ -43,10 +42,10 @@ const READ: usize = 68 * 1024;
 const READS: usize = 4;
 /// Sockets after which the services get what there is for them.
 const DELIVER_EVERY: usize = 16;
-/// How long events may wait while all workers are busy.
-const STAND_BY: Duration = Duration::from_micros(200);
 /// Events taken from the system at once.
 const EVENTS: usize = 1024;
+/// Time between two attempts, if the system does not even let us wait.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How one go at a socket ended.
 pub(crate) enum Pass {
@@ -98,7 +97,13 @@ pub(crate) struct Reactor {
     engine: Arc<Engine>,
     /// Its number.
     index: usize,
+    /// Only whoever holds the post uses it.
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
     poll: Poll,
+    events: Events,
     buffer: Box<[u8]>,
     again: Vec<Ready>,
     later: Vec<(Instant, SocketId)>,
@@ -110,62 +115,93 @@ impl Reactor {
         Reactor {
             engine,
             index,
-            poll,
-            buffer: vec![0; READ].into_boxed_slice(),
-            again: Vec::new(),
-            later: Vec::new(),
-            held: Held::default(),
+            inner: Mutex::new(Inner {
+                poll,
+                events: Events::with_capacity(EVENTS),
+                buffer: vec![0; READ].into_boxed_slice(),
+                again: Vec::new(),
+                later: Vec::new(),
+                held: Held::default(),
+            }),
         }
     }
 
-    pub(crate) fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Poller for Reactor {
+    fn wait(&self, sleep: bool) -> bool {
+        if self.engine.stopped.load(Relaxed) {
+            return false;
+        }
+        let mut inner = self.inner();
+        let inner = &mut *inner;
+        let timeout = match sleep {
+            true => inner.timeout(),
+            false => Some(Duration::ZERO),
+        };
+        match inner.poll.poll(&mut inner.events, timeout) {
+            Ok(()) => {}
+            Err(error) => {
+                inner.events.clear();
+                if error.kind() != io::ErrorKind::Interrupted {
                     let text = format!("socket-server error: poll: {}", text(&error));
                     self.engine.log(&text);
-                    return;
+                    thread::sleep(PAUSE);
                 }
             }
-            if self.engine.stopped.load(Relaxed) {
-                return;
-            }
-            let Some(node) = self.engine.node.upgrade() else {
-                return;
-            };
-            self.round(&node, &events);
-            if self.again.is_empty() {
-                node.stand_by(STAND_BY);
-            }
         }
+        let mut events = inner.events.iter();
+        events.any(|event| event.token() != WAKE)
+            || inner.is_due()
+            || self.engine.flow.has_relieved(self.index)
     }
 
+    fn deal(&self) -> bool {
+        if self.engine.stopped.load(Relaxed) {
+            return false;
+        }
+        let Some(node) = self.engine.node.upgrade() else {
+            return false;
+        };
+        let mut inner = self.inner();
+        inner.round(&node, &self.engine, self.index);
+        !inner.again.is_empty()
+    }
+
+    fn interrupt(&self) {
+        // A reactor that can't be woken does not sleep either.
+        let _ = self.engine.wakers[self.index].wake();
+    }
+}
+
+impl Inner {
     /// Deals with everything that is due.
-    fn round(&mut self, node: &Node, events: &Events) {
-        let engine = self.engine.clone();
-        let outbox = &engine.outboxes[self.index];
+    fn round(&mut self, node: &Node, engine: &Engine, index: usize) {
+        let outbox = &engine.outboxes[index];
         outbox.open();
         let again = std::mem::take(&mut self.again);
-        let events = events.iter().filter(|event| event.token() != STOP);
-        let released = self.held.released(&engine.flow, self.index);
+        let released = self.held.released(&engine.flow, index);
         let slots = &engine.slots;
         let released = released
             .into_iter()
             .filter_map(|id| slots.lock(id)?.held.take());
-        let ready = events
+        let starved = self.starved();
+        let events = self.events.iter().filter(|event| event.token() != WAKE);
+        let ready: Vec<_> = events
             .map(Ready::new)
             .chain(again)
-            .chain(self.starved())
-            .chain(released);
+            .chain(starved)
+            .chain(released)
+            .collect();
         let mut wake = false;
-        for (count, ready) in ready.enumerate() {
+        for (count, &ready) in ready.iter().enumerate() {
             if count % DELIVER_EVERY == DELIVER_EVERY - 1 {
                 wake |= outbox.deliver(node, &engine.flow, false);
             }
-            self.handle(ready);
+            self.handle(engine, ready);
         }
         wake |= outbox.deliver(node, &engine.flow, true);
         if wake {
@@ -179,6 +215,15 @@ impl Reactor {
         }
         let next = self.later.iter().map(|&(at, _)| at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Is there something to do besides the events?
+    fn is_due(&self) -> bool {
+        !self.again.is_empty()
+            || !self.later.is_empty() && {
+                let now = Instant::now();
+                self.later.iter().any(|&(at, _)| at <= now)
+            }
     }
 
     /// Listeners that are to be tried again now.
@@ -199,8 +244,7 @@ impl Reactor {
         .collect()
     }
 
-    fn handle(&mut self, mut ready: Ready) {
-        let engine = &*self.engine;
+    fn handle(&mut self, engine: &Engine, mut ready: Ready) {
         let Some(mut socket) = engine.slots.lock(ready.id) else {
             return;
         };
