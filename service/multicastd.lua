@@ -51,9 +51,12 @@ function command.DELR(_, c)
 	groups[c] = nil
 end
 
--- Nothing is sent any more to a node that has gone.
-local function watch(node)
+-- Nothing is sent any more to a node that has gone. If only the master has lost it, its daemon still answers.
+local function watch(node, daemon)
 	skynet.call(".cslave", "lua", "LINK", node)
+	if pcall(skynet.call, daemon, "debug", "PING") then
+		return
+	end
 	for _, remote in pairs(nodes) do
 		remote[node] = nil
 	end
@@ -71,7 +74,7 @@ function command.SUBR(source, c)
 	remote[node] = true
 	if not watched[node] then
 		watched[node] = true
-		skynet.fork(watch, node)
+		skynet.fork(watch, node, source)
 	end
 end
 

@@ -509,6 +509,7 @@ impl Drop for Harbor {
                 // What has been sent goes out yet.
                 connection.flush(net);
                 net.close(connection.id);
+                *link = Link::Down;
             }
         }
         let nodes: Vec<u8> = self.links.keys().copied().collect();
