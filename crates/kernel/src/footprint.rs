@@ -135,8 +135,9 @@ impl Trail {
     }
 }
 
+/// Asks for the cache line at an address, which may be any.
 #[inline]
-fn fetch_line(address: usize) {
+pub(crate) fn fetch_line(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

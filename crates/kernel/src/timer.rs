@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_micros(2500);
 /// which is called every few milliseconds does not cost an extra system call each time.
 const GRACE: Duration = Duration::from_millis(25);
 
+/// Timers that are taken out of the wheel before others may use it again.
+const AT_ONCE: usize = 1024;
+
 /// When a timer is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delay {
@@ -82,10 +85,17 @@ pub(crate) fn run(node: &Node) {
     let mut last_tick = Instant::now();
     let mut parked_since: Option<Instant> = None;
     while !node.scheduler.stopped() {
-        node.timers
-            .wheel()
-            .advance(node.clock.elapsed_ms(), |expiry| due.push(expiry));
-        deliver(node, &mut due);
+        let elapsed = node.clock.elapsed_ms();
+        loop {
+            let all = node
+                .timers
+                .wheel()
+                .advance(elapsed, AT_ONCE, |expiry| due.push(expiry));
+            deliver(node, &mut due);
+            if all {
+                break;
+            }
+        }
 
         let now = Instant::now();
         let awake = parking.idle() < node.threads();

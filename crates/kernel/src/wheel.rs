@@ -1,21 +1,31 @@
 //! A hierarchical timer wheel: pure bookkeeping, without clock or thread.
 //!
-//! Time is in milliseconds since the start. Seven levels of 64 slots each cover 2^42 ms (139
-//! years); later deadlines are cut to that. A timer lies on the level of the highest 6-bit digit in
-//! which its deadline differs from the current time, so everything on a level is due before
-//! anything on the next one. A bitmap per level tells which slots are occupied: advancing jumps
+//! Time is in milliseconds since the start. The first level has a slot for each of 4,096 milliseconds, so that most timers are put
+//! into their final place at once. Five levels of 64 slots each follow and cover 2^42 ms (139 years); later deadlines are cut to
+//! that. A timer lies on the level of the highest digit in which its deadline differs from the current time, so everything on a
+//! level is due before anything on the next one. Bitmaps tell which slots are occupied: advancing jumps
 //! from one occupied slot to the next, and a long sleep costs nothing.
 //!
 //! Timers live in a slab and form a doubly linked list per slot: adding and cancelling take
 //! constant time. Lists are appended to and emptied from the front, and a slot is sorted into finer
 //! ones before anything can be added to those directly; so timers with the same deadline fire in
 //! the order of their creation.
+//!
+//! With a million timers, following a list is one read of far memory after another. But timers of one slot were mostly added at
+//! regular intervals, so where the next ones lie can be guessed, and asked for ahead (`Wheel::foresee`).
 
+use crate::footprint::fetch_line;
+
+/// Bits of a deadline that the first level looks at, and any other.
+const FIRST_BITS: u32 = 12;
 const BITS: u32 = 6;
+const FIRST_SLOTS: usize = 1 << FIRST_BITS;
 const SLOTS: usize = 1 << BITS;
-const LEVELS: usize = 7;
+/// Levels beside the first.
+const LEVELS: usize = 5;
+const LISTS: usize = FIRST_SLOTS + LEVELS * SLOTS;
 /// The last moment that the wheel knows.
-const END: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+const END: u64 = (1 << (FIRST_BITS + BITS * LEVELS as u32)) - 1;
 const NIL: u32 = u32::MAX;
 
 /// Names a timer that has not fired yet. A key is never used for two timers (generations wrap after
@@ -27,13 +37,22 @@ pub struct TimerKey {
 }
 
 struct Entry<T> {
-    when: u64,
+    /// The deadline, and in the low 16 bits the list that it is in. Together, so that two entries fit into a cache line.
+    place: u64,
     value: Option<T>,
     next: u32,
     prev: u32,
     generation: u32,
-    /// Which list it is in: level * SLOTS + slot.
-    list: u16,
+}
+
+impl<T> Entry<T> {
+    fn when(&self) -> u64 {
+        self.place >> 16
+    }
+
+    fn list(&self) -> usize {
+        (self.place & 0xffff) as usize
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +69,13 @@ const EMPTY: List = List {
 /// See the module's description.
 pub struct Wheel<T> {
     now: u64,
+    /// Those of the first level, then those of the others.
     lists: Box<[List]>,
+    /// Slots of the first level.
+    first: Box<[u64; FIRST_SLOTS / 64]>,
+    /// Which words of `first` are not 0.
+    first_words: u64,
+    /// Slots of the other levels.
     occupied: [u64; LEVELS],
     entries: Vec<Entry<T>>,
     free: u32,
@@ -61,7 +86,9 @@ impl<T> Default for Wheel<T> {
     fn default() -> Self {
         Wheel {
             now: 0,
-            lists: vec![EMPTY; LEVELS * SLOTS].into(),
+            lists: vec![EMPTY; LISTS].into(),
+            first: Box::new([0; FIRST_SLOTS / 64]),
+            first_words: 0,
             occupied: [0; LEVELS],
             entries: Vec::new(),
             free: NIL,
@@ -76,19 +103,18 @@ impl<T> Wheel<T> {
         let when = when.max(self.now + 1).min(END);
         let index = if self.free == NIL {
             self.entries.push(Entry {
-                when,
+                place: when << 16,
                 value: Some(value),
                 next: NIL,
                 prev: NIL,
                 generation: 0,
-                list: 0,
             });
             (self.entries.len() - 1) as u32
         } else {
             let index = self.free;
             let entry = &mut self.entries[index as usize];
             self.free = entry.next;
-            (entry.when, entry.value) = (when, Some(value));
+            (entry.place, entry.value) = (when << 16, Some(value));
             index
         };
         self.live += 1;
@@ -112,50 +138,101 @@ impl<T> Wheel<T> {
     /// When [`advance`](Self::advance) has something to do next. That may be earlier than the first
     /// deadline.
     pub fn next(&self) -> Option<u64> {
-        let level = self.occupied.iter().position(|&bits| bits != 0)?;
-        let shift = BITS * level as u32;
-        // Everything on this level shares the higher digits with the current time, and lies ahead
-        // of it.
-        let window = self.now >> shift & !(SLOTS as u64 - 1);
-        Some((window | u64::from(self.occupied[level].trailing_zeros())) << shift)
+        self.next_list().map(|(at, _)| at)
     }
 
-    /// Moves the time forward and hands out everything that is due, in order.
-    pub fn advance(&mut self, now: u64, mut fire: impl FnMut(T)) {
-        while let Some(at) = self.next().filter(|&at| at <= now) {
+    /// The same, with the list.
+    fn next_list(&self) -> Option<(u64, usize)> {
+        // Everything on a level shares the higher digits with the current time, and lies ahead of it.
+        if self.first_words != 0 {
+            let word = self.first_words.trailing_zeros() as usize;
+            let slot = word * 64 + self.first[word].trailing_zeros() as usize;
+            let window = self.now & !(FIRST_SLOTS as u64 - 1);
+            return Some((window | slot as u64, slot));
+        }
+        let level = self.occupied.iter().position(|&bits| bits != 0)?;
+        let slot = self.occupied[level].trailing_zeros() as usize;
+        let shift = FIRST_BITS + BITS * level as u32;
+        let window = self.now >> shift & !(SLOTS as u64 - 1);
+        let list = FIRST_SLOTS + level * SLOTS + slot;
+        Some(((window | slot as u64) << shift, list))
+    }
+
+    /// Moves the time forward and hands out what is due, in order, `most` timers at most. False if there is more, for the next call.
+    pub fn advance(&mut self, now: u64, mut most: usize, mut fire: impl FnMut(T)) -> bool {
+        while let Some((at, list)) = self.next_list().filter(|&(at, _)| at <= now) {
             self.now = self.now.max(at);
-            let level = self
-                .occupied
-                .iter()
-                .position(|&bits| bits != 0)
-                .expect("next() found one");
-            let slot = (at >> (BITS * level as u32)) as usize % SLOTS;
-            let list = level * SLOTS + slot;
-            self.occupied[level] &= !(1 << slot);
-            let mut index = std::mem::replace(&mut self.lists[list], EMPTY).head;
-            while index != NIL {
-                let next = self.entries[index as usize].next;
-                if level == 0 {
+            let mut index = self.lists[list].head;
+            if list < FIRST_SLOTS {
+                while index != NIL {
+                    if most == 0 {
+                        // Nothing can be added to this slot any more: its time has come.
+                        self.lists[list].head = index;
+                        self.entries[index as usize].prev = NIL;
+                        return false;
+                    }
+                    most -= 1;
+                    let next = self.foresee(index);
                     if let Some(value) = self.release(index) {
                         fire(value);
                     }
-                } else {
-                    self.link(index);
+                    index = next;
                 }
-                index = next;
+                self.clear(list);
+            } else {
+                self.clear(list);
+                while index != NIL {
+                    let next = self.foresee(index);
+                    self.link(index);
+                    index = next;
+                }
             }
         }
         self.now = self.now.max(now.min(END - 1));
+        true
+    }
+
+    /// The entry after this one. Asks for the memory of the one that lies as far ahead as eight like that would.
+    fn foresee(&self, index: u32) -> u32 {
+        let next = self.entries[index as usize].next;
+        let far = next.wrapping_add(next.wrapping_sub(index).wrapping_mul(8));
+        if let Some(entry) = self.entries.get(far as usize) {
+            fetch_line(std::ptr::from_ref(entry) as usize);
+        }
+        next
+    }
+
+    /// Makes a list empty.
+    fn clear(&mut self, list: usize) {
+        self.lists[list] = EMPTY;
+        if list < FIRST_SLOTS {
+            let word = &mut self.first[list / 64];
+            *word &= !(1 << (list % 64));
+            if *word == 0 {
+                self.first_words &= !(1 << (list / 64));
+            }
+        } else {
+            let list = list - FIRST_SLOTS;
+            self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
+        }
     }
 
     /// Appends an entry to the list that its deadline belongs to.
     fn link(&mut self, index: u32) {
-        let when = self.entries[index as usize].when;
+        let when = self.entries[index as usize].when();
         let differs = (when ^ self.now) | 1;
-        let level = ((63 - differs.leading_zeros()) / BITS) as usize;
-        let slot = (when >> (BITS * level as u32)) as usize % SLOTS;
-        let list = level * SLOTS + slot;
-        self.occupied[level] |= 1 << slot;
+        let highest = 63 - differs.leading_zeros();
+        let list = if highest < FIRST_BITS {
+            let slot = when as usize % FIRST_SLOTS;
+            self.first[slot / 64] |= 1 << (slot % 64);
+            self.first_words |= 1 << (slot / 64);
+            slot
+        } else {
+            let level = (highest - FIRST_BITS) / BITS;
+            let slot = (when >> (FIRST_BITS + BITS * level)) as usize % SLOTS;
+            self.occupied[level as usize] |= 1 << slot;
+            FIRST_SLOTS + level as usize * SLOTS + slot
+        };
         let tail = std::mem::replace(&mut self.lists[list].tail, index);
         if tail == NIL {
             self.lists[list].head = index;
@@ -163,14 +240,13 @@ impl<T> Wheel<T> {
             self.entries[tail as usize].next = index;
         }
         let entry = &mut self.entries[index as usize];
-        (entry.prev, entry.next, entry.list) = (tail, NIL, list as u16);
+        (entry.prev, entry.next) = (tail, NIL);
+        entry.place = when << 16 | list as u64;
     }
 
     fn unlink(&mut self, index: u32) {
-        let Entry {
-            prev, next, list, ..
-        } = self.entries[index as usize];
-        let list = list as usize;
+        let entry = &self.entries[index as usize];
+        let (prev, next, list) = (entry.prev, entry.next, entry.list());
         match prev {
             NIL => self.lists[list].head = next,
             prev => self.entries[prev as usize].next = next,
@@ -180,7 +256,7 @@ impl<T> Wheel<T> {
             next => self.entries[next as usize].prev = prev,
         }
         if self.lists[list].head == NIL {
-            self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
+            self.clear(list);
         }
     }
 
@@ -201,7 +277,8 @@ mod tests {
 
     fn fired(wheel: &mut Wheel<u32>, now: u64) -> Vec<u32> {
         let mut out = Vec::new();
-        wheel.advance(now, |value| out.push(value));
+        // In pieces, as the timer thread does it.
+        while !wheel.advance(now, 3, |value| out.push(value)) {}
         out
     }
 
@@ -300,7 +377,7 @@ mod tests {
     #[test]
     fn far_deadlines_are_cut_and_stay_harmless() {
         let mut wheel = Wheel::default();
-        wheel.advance(123_456_789, |_| {});
+        wheel.advance(123_456_789, 1, |_| {});
         let when = (1 << 40) + 17;
         wheel.insert(when, 7);
         wheel.insert(u64::MAX, 8);

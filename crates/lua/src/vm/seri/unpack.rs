@@ -74,6 +74,7 @@ fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, F
 
 /// *raises*
 #[inline(always)]
+#[cfg_attr(not(feature = "shared-code"), expect(unused_variables))]
 fn push_string(l: Lua, from: &mut Source<'_>, s: &[u8]) {
     #[cfg(feature = "shared-code")]
     if s.len() >= adopt::FROM
