@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::clock;
 use crate::error::SendError;
 use crate::mailbox::Limit;
-use crate::message::{Handle, Message, Payload, kind};
+use crate::message::{Handle, Payload, kind};
 use crate::msglog::MessageLog;
 use crate::node::Node;
 use crate::service::{Interrupt, Mailbox};
@@ -148,8 +148,7 @@ impl Context {
             Delay::Cs(cs) if cs > 0 => self.node.clock.after_cs(cs as u64),
             Delay::Ms(ms) if ms > 0 => self.node.clock.after_ms(ms),
             _ => {
-                let message = Message::new(kind::RESPONSE, Handle::NONE, session, Payload::EMPTY);
-                self.node.push_all(self.handle, std::iter::once(message));
+                self.node.deliver(self.handle, kind::RESPONSE, session);
                 return None;
             }
         };

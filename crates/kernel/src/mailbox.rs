@@ -97,8 +97,9 @@ struct Inner<B: Body> {
     policy: Policy,
     /// Length at which the next `Policy::Warn` line is due.
     warn_at: usize,
-    /// Length at which the next overload line is due.
+    /// Length at which the next overload line is due, and the length at the last one.
     overload: usize,
+    report: usize,
     /// Weight of the events that were accepted, and what may wait of them before relief is given; see
     /// [`crate::inflow`].
     accepted: u64,
@@ -147,10 +148,12 @@ pub enum Refusal {
     Full(usize),
 }
 
-/// What a worker gets for a turn.
+/// What a worker gets for a turn. Two words, so that it comes back in registers.
 pub enum Turn<B> {
-    /// Messages to handle. The number is the queue's length if an overload line is due, else 0.
-    Run(Box<B>, usize),
+    /// Messages to handle.
+    Run(Box<B>),
+    /// The same, and a line about overload is due; see [`Mailbox::crowd`].
+    Crowded(Box<B>),
     /// The service was retired: drop it, answer what [`Mailbox::remains`], then [`Mailbox::clear`].
     Finish(Box<B>),
     /// Nothing left: the service lies idle in the mailbox.
@@ -183,6 +186,7 @@ impl<B: Body> Default for Mailbox<B> {
                 policy: Policy::Warn,
                 warn_at: 0,
                 overload: OVERLOAD,
+                report: 0,
                 accepted: 0,
                 relief_at: 0,
             }),
@@ -324,6 +328,11 @@ impl<B: Body> Mailbox<B> {
         self.lock().proceed(body, more)
     }
 
+    /// The queue's length that `Crowded` is about.
+    pub fn crowd(&self) -> usize {
+        self.lock().report
+    }
+
     /// Takes the body out, to look at it, unless somebody else has it. Meanwhile nothing is
     /// dispatched.
     pub fn borrow(&self, handle: Handle) -> Borrowed<B> {
@@ -458,12 +467,14 @@ impl<B: Body> Inner<B> {
             mem::swap(batch, &mut self.inbox);
         }
         let behind = batch.len() + self.inbox.len() - 1;
-        let mut report = 0;
+        if behind <= self.overload {
+            return Turn::Run(body);
+        }
         while behind > self.overload {
-            report = behind;
             self.overload *= 2;
         }
-        Turn::Run(body, report)
+        self.report = behind;
+        Turn::Crowded(body)
     }
 
     fn set_limit(&mut self, limit: Option<Limit>) {

@@ -247,6 +247,19 @@ impl Node {
         self.push_counted(dest, messages, u64::MAX).is_some()
     }
 
+    /// A message of the runtime itself, which no limit applies to, to a service of this node.
+    pub(crate) fn deliver(&self, dest: Handle, kind: u8, session: i32) {
+        let Some(mailbox) = self.registry.find(dest) else {
+            return;
+        };
+        let local = Local::of(self);
+        let stamp = local.map_or_else(clock::stamp, Local::stamp);
+        let make = || Message::new(kind, Handle::NONE, session, Payload::EMPTY).stamped(stamp);
+        if let Ok(Pushed { schedule: true, .. }) = mailbox.push(dest, make, || true) {
+            self.schedule(local, mailbox);
+        }
+    }
+
     /// [`push_all`](Node::push_all); is the mailbox congested now, with this mark? `None` if the receiver does not exist.
     pub(crate) fn push_counted(
         &self,

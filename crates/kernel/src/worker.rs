@@ -131,10 +131,11 @@ impl Local {
         let mut step = mailbox.begin();
         loop {
             match step {
-                Turn::Run(mut body, overload) => {
-                    if overload > 0 {
-                        warn_overload(&body, overload);
-                    }
+                Turn::Crowded(body) => {
+                    warn_overload(&body, mailbox.crowd());
+                    step = Turn::Run(body);
+                }
+                Turn::Run(mut body) => {
                     if let Err(panic) = self.batch(&mut body, mailbox, &mut budget, began) {
                         self.crashed(&body, &*panic);
                     }

@@ -71,7 +71,7 @@ impl World {
         let mut turn = self.mailbox.begin();
         loop {
             match turn {
-                Turn::Run(mut actor, _) => {
+                Turn::Run(mut actor) | Turn::Crowded(mut actor) => {
                     while budget > 0 {
                         let Some(message) = actor.batch.pop_front() else {
                             break;

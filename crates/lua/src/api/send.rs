@@ -217,13 +217,8 @@ pub(crate) fn request(
     let name = (callee == 0).then(|| l.bytes(1).unwrap_or(b""));
     let since = svc.since();
     svc.with(|t| {
-        t.sessions.insert(Pending {
-            session,
-            task,
-            callee,
-            kind: Kind::Call,
-            since,
-        });
+        t.sessions
+            .insert(Pending::new(session, task, callee, Kind::Call, since));
         t.tasks.get_mut(task).waiting = session;
         if let Some(name) = name {
             t.callee_names.insert(session, name.into());
@@ -553,7 +548,7 @@ native! {
             _ => 0,
         };
         let since = svc.since();
-        svc.with(|t| t.sessions.insert(Pending { session, task: 0, callee, kind: Kind::Handler, since }));
+        svc.with(|t| t.sessions.insert(Pending::new(session, 0, callee, Kind::Handler, since)));
         l.push_int(session as i64);
         results(1)
     };
@@ -565,7 +560,7 @@ native! {
         l.set_top(2);
         let reference = l.make_ref();
         let known = svc.with(|t| match t.sessions.get_mut(session) {
-            Some(p) if p.kind == Kind::Handler && p.task == 0 => {
+            Some(p) if p.kind() == Kind::Handler && p.task == 0 => {
                 p.task = reference as u32;
                 true
             }
@@ -583,8 +578,8 @@ native! {
         let svc = service(l)?;
         let session = l.int(1).ok_or("session expected")? as i32;
         let reference = svc.with(|t| match t.sessions.get_mut(session) {
-            Some(p) if p.kind == Kind::Handler => {
-                p.kind = Kind::Abandoned;
+            Some(p) if p.kind() == Kind::Handler => {
+                p.set_kind(Kind::Abandoned);
                 std::mem::take(&mut p.task)
             }
             _ => 0,

@@ -222,11 +222,11 @@ native! {
             t.wakeups.retain(|w| *w != id);
             match t.sessions.get_mut(waiting) {
                 // Nothing comes for it.
-                Some(p) if p.kind == Kind::Wait => {
+                Some(p) if p.kind() == Kind::Wait => {
                     t.sessions.remove(waiting);
                 }
-                Some(p) if p.kind == Kind::Call => p.kind = Kind::Abandoned,
-                Some(p) => p.kind = Kind::Expired,
+                Some(p) if p.kind() == Kind::Call => p.set_kind(Kind::Abandoned),
+                Some(p) => p.set_kind(Kind::Expired),
                 None => {}
             }
         });
@@ -248,7 +248,7 @@ native! {
                 let mut sessions: Vec<(i32, Option<TaskId>)> = svc.with(|t| {
                     t.sessions
                         .iter()
-                        .filter_map(|p| match p.kind {
+                        .filter_map(|p| match p.kind() {
                             Kind::Break => Some((p.session, None)),
                             Kind::Abandoned | Kind::Expired | Kind::Handler => None,
                             _ => Some((p.session, Some(p.task))),
@@ -288,13 +288,13 @@ native! {
                 match svc.with(|t| t.sessions.get(session).copied()) {
                     Some(p)
                         if !matches!(
-                            p.kind,
+                            p.kind(),
                             Kind::Break | Kind::Abandoned | Kind::Expired | Kind::Handler
                         ) =>
                     {
                         push_task_text(l, svc, session, p.task);
                     }
-                    Some(p) if p.kind == Kind::Break => l.push_str("BREAK"),
+                    Some(p) if p.kind() == Kind::Break => l.push_str("BREAK"),
                     _ => l.push_str("No session"),
                 }
                 results(1)
@@ -324,7 +324,7 @@ native! {
                 let n = svc.with(|t| {
                     t.sessions
                         .iter()
-                        .filter(|p| !matches!(p.kind, Kind::Break | Kind::Abandoned | Kind::Expired))
+                        .filter(|p| !matches!(p.kind(), Kind::Break | Kind::Abandoned | Kind::Expired))
                         .count()
                 });
                 l.push_int(n as i64);
@@ -425,7 +425,7 @@ fn give_tasks_to_functions(l: Lua, svc: &Svc) {
         let timers = t
             .sessions
             .iter()
-            .filter(|p| p.kind == Kind::Function)
+            .filter(|p| p.kind() == Kind::Function)
             .map(|p| (p.session, p.task));
         let forks = t.forks.iter().filter_map(|f| match f {
             Fork::Function(reference) => Some((0, *reference as u32)),
@@ -450,10 +450,10 @@ fn give_tasks_to_functions(l: Lua, svc: &Svc) {
                 *t.forks.iter_mut().find(is_it)? = Fork::Task(id, 0);
             } else {
                 let p = t.sessions.get_mut(session)?;
-                if p.kind != Kind::Function || p.task != reference {
+                if p.kind() != Kind::Function || p.task != reference {
                     return None;
                 }
-                p.kind = Kind::Timer;
+                p.set_kind(Kind::Timer);
                 p.task = id;
                 let task = t.tasks.get_mut(id);
                 task.state = State::Waiting;

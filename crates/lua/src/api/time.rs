@@ -59,13 +59,8 @@ pub(crate) fn start_timer(
         let task = t.tasks.get_mut(id);
         task.state = State::Waiting;
         task.waiting = session;
-        t.sessions.insert(Pending {
-            session,
-            task: id,
-            callee: 0,
-            kind: Kind::Timer,
-            since,
-        });
+        t.sessions
+            .insert(Pending::new(session, id, 0, Kind::Timer, since));
         t.tasks.get(id).lua
     });
     l.push_value(f);
@@ -119,13 +114,7 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
     };
     let since = svc.since();
     svc.with(|t| {
-        t.sessions.insert(Pending {
-            session,
-            task: id,
-            callee: 0,
-            kind,
-            since,
-        });
+        t.sessions.insert(Pending::new(session, id, 0, kind, since));
         let task = t.tasks.get_mut(id);
         task.waiting = session;
         task.own_token = own;
@@ -182,7 +171,7 @@ fn sleeper_in_table(l: Lua, svc: &Svc) -> Option<i32> {
         svc.with(|t| {
             t.sessions
                 .get(s)
-                .is_some_and(|p| matches!(p.kind, Kind::Sleep | Kind::Wait))
+                .is_some_and(|p| matches!(p.kind(), Kind::Sleep | Kind::Wait))
         })
     })
 }
@@ -288,13 +277,7 @@ native! {
             let session = svc.new_session();
             let since = svc.since();
             svc.with(|t| {
-                t.sessions.insert(Pending {
-                    session,
-                    task: reference as u32,
-                    callee: 0,
-                    kind: Kind::Function,
-                    since,
-                });
+                t.sessions.insert(Pending::new(session, reference as u32, 0, Kind::Function, since));
             });
             svc.cx.timeout(session, Delay::Cs(cs));
             return results(0);
@@ -363,9 +346,9 @@ native! {
             return results(1);
         }
         let Some(task) = svc.with(|t| {
-            let p = t.sessions.get_mut(session).filter(|p| p.kind == Kind::Timer)?;
+            let p = t.sessions.get_mut(session).filter(|p| p.kind() == Kind::Timer)?;
             let task = p.task;
-            p.kind = Kind::Expired;
+            p.set_kind(Kind::Expired);
             Some(task)
         }) else {
             // `killthread` was there first.

@@ -29,6 +29,7 @@ use crate::vm::lua::Type;
 
 impl Svc {
     /// Handles one message of the mailbox.
+    #[inline(always)]
     pub(crate) fn deliver(&self, mut msg: Message) {
         let m = Incoming {
             kind: msg.kind,
@@ -77,21 +78,29 @@ impl Svc {
     }
 
     /// Dispatches with `m` as the current message.
+    // A task that yields leaves by a jump, after which the processor mispredicts every return until the loop of the worker: there should be
+    // few. So what every message passes on its way to `lua_resume` is inlined here.
+    #[inline(always)]
     pub(super) fn dispatch_here(&self, m: &Incoming) {
         self.dispatching(Some(m), || self.dispatch(m));
     }
 
     /// Steps 1 to 3.
-    pub(crate) fn dispatch(&self, m: &Incoming) {
+    #[inline(always)]
+    fn dispatch(&self, m: &Incoming) {
         match m.kind {
             kind::RESPONSE => self.on_response(m),
             kind::ERROR if self.errors_are_ours() => self.on_error(m),
             kind::TRACE if !self.with(|t| t.protocols.contains(kind::TRACE)) => self.on_trace(m),
             _ => self.on_request(m),
         }
-        if !self.busy.get() {
-            return;
+        if self.busy.get() {
+            self.empty_queues();
         }
+    }
+
+    /// Steps 2 and 3.
+    fn empty_queues(&self) {
         self.settle();
         while let Some(fork) = self.with(|t| t.forks.pop_front()) {
             if self.mode.get() == Mode::Leaving {
@@ -153,7 +162,8 @@ impl Svc {
 
     // ---- the kinds of messages ----
 
-    pub(super) fn on_response(&self, m: &Incoming) {
+    #[inline(always)]
+    fn on_response(&self, m: &Incoming) {
         let Some(p) = self.with(|t| {
             let p = t.sessions.remove(m.session)?;
             if !t.callee_names.is_empty() {
@@ -163,22 +173,24 @@ impl Svc {
         }) else {
             return self.unknown_response(m);
         };
-        match p.kind {
+        let mut wake = Wake::Nothing;
+        let mut args = 0;
+        match p.kind() {
             // The deadline of a call whose task was killed: the answer may still come.
-            Kind::Abandoned if m.source == Handle::NONE => self.abandon(p),
-            Kind::Break | Kind::Abandoned | Kind::Expired => {}
+            Kind::Abandoned if m.source == Handle::NONE => return self.abandon(p),
+            Kind::Break | Kind::Abandoned | Kind::Expired => return,
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
                 self.abandon(p);
-                self.resume(p.task, m.session, Wake::TimedOut, 0);
+                wake = Wake::TimedOut;
             }
             Kind::Call => {
                 if self.cancel_deadline(m.session) {
                     self.expire(p);
                 }
-                self.resume(p.task, m.session, Wake::answer(m), 0);
+                wake = Wake::answer(m);
             }
-            Kind::Sleep | Kind::Wait => self.resume(p.task, m.session, Wake::Nothing, 0),
+            Kind::Sleep | Kind::Wait => {}
             Kind::Timer => {
                 self.with(|t| {
                     if !t.timer_origins.is_empty() {
@@ -187,11 +199,12 @@ impl Svc {
                 });
                 let lua = self.with(|t| t.tasks.get(p.task).lua);
                 push_timer_arguments(lua, m);
-                self.resume(p.task, m.session, Wake::Nothing, TIMER_ARGUMENTS);
+                args = TIMER_ARGUMENTS;
             }
-            Kind::Function => self.run_function(p.task as c_int, Some(m)),
-            Kind::Handler => self.run_answer_handler(p.task as c_int, Some(m)),
+            Kind::Function => return self.run_function(p.task as c_int, Some(m)),
+            Kind::Handler => return self.run_answer_handler(p.task as c_int, Some(m)),
         }
+        self.resume_here(p.task, m.session, wake, args);
     }
 
     /// A late answer to this session is dropped quietly.
@@ -205,8 +218,8 @@ impl Svc {
     }
 
     fn give_up(&self, p: Pending, kind: Kind) {
-        let task = NO_TASK;
-        self.with(|t| t.sessions.insert(Pending { kind, task, ..p }));
+        let given_up = Pending::new(p.session, NO_TASK, p.callee, kind, p.since());
+        self.with(|t| t.sessions.insert(given_up));
     }
 
     /// A timer of ours answers with source 0; true if it was the deadline of a call.
@@ -264,12 +277,13 @@ impl Svc {
         });
     }
 
-    pub(super) fn on_request(&self, m: &Incoming) {
+    #[inline(always)]
+    fn on_request(&self, m: &Incoming) {
         let main = self.main.get();
         let handler = self.lua_handler.get();
         if m.kind == kind::LUA && handler != 0 && !self.exposed.get() {
             main.push_ref(handler);
-            return self.start_request(m, serve_lua_request, 1);
+            return self.start_here(m, serve_lua_request, 1);
         }
         let Some(class) = self.with(|t| t.protocols.class(m.kind)) else {
             return self.unknown_request(m, None);
@@ -283,20 +297,18 @@ impl Svc {
         self.start_request(m, serve_request, 2);
     }
 
+    /// [`start_here`](Self::start_here)
+    fn start_request(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
+        self.start_here(m, entry, args);
+    }
+
     /// Runs `entry` in a new task with the top `args` values of the main thread.
-    pub(super) fn start_request(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
+    #[inline(always)]
+    fn start_here(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
         let main = self.main.get();
         let Some(id) = self.take_task() else {
             main.pop(args);
-            self.trace_unused(m.source);
-            self.fail_request(m.source, m.session);
-            self.cx.log(format!(
-                "lua memory error : [{:x} to :{:x} : {}]",
-                m.source.0,
-                self.handle().0,
-                m.session
-            ));
-            return;
+            return self.no_memory_for(m);
         };
         let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
@@ -309,7 +321,19 @@ impl Svc {
         lua.push_function(entry);
         main.move_to(lua, args);
         self.wake.set(Wake::answer(m));
-        self.run(id, args);
+        self.run_here(id, args);
+    }
+
+    #[cold]
+    fn no_memory_for(&self, m: &Incoming) {
+        self.trace_unused(m.source);
+        self.fail_request(m.source, m.session);
+        self.cx.log(format!(
+            "lua memory error : [{:x} to :{:x} : {}]",
+            m.source.0,
+            self.handle().0,
+            m.session
+        ));
     }
 
     pub(super) fn unknown_request(&self, m: &Incoming, class: Option<i32>) {

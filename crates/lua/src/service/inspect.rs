@@ -200,7 +200,7 @@ impl Svc {
                 tasks.push(TaskReport {
                     doing,
                     session: task.waiting,
-                    age_ms: waiting.map(|p| p.since.age_ms(now)),
+                    age_ms: waiting.map(|p| p.since().age_ms(now)),
                     request: request(task),
                     stack: lines,
                 });
@@ -217,11 +217,11 @@ impl Svc {
                 });
             }
             // Requests of `skynet.request`, whose answers no coroutine waits for.
-            let handlers = t.sessions.iter().filter(|p| p.kind == Kind::Handler);
+            let handlers = t.sessions.iter().filter(|p| p.kind() == Kind::Handler);
             tasks.extend(handlers.map(|p| TaskReport {
                 doing: self.doing(t, p),
                 session: p.session,
-                age_ms: Some(p.since.age_ms(now)),
+                age_ms: Some(p.since().age_ms(now)),
                 request: None,
                 stack: Vec::new(),
             }));
@@ -230,7 +230,7 @@ impl Svc {
     }
 
     fn doing(&self, t: &Tables, p: &Pending) -> Doing {
-        match p.kind {
+        match p.kind() {
             Kind::Call | Kind::Handler => Doing::Call(match p.callee {
                 0 => {
                     let name = t.callee_names.get(&p.session);

@@ -314,6 +314,7 @@ impl Svc {
     }
 
     /// Runs `f` with `m` as the current message.
+    #[inline(always)]
     pub(crate) fn dispatching<R>(&self, m: Option<&Incoming>, f: impl FnOnce() -> R) -> R {
         let before = self
             .current

@@ -61,6 +61,11 @@ impl Svc {
     /// Resumes a task that waits for `session`. If it no longer does (an error, such as a lack of memory, met the suspension on
     /// its way out), what the task does now must not be disturbed.
     pub(super) fn resume(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
+        self.resume_here(id, session, wake, args);
+    }
+
+    #[inline(always)]
+    pub(super) fn resume_here(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
         let (waits, has_token) = self.with(|t| {
             let task = t.tasks.get_mut(id);
             let waits = task.waiting == session && task.state == State::Waiting;
@@ -74,7 +79,7 @@ impl Svc {
         }
         self.wake.set(wake);
         self.trace_resume(id);
-        self.run(id, args);
+        self.run_here(id, args);
         if has_token && self.main.get() != NO_THREAD {
             // The application has closed the coroutine that slept.
             forget_token(self.main.get(), self, session);
@@ -89,8 +94,8 @@ impl Svc {
             if woken && task.waiting != 0 {
                 match t.sessions.get_mut(task.waiting) {
                     // Its timer is still to come.
-                    Some(p) if p.kind == Kind::Sleep => p.kind = Kind::Break,
-                    Some(p) if p.kind == Kind::Wait => {
+                    Some(p) if p.kind() == Kind::Sleep => p.set_kind(Kind::Break),
+                    Some(p) if p.kind() == Kind::Wait => {
                         let session = p.session;
                         t.sessions.remove(session);
                     }
@@ -111,7 +116,7 @@ impl Svc {
         }) else {
             return;
         };
-        match p.kind {
+        match p.kind() {
             Kind::Call => {
                 let due = self.cancel_deadline(session);
                 if due && late != Late::No {
@@ -144,6 +149,12 @@ impl Svc {
 
     /// Runs a task until it suspends, ends or fails.
     pub(super) fn run(&self, id: TaskId, args: c_int) {
+        self.run_here(id, args);
+    }
+
+    /// The same, inlined: see `dispatch_here`.
+    #[inline(always)]
+    pub(super) fn run_here(&self, id: TaskId, args: c_int) {
         let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
             task.state = State::Running;

@@ -32,6 +32,21 @@ pub(crate) enum Kind {
     Handler,
 }
 
+impl Kind {
+    /// By number.
+    const ALL: [Kind; 9] = [
+        Kind::Call,
+        Kind::Sleep,
+        Kind::Wait,
+        Kind::Timer,
+        Kind::Function,
+        Kind::Break,
+        Kind::Abandoned,
+        Kind::Expired,
+        Kind::Handler,
+    ];
+}
+
 /// Whether an answer may come to a call that has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Late {
@@ -66,23 +81,21 @@ impl Ended {
     }
 }
 
-/// When a wait began, in three bytes that would be padding otherwise: in units of 256 message stamps, a tenth of a second or less.
-/// It goes round after two weeks.
+/// When a wait began, in units of 256 message stamps, a tenth of a second or less: the upper three bytes of a stamp, and nothing in
+/// the lowest. It goes round after two weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Since([u8; 3]);
+pub(crate) struct Since(u32);
 
 impl Since {
     /// `stamp` is the time by [`skynet_kernel::Context::stamp`].
     #[inline]
     pub(crate) fn at(stamp: u32) -> Since {
-        let [_, a, b, c] = stamp.to_le_bytes();
-        Since([a, b, c])
+        Since(stamp & !0xff)
     }
 
     /// Milliseconds until `now`.
     pub(crate) fn age_ms(self, now: u32) -> u64 {
-        let [a, b, c] = self.0;
-        let began = u32::from_le_bytes([0, a, b, c]) >> 8;
+        let began = self.0 >> 8;
         let units = (now >> 8).wrapping_sub(began) & 0xff_ffff;
         // A stamp of another core may be a unit ahead.
         let units = if units == 0xff_ffff { 0 } else { units };
@@ -99,15 +112,40 @@ pub(crate) struct Pending {
     pub(crate) task: u32,
     /// The callee for calls by handle, else 0.
     pub(crate) callee: u32,
-    pub(crate) kind: Kind,
-    /// When the wait began.
-    pub(crate) since: Since,
+    /// `Kind` in the lowest byte, `Since` in the others: one number, so that the whole is written, and read again
+    /// at once, in the same pieces.
+    tail: u32,
 }
 
 impl Pending {
+    #[inline]
+    pub(crate) fn new(session: i32, task: u32, callee: u32, kind: Kind, since: Since) -> Pending {
+        let tail = since.0 | kind as u32;
+        Pending {
+            session,
+            task,
+            callee,
+            tail,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::ALL[(self.tail & 0xff) as usize]
+    }
+
+    pub(crate) fn set_kind(&mut self, kind: Kind) {
+        self.tail = self.tail & !0xff | kind as u32;
+    }
+
+    /// When the wait began.
+    pub(crate) fn since(&self) -> Since {
+        Since(self.tail & !0xff)
+    }
+
     /// Is this an answer that somebody still waits for, and that the service `callee` owes?
     pub(crate) fn is_owed_by(&self, callee: u32) -> bool {
-        self.callee == callee && callee != 0 && matches!(self.kind, Kind::Call | Kind::Handler)
+        self.callee == callee && callee != 0 && matches!(self.kind(), Kind::Call | Kind::Handler)
     }
 }
 
@@ -115,8 +153,7 @@ const EMPTY: Pending = Pending {
     session: 0,
     task: 0,
     callee: 0,
-    kind: Kind::Abandoned,
-    since: Since([0; 3]),
+    tail: Kind::Abandoned as u32,
 };
 const _: () = assert!(size_of::<Pending>() == 16, "four of them in a cache line");
 const FIRST_SIZE: usize = 8;
@@ -256,13 +293,7 @@ mod tests {
     use super::*;
 
     fn pending(session: i32) -> Pending {
-        Pending {
-            session,
-            task: session as u32,
-            callee: 0,
-            kind: Kind::Call,
-            since: Since::at(0),
-        }
+        Pending::new(session, session as u32, 0, Kind::Call, Since::at(0))
     }
 
     #[test]
@@ -276,6 +307,16 @@ mod tests {
         assert_eq!(s.ring.len(), FIRST_SIZE);
         assert_eq!(s.remove(3).map(|p| p.session), Some(3));
         assert_eq!(s.len(), 0);
+    }
+
+    #[test]
+    fn kinds_and_their_numbers() {
+        for (n, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, n);
+            let mut p = Pending::new(7, 8, 9, Kind::Call, Since::at(0x1234_5678));
+            p.set_kind(kind);
+            assert_eq!((p.kind(), p.since()), (kind, Since::at(0x1234_56ff)));
+        }
     }
 
     #[test]
