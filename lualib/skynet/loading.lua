@@ -59,7 +59,8 @@ end
 local function load_here(co, name)
 	local loader, where = find_loader(name)
 	if not loader then
-		return plain(name) -- raises the list of the places where it looked
+		local _, places = pcall(plain, name) -- the list of where it looked
+		plain("skynet.core").raise(places)
 	end
 	local inits = {}
 	local job <close> = setmetatable({ name = name, owner = co, scope = scopes[co] }, Job)

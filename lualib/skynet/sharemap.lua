@@ -45,10 +45,11 @@ function sharemap.reader(typename, reference)
 	local reader = {}
 	function reader.update()
 		local new, data = value(decode)
-		if new then
-			meta.__index = data
+		if not new then
+			return false
 		end
-		return new, data
+		meta.__index = data
+		return true, data
 	end
 	function meta.__pairs()
 		return pairs(meta.__index)

@@ -79,9 +79,13 @@ fn modules_of_skynet_that_are_not_there() {
     let out = source(
         r#"skynet.start(function()
             for _, name in ipairs { "skynet.crypt", "http.httpc", "skynet.db.redis", "md5", "lpeg", "no_such_module" } do
-                local ok, text = pcall(require, name)
+                local ok, text = pcall(function()
+                    local module = require(name)
+                    return module
+                end)
                 assert(not ok and text:find("module '" .. name .. "' not found:", 1, true), text)
                 assert(text:find("no file './" .. name:gsub("%.", "/") .. ".lua'", 1, true), text)
+                assert(text:find "^%./main%.lua:%d+: module ", text)
                 print(name, text:match "([^\n\t]*)$")
             end
             skynet.abort()
@@ -116,4 +120,27 @@ fn stuck_workers() {
         .has_error("error: all workers are stuck, and the log with them")
         .has_error("skynet: services did not stop within 300 ms")
         .has_error("skynet: :00000008 (snlua main) has not come back from a message for");
+}
+
+/// A log service in Lua that does not start cannot log why; a preload script that is missing is named with its key.
+#[test]
+fn log_service_and_preload() {
+    let silent = |name: &str, text: &str| {
+        let mut node = source("skynet.start(function() end)")
+            .key("logservice", "'snlua'")
+            .key("logger", &format!("'{name}'"))
+            .file(
+                "failing.lua",
+                "local skynet = require 'skynet' skynet.start(function() error 'as told' end)",
+            )
+            .spawn();
+        node.until(text, |node| node.stderr().contains(text));
+        let out = node.kill();
+        out.has_error("the log service (config keys logservice and logger) does not start");
+    };
+    silent("nowhere", "lua loader error : cannot open ");
+    silent("failing", "init service failed: ./failing.lua:1: as told");
+    let mut node = source("").key("preload", "'./nowhere.lua'").spawn();
+    node.until_output("cannot open ./nowhere.lua: No such file or directory\n(the config key preload names the file)");
+    node.kill().no_panic();
 }

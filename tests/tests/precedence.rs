@@ -28,6 +28,7 @@ const MAIN: &str = r#"
         skynet.newservice "console"
         print("queue: " .. tostring(require "skynet.queue"))
         print("manager: " .. type(require "skynet.manager"))
+        require "skynet.sharetable"
         skynet.abort()
     end)
 "#;
@@ -51,6 +52,7 @@ fn the_core_comes_from_the_binary() {
         .file("service/launcher.lua", "error 'another launcher'")
         .file("lualib/skynet.lua", "error 'another skynet'")
         .file("lualib/skynet/manager.lua", "error 'another manager'")
+        .file("lualib/skynet/sharetable.lua", "error 'another sharetable'")
         .run();
     out.exit(0).has("manager: table").has_not("another");
 }

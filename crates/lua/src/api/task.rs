@@ -407,7 +407,7 @@ continuation! {
             return results(0);
         }
         let text = l.bytes(-1).unwrap_or(b"error object is not a string");
-        svc.cx.log([b"init service failed: ", text].concat());
+        svc.log_failure(&[b"init service failed: ", text].concat());
         svc.tell_launcher(|w| {
             let _ = w.bytes(b"ERROR");
         });

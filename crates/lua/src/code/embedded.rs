@@ -27,9 +27,11 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.loading",
     "skynet.manager",
     "skynet.multicast",
+    "skynet.remotedebug",
     "skynet.service",
     "skynet.sharedata",
     "skynet.sharedata.corelib",
+    "skynet.sharetable",
     "skynet.socket",
     "skynet.socketchannel",
 ];

@@ -104,10 +104,21 @@ impl Svc {
         let text = l.bytes(-1).unwrap_or(b"not enough memory").to_vec();
         l.set_top(0);
         match plan.no_loader {
-            Some(why) => self.cx.log(why),
-            None => self.cx.log([b"lua loader error : ", &text[..]].concat()),
+            Some(why) => self.log_failure(why.as_bytes()),
+            None => self.log_failure(&[b"lua loader error : ", &text[..]].concat()),
         }
         self.refuse_to_start();
+    }
+
+    /// Logs why the service does not start. If it is the log service itself, nobody would read that there.
+    pub(crate) fn log_failure(&self, text: &[u8]) {
+        self.cx.log(text);
+        if self.cx.node().find_name("logger") == Some(self.cx.handle()) {
+            let text = String::from_utf8_lossy(text);
+            eprintln!(
+                "the log service (config keys logservice and logger) does not start, and there is no log: {text}"
+            );
+        }
     }
 
     fn refuse_to_start(&self) {
@@ -251,8 +262,9 @@ fn run_script(l: Lua, plan: &mut Plan) -> Outcome {
     }
     if let Some(preload) = &plan.preload {
         if let Err(e) = search::load_file(l, preload) {
+            let text = String::from_utf8_lossy(&e.text()).into_owned();
             return Err(Fault::Plain(
-                String::from_utf8_lossy(&e.text()).into_owned().into(),
+                format!("{text}\n(the config key preload names the file)").into(),
             ));
         }
         for word in &plan.words {
