@@ -20,6 +20,7 @@ mod node;
 mod output;
 pub mod peer;
 pub mod running;
+pub mod silent;
 pub mod vectors;
 
 pub use binary::skynet;

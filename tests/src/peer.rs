@@ -170,6 +170,13 @@ impl Peer {
         self.stream.shutdown(Shutdown::Write).expect("shutdown");
     }
 
+    /// Ends the connection by a reset.
+    pub fn abort(self) {
+        socket2::SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .expect("linger");
+    }
+
     /// Ends the connection so that the other side sees a reset: something that it wrote is left unread.
     pub fn reset(self) {
         let waiting = self

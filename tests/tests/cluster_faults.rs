@@ -4,14 +4,13 @@
 //! Whatever happens, each call has exactly one outcome; at the end of each test the calling node has no socket and no call left,
 //! and a called node no connection.
 
-use std::process::Command;
 use std::time::Duration;
 
-use skynet_tests::Running;
 use skynet_tests::cluster::{
     Client, Server, named, numbered, packed, part, response, session, size,
 };
-use skynet_tests::peer::{Peer, frame, listen, port, port_of};
+use skynet_tests::peer::{Peer, frame, listen, port};
+use skynet_tests::silent::{black_hole, vanish, vanishing};
 
 /// Why a call fails when there has never been a connection.
 const NO_SENDER: &str = "dest address type (nil) must be a string or number.";
@@ -207,35 +206,9 @@ fn not_waiting_for_an_address() {
     out.has("cluster node [nowhere] is absent.");
 }
 
-/// A port that neither accepts nor refuses.
-const BLACK_HOLE: &str = r#"
-import socket, sys
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen(0)
-filling = []
-while True:
-    s = socket.socket()
-    s.settimeout(0.5)
-    filling.append(s)
-    try:
-        s.connect(listener.getsockname())
-    except socket.timeout:
-        break
-print("PORT", listener.getsockname()[1], flush=True)
-sys.stdin.readline()
-"#;
-
-fn python(script: &str) -> Running {
-    let mut command = Command::new("python3");
-    command.args(["-c", script]);
-    Running::other(command)
-}
-
 #[test]
 fn a_black_hole() {
-    let mut hole = python(BLACK_HOLE);
-    let hole_port = port_of(&mut hole);
+    let (mut hole, hole_port) = black_hole();
     let server = Server::start();
     let mut client = Client::start();
     client.connect("hole", hole_port);
@@ -265,51 +238,14 @@ fn a_black_hole() {
     hole.wait().exit(0);
 }
 
-/// A peer that answers once and is gone without a word, if `TCP_REPAIR` may be used; then one that answers.
-const VANISH: &str = r#"
-import socket, struct, sys
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen()
-print("PORT", listener.getsockname()[1], flush=True)
-def exactly(peer, n):
-    data = b""
-    while len(data) < n:
-        data += peer.recv(n - len(data))
-    return data
-def serve():
-    peer, _ = listener.accept()
-    request = exactly(peer, struct.unpack(">H", exactly(peer, 2))[0])
-    answer = request[5:9] + b"\x01" + request[9:]
-    peer.sendall(struct.pack(">H", len(answer)) + answer)
-    return peer
-first = serve()
-sys.stdin.readline()
-try:
-    first.setsockopt(socket.IPPROTO_TCP, 19, 1)
-except OSError as e:
-    print("REFUSED", e, flush=True)
-    sys.exit(0)
-first.close()
-print("VANISHED", flush=True)
-second = serve()
-second.recv(1)
-"#;
-
 #[test]
 fn half_open() {
-    let mut peer = python(VANISH);
-    let port = port_of(&mut peer);
+    let (mut peer, port) = vanishing(r#"request[5:9] + b"\x01" + request[9:]"#);
     let mut client = Client::start();
     client.connect("peer", port);
     let call = client.ask("call", "peer 16 one");
     client.gives(call, "one");
-    peer.write("now\n");
-    peer.until("its end", |peer| {
-        peer.stdout().contains("VANISHED\n") || peer.stdout().contains("REFUSED")
-    });
-    if peer.stdout().contains("REFUSED") {
-        println!("skipped, TCP_REPAIR: {}", peer.stdout());
+    if !vanish(&mut peer) {
         return;
     }
     let call = client.ask("call", "peer 16 two");

@@ -2,10 +2,10 @@
 //!
 //! In all of them each request has exactly one outcome, and nothing is left at the end: no socket, no waiting coroutine.
 
-use std::process::Command;
 use std::time::Duration;
 
 use skynet_tests::peer::{Peer, frame, listen, port, port_of};
+use skynet_tests::silent::{vanish, vanishing};
 use skynet_tests::{Node, Running};
 
 /// The server of `lua/faults/echo.lua`, ready.
@@ -193,51 +193,17 @@ fn memory_of_many_that_read_nothing() {
     drop(peers);
 }
 
-/// A peer that answers one request and vanishes: its side of the connection is gone, and nothing was said about it.
-/// `TCP_REPAIR` does that, for those who may use it.
-const VANISH: &str = r#"
-import socket, struct, sys
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen()
-print("PORT", listener.getsockname()[1], flush=True)
-def serve():
-    peer, _ = listener.accept()
-    content = peer.recv(struct.unpack(">H", peer.recv(2))[0])
-    peer.sendall(struct.pack(">H", len(content)) + content)
-    return peer
-first = serve()
-sys.stdin.readline()
-try:
-    first.setsockopt(socket.IPPROTO_TCP, 19, 1)
-except OSError as e:
-    print("REFUSED", e, flush=True)
-    sys.exit(0)
-first.close()
-print("VANISHED", flush=True)
-second = serve()
-second.recv(1)
-"#;
-
 #[test]
 fn half_open() {
-    let mut python = Command::new("python3");
-    python.args(["-c", VANISH]);
-    let mut python = Running::other(python);
-    let port = port_of(&mut python);
+    let (mut peer, port) = vanishing("request");
     let mut client = client("half_open", port);
     client.until_output("CONNECTED");
-    python.write("now\n");
-    python.until("its end", |python| {
-        python.stdout().contains("VANISHED\n") || python.stdout().contains("REFUSED")
-    });
-    if python.stdout().contains("REFUSED") {
-        println!("skipped, TCP_REPAIR: {}", python.stdout());
+    if !vanish(&mut peer) {
         return;
     }
     client.write("go on\n");
     client.wait().passed();
-    python.wait().exit(0);
+    peer.wait().exit(0);
 }
 
 mod gate {

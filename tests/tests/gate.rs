@@ -1,10 +1,7 @@
 //! The native gate: its text commands, its launch parameter, and what peers do to it. The gate written in Lua is tested
 //! with the sockets (`net.rs`).
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
-
+use skynet_tests::peer::{Peer, port_of};
 use skynet_tests::{Node, Output, Running, lua_cases};
 
 lua_cases! {
@@ -59,27 +56,13 @@ lua_cases! {
 /// A gate whose events are printed, and its port.
 fn outside() -> (Running, u16) {
     let mut node = Node::case("gate/native", "outside").spawn();
-    node.until("the port's line", |node| {
-        (node.stdout().split("PORT ").nth(1)).is_some_and(|rest| rest.contains('\n'))
-    });
-    let text = node.stdout();
-    let rest = text.split("PORT ").nth(1).expect("a port");
-    let port = rest.lines().next().expect("a line").trim();
-    let port = port.parse().expect("a number");
+    let port = port_of(&mut node);
     (node, port)
 }
 
-fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("timeout");
-    stream
-}
-
 fn stop(node: Running, port: u16) -> Output {
-    let mut last = connect(port);
-    last.write_all(b"\0\x04stop").expect("write");
+    let mut last = Peer::connect(port);
+    last.write(b"\0\x04stop");
     let out = node.wait();
     out.passed();
     out
@@ -90,30 +73,24 @@ fn stop(node: Running, port: u16) -> Output {
 fn ends_of_connections() {
     let (mut node, port) = outside();
     for bytes in [&b"\0"[..], b"\0\x05", b"\0\x05he", b"\xff\xff0123"] {
-        let mut peer = connect(port);
-        peer.write_all(bytes).expect("write");
-        peer.shutdown(Shutdown::Write).expect("shutdown");
-        let mut rest = Vec::new();
-        if let Err(error) = peer.read_to_end(&mut rest) {
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
-        }
+        let mut peer = Peer::connect(port);
+        peer.write(bytes);
+        peer.finish();
+        peer.end();
     }
     node.until("four ends", |node| {
         node.stdout().matches("EVENT close").count() == 4
     });
     // A reset: an error and then an end, for the engine; one `close` for the watchdog.
-    let mut peer = connect(port);
-    peer.write_all(b"\0\x05hello").expect("write");
+    let mut peer = Peer::connect(port);
+    peer.write(b"\0\x05hello");
     node.until_output("EVENT data 5 hello");
-    socket2::SockRef::from(&peer)
-        .set_linger(Some(Duration::ZERO))
-        .expect("linger");
-    drop(peer);
+    peer.abort();
     node.until("five ends", |node| {
         node.stdout().matches("EVENT close").count() == 5
     });
-    let mut good = connect(port);
-    good.write_all(b"\0\x05whole").expect("write");
+    let mut good = Peer::connect(port);
+    good.write(b"\0\x05whole");
     node.until_output("EVENT data 5 whole");
     stop(node, port).has_times("EVENT close", 5);
 }

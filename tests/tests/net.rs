@@ -1,9 +1,8 @@
 //! Sockets, socket channels and gates: what Lua programs see, and what peers outside the node do to them.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
+use skynet_tests::peer::{self, Peer, frame, port_of};
 use skynet_tests::{Node, Output, Running, lua_cases, vectors};
 
 lua_cases! {
@@ -207,77 +206,34 @@ fn stdin() {
 /// A gate whose events are printed, and its port.
 fn outside() -> (Running, u16) {
     let mut node = Node::case("net/gate", "outside").spawn();
-    node.until_output("PORT ");
-    node.until("the port's line", |node| {
-        node.stdout()
-            .split("PORT ")
-            .nth(1)
-            .is_some_and(|rest| rest.contains('\n'))
-    });
-    let text = node.stdout();
-    let rest = text.split("PORT ").nth(1).expect("a port");
-    let port = rest.lines().next().expect("a line").trim();
-    let port = port.parse().expect("a number");
+    let port = port_of(&mut node);
     (node, port)
-}
-
-fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("timeout");
-    stream
-}
-
-fn frame(data: &[u8]) -> Vec<u8> {
-    let mut bytes = u16::try_from(data.len())
-        .expect("a short frame")
-        .to_be_bytes()
-        .to_vec();
-    bytes.extend_from_slice(data);
-    bytes
 }
 
 /// Ends the gate through a connection of its own.
 fn stop(node: Running, port: u16) -> Output {
-    let mut last = connect(port);
-    last.write_all(&frame(b"stop")).expect("write");
+    let mut last = Peer::connect(port);
+    last.send(b"stop");
     let out = node.wait();
     out.passed();
     out
-}
-
-/// Waits until the other side has closed the connection, in whatever way.
-fn expect_end(stream: &mut TcpStream) {
-    let mut rest = Vec::new();
-    match stream.read_to_end(&mut rest) {
-        Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
-    }
-}
-
-/// Closes so that the other side sees a reset: unread data waits when the descriptor goes.
-fn reset(stream: TcpStream) {
-    let waiting = stream.peek(&mut [0]).expect("something to leave unread");
-    assert_eq!(waiting, 1);
-    drop(stream);
 }
 
 #[test]
 fn peer_dies_in_the_middle_of_a_frame() {
     let (mut node, port) = outside();
     for bytes in [&b"\x00"[..], b"\x00\x05", b"\x00\x05he", b"\xff\xff0123"] {
-        let mut peer = connect(port);
-        peer.write_all(bytes).expect("write");
-        peer.shutdown(Shutdown::Write).expect("shutdown");
-        expect_end(&mut peer);
+        let mut peer = Peer::connect(port);
+        peer.write(bytes);
+        peer.finish();
+        peer.end();
     }
     node.until("four ends", |node| {
         node.stdout().matches("EVENT close").count() == 4
     });
     // What was left of them is not taken for the beginning of another one's frame.
-    let mut good = connect(port);
-    good.write_all(&frame(b"whole")).expect("write");
+    let mut good = Peer::connect(port);
+    good.send(b"whole");
     node.until_output("EVENT data 5 whole");
     drop(good);
     stop(node, port);
@@ -287,10 +243,10 @@ fn peer_dies_in_the_middle_of_a_frame() {
 #[test]
 fn a_client_resets() {
     let (mut node, port) = outside();
-    let mut peer = connect(port);
-    peer.write_all(&frame(b"hello")).expect("write");
+    let mut peer = Peer::connect(port);
+    peer.send(b"hello");
     node.until_output("EVENT data 5 hello");
-    reset(peer);
+    peer.reset();
     node.until_output("EVENT close");
     stop(node, port)
         .in_order(&[
@@ -304,10 +260,9 @@ fn a_client_resets() {
 #[test]
 fn frames_in_pieces_of_one_byte() {
     let (mut node, port) = outside();
-    let mut peer = connect(port);
-    peer.set_nodelay(true).expect("nodelay");
+    let mut peer = Peer::connect(port);
     for byte in frame(b"slowly").into_iter().chain(frame(b"again")) {
-        peer.write_all(&[byte]).expect("write");
+        peer.write(&[byte]);
         std::thread::sleep(Duration::from_millis(2));
     }
     node.until_output("EVENT data 6 slowly");
@@ -319,12 +274,12 @@ fn frames_in_pieces_of_one_byte() {
 #[test]
 fn the_largest_frames() {
     let (mut node, port) = outside();
-    let mut peer = connect(port);
+    let mut peer = Peer::connect(port);
     let large = vec![b'x'; 65535];
     for _ in 0..20 {
-        peer.write_all(&frame(&large)).expect("write");
+        peer.send(&large);
     }
-    peer.write_all(&frame(&large[..65534])).expect("write");
+    peer.send(&large[..65534]);
     node.until("all frames", |node| {
         node.stdout().matches("EVENT data 65535 xxx").count() == 20
     });
@@ -352,34 +307,23 @@ fn half_open() {
                 print("LEFT " .. #socket.netstat())
                 skynet.abort()
             end)
-            print("PORT " .. port .. ".")
+            print("PORT " .. port)
             io.stdout:flush()
         end)
     "#;
     let (node, mut peer) = serve(main);
-    peer.write_all(b"12345").expect("write");
-    peer.shutdown(Shutdown::Write).expect("shutdown");
+    peer.write(b"12345");
+    peer.finish();
     // The node ends right after, so its sockets' remaining output may be lost: the first bytes have to arrive.
-    let mut got = [0; 5];
-    peer.read_exact(&mut got).expect("read");
-    assert_eq!(&got, b"got 5");
-    expect_end(&mut peer);
+    assert_eq!(peer.read(5), b"got 5");
+    peer.end();
     node.wait().exit(0).has("LEFT ");
 }
 
-/// A node whose main service prints `PORT <n>.`, and a connection to that port.
-fn serve(main: &str) -> (Running, TcpStream) {
+/// A node whose main service prints `PORT <n>`, and a connection to that port.
+fn serve(main: &str) -> (Running, Peer) {
     let mut node = Node::source(main).spawn();
-    node.until("the port", |node| {
-        node.stdout()
-            .split("PORT ")
-            .nth(1)
-            .is_some_and(|rest| rest.contains('.'))
-    });
-    let text = node.stdout();
-    let rest = text.split("PORT ").nth(1).expect("a port");
-    let port = rest.split('.').next().expect("a number").trim();
-    let peer = connect(port.parse().expect("a number"));
+    let peer = Peer::connect(port_of(&mut node));
     (node, peer)
 }
 
@@ -415,14 +359,13 @@ fn reset_during_a_write() {
                 print("LEFT " .. #socket.netstat())
                 skynet.abort()
             end)
-            print("PORT " .. port .. ".")
+            print("PORT " .. port)
             io.stdout:flush()
         end)
     "#;
     let (node, mut peer) = serve(main);
-    let mut some = [0; 100];
-    peer.read_exact(&mut some).expect("read");
-    reset(peer);
+    peer.read(100);
+    peer.reset();
     node.wait()
         .exit(0)
         .has("READ false")
@@ -463,7 +406,7 @@ fn slow_reader() {
                 print("LEFT " .. #socket.netstat())
                 skynet.abort()
             end)
-            print("PORT " .. port .. ".")
+            print("PORT " .. port)
             io.stdout:flush()
         end)
     "#;
@@ -505,21 +448,18 @@ fn channel_to_a_dying_peer() {
             skynet.abort()
         end)
     "#;
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-    let port = listener.local_addr().expect("address").port();
+    let (listener, port) = peer::listen();
     let node = Node::source(main).key("peer", &port.to_string()).spawn();
-    let (mut peer, _) = listener.accept().expect("accept");
-    let mut request = [0; 4];
-    peer.read_exact(&mut request).expect("read");
-    peer.write_all(b"first\n").expect("write");
+    let mut peer = Peer::accept(&listener);
+    peer.read(4);
+    peer.write(b"first\n");
     // All ten are sent, half an answer goes back, then the connection is gone.
-    let mut more = [0; 50];
-    peer.read_exact(&mut more).expect("read");
-    peer.write_all(b"half an ans").expect("write");
+    peer.read(50);
+    peer.write(b"half an ans");
     drop(peer);
-    let (mut peer, _) = listener.accept().expect("accept");
-    peer.read_exact(&mut request).expect("read");
-    peer.write_all(b"second\n").expect("write");
+    let mut peer = Peer::accept(&listener);
+    peer.read(4);
+    peer.write(b"second\n");
     node.wait()
         .exit(0)
         .has("FIRST first")

@@ -24,10 +24,11 @@
 //!
 //! # Who fails a call
 //! A call ends exactly once: by a response, when its connection ends, when the sender's address changes, or when the sender itself
-//! ends ([`sender`](crate) keeps all calls that wait in one table). The log of the calling node says which call failed, where to, and why.
+//! ends (it keeps all calls that wait in one table, `calls.rs`). The log of the calling node says which call failed, where to, and why.
 
 mod agent;
 mod assembled;
+mod calls;
 mod common;
 mod daemon;
 mod links;

@@ -6,63 +6,29 @@
 //! Small requests are gathered in `out` and written at the end of a turn. The frames of a large one are written with low priority,
 //! so that small ones may overtake them.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use skynet_kernel::{
-    Context, Doing, Handle, InitError, Message, Payload, Report, Service, TaskReport, kind,
-};
+use rustc_hash::FxHashMap;
+use skynet_kernel::{Context, Handle, InitError, Message, Payload, Report, Service, kind};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 use skynet_wire::cluster::{
-    Address, Body, Error, Outcome, Reply, Response, Sessions, pack_trace, query_name, relayed_tag,
+    Address, Error, Outcome, Response, Sessions, pack_trace, query_name, relayed_tag,
 };
 use skynet_wire::netaddr;
 use skynet_wire::netpack::{Framing, Partial};
-use skynet_wire::seri::{self, Table, Value};
+use skynet_wire::seri::{self, Value};
 
 use crate::Cluster;
-use crate::assembled::{self, Assembled};
+use crate::assembled;
+use crate::calls::{Arrived, Caller, Calls, Target, Waiting};
 use crate::common::{self, Asker, Command};
 use crate::pointer;
-use crate::request::{self, DETAIL, FORGET, PUSH, REQUEST, Reason, Request};
+use crate::request::{self, FORGET, PUSH, REQUEST, Reason, Request};
 
 /// Bytes of small requests that are written before the turn ends.
 const FULL: usize = 64 << 10;
 /// Calls that one log line names when a connection ends.
 const NAMED: usize = 3;
-/// Calls that are remembered after nobody waits for them any more.
-const FORGOTTEN: usize = 1024;
-
-/// A call that waits for its response.
-struct Waiting {
-    source: Handle,
-    session: i32,
-    flags: u8,
-    /// Centiseconds of the node's clock when it was sent.
-    since: u64,
-    to: Target,
-    reply: Reply<Assembled>,
-}
-
-/// The address of a call, kept for lists and log lines.
-#[derive(Clone)]
-enum Target {
-    Number(u32),
-    Name(Arc<[u8]>),
-    /// The question for the handle of a name.
-    Query(Arc<[u8]>),
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Target::Number(number) => Handle(*number).fmt(f),
-            Target::Name(name) => f.write_str(&String::from_utf8_lossy(name)),
-            Target::Query(name) => write!(f, "query [{}]", String::from_utf8_lossy(name)),
-        }
-    }
-}
 
 /// An address of a node, taken apart.
 struct Peer {
@@ -108,7 +74,7 @@ pub(crate) struct Sender {
     peer: Option<Peer>,
     link: Link,
     sessions: Sessions,
-    waiting: FxHashMap<u32, Waiting>,
+    calls: Calls,
     /// Frames that are to be written when the turn ends.
     out: Vec<u8>,
     partial: Partial,
@@ -120,10 +86,6 @@ pub(crate) struct Sender {
     askers: Vec<Asker>,
     /// The name of the last request, which the next one often has, too.
     last_name: Arc<[u8]>,
-    /// Calls that were given up in this turn. They are looked for together: many may reach their deadlines at once.
-    given_up: FxHashSet<(Handle, i32)>,
-    /// Calls that nobody waits for any more, though their responses may come: the last few.
-    forgotten: VecDeque<u32>,
 }
 
 impl Sender {
@@ -137,15 +99,13 @@ impl Sender {
             peer: None,
             link: Link::None,
             sessions: Sessions::default(),
-            waiting: FxHashMap::default(),
+            calls: Calls::default(),
             out: Vec::new(),
             partial: Partial::default(),
             malformed: false,
             tags: FxHashMap::default(),
             askers: Vec::new(),
             last_name: Arc::from(&b""[..]),
-            given_up: FxHashSet::default(),
-            forgotten: VecDeque::new(),
         }
     }
 
@@ -156,13 +116,7 @@ impl Sender {
 
     // ---- requests
 
-    fn on_request(
-        &mut self,
-        cx: &Arc<Context>,
-        source: Handle,
-        session: i32,
-        request: Request<'_>,
-    ) {
+    fn on_request(&mut self, cx: &Arc<Context>, message: &Message, request: Request<'_>) {
         let (flags, to, arguments) = match request {
             Request::Good {
                 flags,
@@ -172,49 +126,39 @@ impl Sender {
             Request::Invalid { flags, text } => {
                 let text = String::from_utf8_lossy(text);
                 cx.log(format!("cluster call [{}]: {text}", self.node));
-                self.tags.remove(&source);
-                return refuse(cx, source, session, flags, &text, Reason::Invalid);
+                self.tags.remove(&message.source);
+                return Caller::of(message, flags).refuse(cx, &text, Reason::Invalid);
             }
         };
-        let push = flags & PUSH != 0;
+        let caller = Caller::of(message, flags);
         let target = self.target(&to, arguments);
         let tag = match self.tags.is_empty() {
             true => None,
-            false => self.tags.remove(&source),
+            false => self.tags.remove(&caller.source),
         };
         if let Err((text, reason)) = self.connect(cx) {
-            if !push {
+            if !caller.is_push() {
                 // As skynet (C): a session is used up by an attempt.
                 self.sessions.set(self.sessions.peek().wrapping_add(1));
             }
             self.log_failure(cx, &target, &text);
-            return refuse(cx, source, session, flags, &text, reason);
+            return caller.refuse(cx, &text, reason);
         }
-        if !push {
+        if !caller.is_push() {
             // The numbers may have come round to a call that still waits.
-            let waiting = &self.waiting;
-            self.sessions.skip(|number| waiting.contains_key(&number));
+            let calls = &self.calls;
+            self.sessions.skip(|number| calls.has(number));
         }
         if let Some(tag) = tag {
             self.relay_tag(cx, tag.as_slice());
         }
-        match self.write(cx, &to, arguments, push) {
-            Ok(number) if !push => {
-                let waiting = Waiting {
-                    source,
-                    session,
-                    flags,
-                    since: cx.node().now_cs(),
-                    to: target,
-                    reply: Reply::new(),
-                };
-                self.waiting.insert(number, waiting);
-            }
-            Ok(_) => {}
+        match self.write(cx, &to, arguments, caller.is_push()) {
+            Ok(_) if caller.is_push() => {}
+            Ok(number) => self.calls.add(number, caller, target, cx.node().now_cs()),
             Err(error) => {
                 let text = error.to_string();
                 self.log_failure(cx, &target, &text);
-                refuse(cx, source, session, flags, &text, Reason::Invalid);
+                caller.refuse(cx, &text, Reason::Invalid);
             }
         }
     }
@@ -287,24 +231,6 @@ impl Sender {
         }
     }
 
-    /// Gives up waiting for calls whose callers do not wait any more.
-    fn forget(&mut self, cx: &Context) {
-        if self.given_up.is_empty() {
-            return;
-        }
-        let given_up = std::mem::take(&mut self.given_up);
-        let found = self
-            .waiting
-            .extract_if(|_, call| given_up.contains(&(call.source, call.session)));
-        for (number, call) in found {
-            if self.forgotten.len() == FORGOTTEN {
-                self.forgotten.pop_front();
-            }
-            self.forgotten.push_back(number);
-            let _ = cx.send(call.source, kind::RESPONSE, call.session, Payload::EMPTY);
-        }
-    }
-
     // ---- responses
 
     fn on_data(&mut self, cx: &Arc<Context>, mut read: &[u8]) {
@@ -332,48 +258,26 @@ impl Sender {
 
     fn on_response(&mut self, cx: &Arc<Context>, response: Response<'_>) {
         let number = response.session;
-        let Some(waiting) = self.waiting.get_mut(&number) else {
-            return self.on_unknown(cx, &response);
-        };
-        let Some(outcome) = waiting.reply.accept(response.body) else {
-            return;
-        };
-        let Some(waiting) = self.waiting.remove(&number) else {
-            return;
+        let (waiting, outcome) = match self.calls.accept(response) {
+            Arrived::Done(waiting, outcome) => (waiting, outcome),
+            Arrived::Nothing => return,
+            Arrived::Unknown => {
+                return cx.log(format!("socket: unknown session : {number}"));
+            }
         };
         let results = match outcome {
             Outcome::Ok(payload) if seri::holds_pointer(&payload) => {
                 let text = "the answer holds a light userdata, which has no meaning here";
-                return self.fail(cx, waiting, text, Reason::Remote);
+                return self.fail(cx, &waiting, text, Reason::Remote);
             }
-            Outcome::Ok(payload) => payload,
-            Outcome::Mismatch => b""[..].into(),
+            Outcome::Ok(payload) => assembled::payload(payload),
+            Outcome::Mismatch => Payload::EMPTY,
             Outcome::Error(text) => {
-                let text = String::from_utf8_lossy(text).into_owned();
-                return self.fail(cx, waiting, &text, Reason::Remote);
+                let text = String::from_utf8_lossy(text);
+                return self.fail(cx, &waiting, &text, Reason::Remote);
             }
         };
-        let payload = if waiting.flags & DETAIL == 0 {
-            assembled::payload(results)
-        } else {
-            common::after_true(&results)
-        };
-        // A caller that has gone does not wait any more.
-        let _ = cx.send(waiting.source, kind::RESPONSE, waiting.session, payload);
-    }
-
-    fn on_unknown(&mut self, cx: &Context, response: &Response<'_>) {
-        let known = self
-            .forgotten
-            .iter()
-            .position(|number| *number == response.session);
-        match known {
-            None => cx.log(format!("socket: unknown session : {}", response.session)),
-            Some(_) if matches!(response.body, Body::Begin(_) | Body::Part(_)) => {}
-            Some(at) => {
-                self.forgotten.remove(at);
-            }
-        }
+        waiting.caller.answer(cx, results);
     }
 
     // ---- failures
@@ -387,36 +291,20 @@ impl Sender {
     }
 
     /// A call that waited has failed.
-    fn fail(&self, cx: &Context, waiting: Waiting, why: &str, reason: Reason) {
+    fn fail(&self, cx: &Context, waiting: &Waiting, why: &str, reason: Reason) {
         self.log_failure(cx, &waiting.to, why);
-        refuse(
-            cx,
-            waiting.source,
-            waiting.session,
-            waiting.flags,
-            why,
-            reason,
-        );
+        waiting.caller.refuse(cx, why, reason);
     }
 
     /// All calls that wait have failed, for the same reason.
     fn fail_all(&mut self, cx: &Context, why: &str, reason: Reason) {
         self.out.clear();
-        self.forgotten.clear();
-        let mut all: Vec<_> = self.waiting.drain().collect();
-        all.sort_unstable_by_key(|(number, _)| *number);
-        for (index, (_, waiting)) in all.iter().enumerate() {
+        let all = self.calls.take_all();
+        for (index, waiting) in all.iter().enumerate() {
             if index < NAMED {
                 self.log_failure(cx, &waiting.to, why);
             }
-            refuse(
-                cx,
-                waiting.source,
-                waiting.session,
-                waiting.flags,
-                why,
-                reason,
-            );
+            waiting.caller.refuse(cx, why, reason);
         }
         if all.len() > NAMED {
             let more = all.len() - NAMED;
@@ -573,7 +461,7 @@ impl Sender {
                             to,
                             arguments,
                         };
-                        self.on_request(cx, message.source, message.session, request);
+                        self.on_request(cx, message, request);
                     }
                     (to, arguments) => {
                         let no_message = Error::NoMessage;
@@ -583,13 +471,13 @@ impl Sender {
                         };
                         request::begin(&mut head, flags, Err(error));
                         if let Some(request) = request::parse(&head) {
-                            self.on_request(cx, message.source, message.session, request);
+                            self.on_request(cx, message, request);
                         }
                     }
                 }
             }
             "changenode" => self.change(cx, &command.next(), asker),
-            "pending" => asker.answer(cx, &[self.list(cx).into()]),
+            "pending" => asker.answer(cx, &[self.list(cx)]),
             name => {
                 cx.log(format!("Invalid clustersender command {name}"));
                 asker.fail(cx);
@@ -597,24 +485,8 @@ impl Sender {
         }
     }
 
-    /// The calls that wait, oldest first.
-    fn list(&self, cx: &Context) -> Table {
-        let now = cx.node().now_cs();
-        let mut calls: Vec<_> = self.waiting.iter().collect();
-        calls.sort_unstable_by_key(|(number, waiting)| (waiting.since, **number));
-        Table::from_values(calls.into_iter().map(|(number, waiting)| {
-            let mut entry = Table::new();
-            entry.insert("node", self.node.as_str());
-            match &waiting.to {
-                Target::Number(number) => entry.insert("address", *number),
-                Target::Query(_) => entry.insert("address", 0),
-                Target::Name(name) => entry.insert("address", &name[..]),
-            }
-            entry.insert("session", *number);
-            entry.insert("source", waiting.source.0);
-            entry.insert("age", now.saturating_sub(waiting.since) as f64 / 100.0);
-            entry
-        }))
+    fn list(&self, cx: &Context) -> Value {
+        self.calls.list(&self.node, cx.node().now_cs()).into()
     }
 }
 
@@ -629,21 +501,6 @@ fn address(value: Value) -> Result<Address<'static>, Error> {
         Value::Table(_) => Err(Error::NameType("table")),
         _ => Err(Error::NameType("userdata")),
     }
-}
-
-/// Tells a caller that its call has failed. Nobody waits for a push.
-fn refuse(cx: &Context, source: Handle, session: i32, flags: u8, why: &str, reason: Reason) {
-    if flags & PUSH != 0 || session <= 0 {
-        return;
-    }
-    let (answer, payload) = if flags & DETAIL == 0 {
-        (kind::ERROR, Payload::EMPTY)
-    } else {
-        let values = [false.into(), why.into(), reason.name().into()];
-        (kind::RESPONSE, common::pack(&values))
-    };
-    // A caller that has gone does not wait any more.
-    let _ = cx.send(source, answer, session, payload);
 }
 
 impl Service for Sender {
@@ -672,7 +529,7 @@ impl Service for Sender {
     fn handle(&mut self, cx: &Arc<Context>, mut message: Message) {
         match message.kind {
             REQUEST => match request::parse(message.payload()) {
-                Some(request) => self.on_request(cx, message.source, message.session, request),
+                Some(request) => self.on_request(cx, &message, request),
                 None => Asker::of(&message).fail(cx),
             },
             kind::SOCKET => {
@@ -681,7 +538,7 @@ impl Service for Sender {
                 }
             }
             FORGET => {
-                self.given_up.insert((message.source, message.session));
+                self.calls.give_up(message.source, message.session);
             }
             kind::TRACE => {
                 self.tags.insert(message.source, message.take_payload());
@@ -689,8 +546,8 @@ impl Service for Sender {
             kind::LUA => self.on_command(cx, &message),
             kind::RESPONSE | kind::ERROR => {}
             kind::DEBUG => {
-                let calls = self.waiting.len();
-                common::debug(cx, &message, calls, || self.list(cx).into());
+                let calls = self.calls.len();
+                common::debug(cx, &message, calls, || self.list(cx));
             }
             _ => Asker::of(&message).fail(cx),
         }
@@ -698,26 +555,12 @@ impl Service for Sender {
 
     fn report(&mut self, stacks: bool) -> Option<Report> {
         let now = self.cx.as_ref()?.node().now_cs();
-        let mut tasks: Vec<TaskReport> = self
-            .waiting
-            .iter()
-            .map(|(&number, call)| TaskReport {
-                doing: Doing::Remote,
-                session: number as i32,
-                age_ms: Some(now.saturating_sub(call.since) * 10),
-                request: Some((call.source, call.session)),
-                stack: match stacks {
-                    true => vec![format!("{} {}", self.node, call.to)],
-                    false => Vec::new(),
-                },
-            })
-            .collect();
-        tasks.sort_unstable_by_key(|task| task.session);
+        let tasks = self.calls.report(&self.node, now, stacks);
         Some(Report { tasks })
     }
 
     fn turn_end(&mut self, cx: &Arc<Context>) {
-        self.forget(cx);
+        self.calls.forget(cx);
         self.flush(cx);
     }
 }
