@@ -331,7 +331,7 @@ continuation! {
         let svc = service(l)?;
         let m = answer(svc)?;
         if ctx as u8 == kind::LUA && !svc.exposed.get() {
-            let n = seri::unpack_message(l, &m)?;
+            let n = seri::unpack_message(l, m)?;
             return results(n);
         }
         let class = svc.with(|t| t.protocols.class(ctx as u8)).ok_or("unknown protocol")?;
@@ -340,7 +340,7 @@ continuation! {
         l.raw_get(-2);
         if l.c_function(-1).is_some_and(is_unpack) {
             l.set_top(0);
-            let n = seri::unpack_message(l, &m)?;
+            let n = seri::unpack_message(l, m)?;
             return results(n);
         }
         l.replace(1);

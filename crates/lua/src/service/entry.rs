@@ -42,7 +42,7 @@ native! {
         l.push_value(1);
         l.push_int(m.session as i64);
         l.push_int(m.source.0 as i64);
-        let n = seri::unpack_message(l, &m)?;
+        let n = seri::unpack_message(l, m)?;
         Ok(Next::Call { args: n + 2, results: 0, ctx: 1, then: request_done })
     };
 
@@ -60,7 +60,7 @@ native! {
         let unpack = l.raw_get(1);
         if l.c_function(-1).is_some_and(is_unpack) {
             l.pop(1);
-            let n = seri::unpack_message(l, &m)?;
+            let n = seri::unpack_message(l, m)?;
             return Ok(Next::Call { args: n + 2, results: 0, ctx: 2, then: request_done });
         }
         if unpack == Type::Nil {
