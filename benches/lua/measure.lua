@@ -70,4 +70,15 @@ function M.optional(module)
 	error(found, 0)
 end
 
+-- The other node, as soon as it answers.
+function M.other_node()
+	local cluster = M.optional "skynet.cluster"
+	cluster.reload { bench = assert(os.getenv "BENCH_NODE", "BENCH_NODE is the other node's address") }
+	for _ = 1, 50 do
+		if pcall(cluster.call, "bench", "@bench_peer", "echo", 0) then return cluster end
+		skynet.sleep(10)
+	end
+	error "the other node does not answer"
+end
+
 return M

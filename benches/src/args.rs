@@ -22,6 +22,12 @@ pub struct Cli {
 pub enum Task {
     /// Count the instructions of hot paths, and compare them with the stored figures
     Count(CountArgs),
+    /// Measure everything that docs/performance.md shows, and write its tables and pictures. Takes about eight minutes on a quiet machine
+    Record(RecordArgs),
+    /// Write the tables and pictures of docs/performance.md from docs/performance.json
+    Render,
+    /// Draw flame graphs of workloads, with perf
+    Flame(FlameArgs),
 }
 
 /// Counting instructions.
@@ -46,6 +52,34 @@ pub struct CountArgs {
     /// Compare with another binary, instead of with the stored figures
     #[arg(long, value_name = "[LABEL=]PATH")]
     pub against: Vec<Other>,
+}
+
+/// Measuring everything.
+#[derive(clap::Args)]
+pub struct RecordArgs {
+    /// How often every workload runs
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+}
+
+/// Drawing flame graphs.
+#[derive(clap::Args)]
+pub struct FlameArgs {
+    /// Where to write them
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+
+    /// Workloads to look at; call, send, spawn, tcpecho and cluster64 if none is named
+    #[arg(value_name = "WORKLOAD")]
+    pub workloads: Vec<String>,
+
+    /// The binary to look at, instead of building one in release mode
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+
+    /// Samples a second
+    #[arg(long, value_name = "N", default_value_t = 997)]
+    pub rate: u32,
 }
 
 /// Running workloads.
@@ -98,6 +132,14 @@ pub struct Args {
     /// Also run the kernel's own benchmark
     #[arg(long)]
     pub kernel: bool,
+
+    /// Also run the kernel beside other actor crates (benches/peers, which takes minutes to build the first time)
+    #[arg(long)]
+    pub peers: bool,
+
+    /// Also run the points of the diagrams: sizes of messages, numbers of services and of workers
+    #[arg(long)]
+    pub scaling: bool,
 
     /// Write the raw results there
     #[arg(long, value_name = "FILE")]

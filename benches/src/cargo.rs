@@ -1,5 +1,6 @@
 //! Building what is measured, so that nobody measures yesterday's program.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -61,6 +62,7 @@ pub fn build(program: Program, profile: &str) -> anyhow::Result<PathBuf> {
         .args(["build", "--profile", profile, "-p", program.package])
         .args([program.kind, program.name])
         .arg("--message-format=json-render-diagnostics")
+        .args(target(program)?)
         .current_dir(root().join(program.workspace))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
@@ -72,6 +74,19 @@ pub fn build(program: Program, profile: &str) -> anyhow::Result<PathBuf> {
     text.lines()
         .find_map(|line| executable(line, program.name))
         .with_context(|| format!("cargo does not say where {} is", program.name))
+}
+
+/// Another workspace is built inside this one's target folder, so that nothing is left among the sources.
+fn target(program: Program) -> anyhow::Result<Vec<OsString>> {
+    if program.workspace == "." {
+        return Ok(Vec::new());
+    }
+    let own = std::env::current_exe().context("where is this program?")?;
+    let folder = own.ancestors().nth(2).context("in no folder?")?;
+    Ok(vec![
+        "--target-dir".into(),
+        folder.join(program.name).into_os_string(),
+    ])
 }
 
 /// The file of a program, from one of the lines that cargo prints.

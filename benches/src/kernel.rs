@@ -35,6 +35,7 @@ fn metric(line: &str) -> Option<(String, f64)> {
     let unit = match words.get(at + 1) {
         Some(&"µs") => "us",
         Some(&"ms") => "ms",
+        Some(&"bytes") => "bytes",
         _ => "ns",
     };
     let name = words[..at].join("-");

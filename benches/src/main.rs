@@ -10,16 +10,22 @@ mod cargo;
 mod code;
 mod count;
 mod crowd;
+mod document;
+mod flame;
 mod kernel;
 mod machine;
 mod node;
+mod peers;
 mod proc;
 mod results;
+mod scaling;
+mod svg;
 mod table;
 mod workload;
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,10 +33,12 @@ use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use serde_json::{Value, json};
 
-use args::{Args, Cli, Mode, Task};
+use args::{Args, Cli, Mode, RecordArgs, Task};
 use crowd::Crowd;
 use node::{Binary, Outcome, Settings};
+use peers::Peers;
 use results::{Baseline, Results};
+use scaling::Points;
 use workload::{Kind, Workload};
 
 /// The label of the figures of the kernel's own benchmark.
@@ -41,6 +49,9 @@ fn main() -> ExitCode {
     let done = match &cli.task {
         None => run(&cli.args),
         Some(Task::Count(args)) => count::run(args),
+        Some(Task::Record(args)) => record(args),
+        Some(Task::Render) => document::write(cargo::root()).map(|()| true),
+        Some(Task::Flame(args)) => flame::run(args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -84,65 +95,68 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         }
     };
     // Likewise what is built.
+    let profile = cargo::profile()?;
     let kernel = match args.kernel {
-        true => Some(cargo::build(cargo::KERNEL, &cargo::profile()?)?),
+        true => Some(cargo::build(cargo::KERNEL, &profile)?),
+        false => None,
+    };
+    let peers = match args.peers {
+        true => Some(Peers::build(&profile)?),
         false => None,
     };
     let machine = machine::machine();
     println!("{}", machine::line(&machine));
-    let mut report = json!({
-        "time": machine::now(), "machine": machine, "source": machine::source(),
-        "settings": {
-            "runs": runs(args), "threads": args.threads, "scale": args.scale, "smoke": args.smoke,
-            "mode": args.mode.name(), "set": args.set,
-        },
-        "binaries": binaries.iter().map(machine::binary).collect::<Vec<Value>>(),
-    });
-    let mut save = |results: &Results| -> anyhow::Result<()> {
-        let Some(file) = &args.json else {
-            return Ok(());
-        };
-        for (key, value) in results.json() {
-            report[key] = value;
-        }
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    let mut report = Report {
+        head: json!({
+            "time": machine::now(), "machine": machine, "source": machine::source(),
+            "settings": {
+                "runs": runs(args), "threads": args.threads, "scale": args.scale, "smoke": args.smoke,
+                "mode": args.mode.name(), "set": args.set,
+            },
+            "binaries": binaries.iter().map(machine::binary).collect::<Vec<Value>>(),
+        }),
+        file: args.json.clone(),
+        places: vec![settings.folder.clone(), cargo::root().to_owned()],
+        ..Report::default()
     };
-    let plan = Plan {
+    let mut plan = Plan {
         args,
-        settings: &settings,
+        settings,
         binaries: &binaries,
         workloads: &workloads,
-        kernel: kernel.as_deref(),
+        kernel,
+        peers,
     };
-    let results = plan.measure(&mut save)?;
-
+    plan.measure(&mut report)?;
+    let Report {
+        head,
+        results,
+        peers,
+        ..
+    } = &report;
     if args.smoke {
         let ran = results.series.iter().map(|series| &series.workload);
         let ran: std::collections::BTreeSet<_> = ran.collect();
         println!("{} workloads ran", ran.len());
     } else {
         if let Some(baseline) = &baseline {
-            warn_of_differences(baseline, &report["settings"], &report["machine"]);
+            warn_of_differences(baseline, &head["settings"], &head["machine"]);
         }
         let others: Vec<&str> = binaries[1..].iter().map(|b| b.label.as_str()).collect();
         let first = &binaries[0].label;
-        let table = table::table(
-            &results,
-            first,
-            &others,
-            baseline.as_ref(),
-            targets.as_ref(),
-        );
+        let table = table::table(results, first, &others, baseline.as_ref(), targets.as_ref());
         println!("\n{table}");
+        if !peers.series.is_empty() {
+            println!("{}", peers::table(peers));
+        }
     }
-    for (workload, binary, reason) in &results.skipped {
+    for (workload, binary, reason) in results.skipped.iter().chain(&peers.skipped) {
         println!("skipped {workload} on {binary}: {reason}");
     }
-    for (workload, binary, reason) in &results.failed {
+    for (workload, binary, reason) in results.failed.iter().chain(&peers.failed) {
         println!("FAILED {workload} on {binary}: {reason}");
     }
-    Ok(results.failed.is_empty())
+    Ok(results.failed.is_empty() && peers.failed.is_empty())
 }
 
 fn runs(args: &Args) -> u32 {
@@ -257,55 +271,135 @@ fn prepare(
 /// What is to be run.
 struct Plan<'a> {
     args: &'a Args,
-    settings: &'a Settings,
+    settings: Settings,
     binaries: &'a [Binary],
     workloads: &'a [&'static Workload],
     /// The kernel's own benchmark.
-    kernel: Option<&'a Path>,
+    kernel: Option<PathBuf>,
+    peers: Option<Peers>,
 }
 
 impl Plan<'_> {
     /// Runs everything. The binaries take turns within a workload, the workloads within a run. What has been measured is saved
     /// each time, and what fails is a line of the results: nothing that was measured is lost.
-    fn measure(
-        &self,
-        save: &mut impl FnMut(&Results) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Results> {
-        let mut results = Results::default();
+    fn measure(&mut self, report: &mut Report) -> anyhow::Result<()> {
+        let smoke = self.args.smoke;
         for run in 1..=runs(self.args) {
             for workload in self.workloads {
                 if workload.once && run > 1 {
                     continue;
                 }
                 for binary in self.binaries {
-                    self.say(run, workload.name, &binary.label);
+                    self.say(run, &format!("{} on {}", workload.name, binary.label));
                     let n = size(workload, self.args);
-                    results.try_add(workload.name, &binary.label, || {
+                    report.results.try_add(workload.name, &binary.label, || {
                         self.settings.run(binary, workload, n)
                     });
                 }
-                save(&results)?;
+                report.save()?;
             }
-            if let Some(program) = self.kernel {
-                self.say(run, "the kernel's own benchmark", KERNEL);
-                let seconds = if self.args.smoke { 0.05 } else { 1.0 };
-                results.try_add(KERNEL, &self.binaries[0].label, || {
+            if let Some(program) = &self.kernel {
+                self.say(run, "the kernel's own benchmark");
+                let seconds = if smoke { 0.05 } else { 1.0 };
+                let label = &self.binaries[0].label;
+                report.results.try_add(KERNEL, label, || {
                     match kernel::run(program, self.args.threads, seconds) {
                         Ok(metrics) => Outcome::Done(metrics),
                         Err(error) => Outcome::Failed(format!("{error:#}")),
                     }
                 });
-                save(&results)?;
+                report.save()?;
+            }
+            if let Some(peers) = &self.peers {
+                self.say(run, "other actor crates");
+                let seconds = if smoke { 0.001 } else { 0.4 };
+                peers.measure(seconds, self.args.threads, &mut report.peers);
+                report.save()?;
+            }
+            // Many points, which are drawn and not compared: twice will do.
+            if self.args.scaling && run <= 2 {
+                self.say(run, "the diagrams' points");
+                let label = self.binaries[0].label.clone();
+                let failed = &mut report.results.failed;
+                scaling::measure(
+                    &mut self.settings,
+                    &self.binaries[0],
+                    smoke,
+                    &mut report.points,
+                    &mut |what, reason| failed.push((what, label.clone(), reason)),
+                );
+                report.save()?;
             }
         }
-        Ok(results)
+        Ok(())
     }
 
-    fn say(&self, run: u32, what: &str, on: &str) {
+    fn say(&self, run: u32, what: &str) {
         if !self.args.smoke {
-            eprintln!("run {run}: {what} on {on}");
+            eprintln!("run {run}: {what}");
         }
     }
+}
+
+/// What has been measured, and the file for it.
+#[derive(Default)]
+struct Report {
+    /// Machine, settings and the like.
+    head: Value,
+    results: Results,
+    /// The shapes of traffic on other crates, as workloads, and the crates as binaries.
+    peers: Results,
+    points: Points,
+    file: Option<PathBuf>,
+    /// Folders whose names mean nothing elsewhere.
+    places: Vec<PathBuf>,
+}
+
+impl Report {
+    /// Writes the file, if there is to be one.
+    fn save(&self) -> anyhow::Result<()> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let mut json = self.head.clone();
+        for (key, value) in self.results.json() {
+            json[key] = value;
+        }
+        let [(_, peers), _, (_, failed)] = self.peers.json();
+        json["peers"] = peers;
+        if let (Some(all), Some(more)) = (json["failed"].as_array_mut(), failed.as_array()) {
+            all.extend(more.iter().cloned());
+        }
+        json["scaling"] = scaling::json(&self.points);
+        let mut text = serde_json::to_string_pretty(&json)? + "\n";
+        for place in &self.places {
+            text = text.replace(&format!("{}/", place.display()), "");
+        }
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// Measures all that the document shows, and writes it.
+fn record(args: &RecordArgs) -> anyhow::Result<bool> {
+    let figures = cargo::root().join(document::FIGURES);
+    let runs = args.runs.to_string();
+    let words = [
+        "skynet-bench",
+        "--kernel",
+        "--peers",
+        "--scaling",
+        "--targets",
+        "--runs",
+        &runs,
+        "--json",
+    ];
+    let words = words
+        .map(OsString::from)
+        .into_iter()
+        .chain([figures.into()]);
+    let complete = run(&Cli::parse_from(words).args)?;
+    document::write(cargo::root())?;
+    Ok(complete)
 }
 
 /// Says why a comparison with the baseline may mean little.

@@ -106,7 +106,10 @@ impl Settings {
         let (mut second, mut port) = (None, 0);
         match workload.kind {
             Kind::Node | Kind::Idle => {}
-            Kind::Tcp => environment.push(("BENCH_PORT", free_port()?.to_string())),
+            Kind::Tcp => {
+                crowd::raise_limit()?;
+                environment.push(("BENCH_PORT", free_port()?.to_string()));
+            }
             Kind::Gate => {
                 crowd::raise_limit()?;
                 port = free_port()?;

@@ -1,6 +1,7 @@
 //! Collected figures, and their file.
 //!
-//! The file is one JSON object: `machine`, `settings`, `source`, `binaries`, `results`, `skipped` and `failed`. A result is
+//! The file is one JSON object: `machine`, `settings`, `source`, `binaries`, `results`, `skipped` and `failed`, and as they were asked for, `peers` and
+//! `scaling`. A result, also of `peers`, is
 //! `{workload, metric, unit, higher_is_better, binary, values}` with one value for each run; the metric is empty for the
 //! rate, in operations a second.
 
@@ -14,6 +15,7 @@ use crate::node::Outcome;
 use crate::workload::unit;
 
 /// One metric of a workload on one binary.
+#[derive(Clone)]
 pub struct Series {
     /// The workload, or `kernel`.
     pub workload: String,
@@ -123,6 +125,31 @@ impl Results {
         all.find(|s| s.workload == workload && s.metric == metric && s.binary == binary)
     }
 
+    /// Those of some workloads.
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Results {
+        let chosen = self.series.iter().filter(|series| keep(&series.workload));
+        Results {
+            series: chosen.cloned().collect(),
+            ..Results::default()
+        }
+    }
+
+    /// What [`json`](Results::json) calls `results`, read.
+    pub fn parse(json: &Value) -> Option<Results> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let mut results = Results::default();
+        for entry in json.as_array()? {
+            let values = entry["values"].as_array()?;
+            results.series.push(Series {
+                workload: text(&entry["workload"])?,
+                metric: text(&entry["metric"])?,
+                binary: text(&entry["binary"])?,
+                values: values.iter().map(Value::as_f64).collect::<Option<_>>()?,
+            });
+        }
+        Some(results)
+    }
+
     /// The file's `results`, `skipped` and `failed`.
     pub fn json(&self) -> [(&'static str, Value); 3] {
         let reasons = |list: &[(String, String, String)]| -> Value {
@@ -168,20 +195,10 @@ impl Baseline {
     }
 
     fn parse(json: &Value) -> Option<Baseline> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let mut results = Results::default();
-        for entry in json["results"].as_array()? {
-            let values = entry["values"].as_array()?;
-            results.series.push(Series {
-                workload: text(&entry["workload"])?,
-                metric: text(&entry["metric"])?,
-                binary: text(&entry["binary"])?,
-                values: values.iter().map(Value::as_f64).collect::<Option<_>>()?,
-            });
-        }
+        let results = Results::parse(&json["results"])?;
         Some(Baseline {
             results,
-            label: text(&json["binaries"][0]["label"])?,
+            label: json["binaries"][0]["label"].as_str()?.to_owned(),
             settings: json["settings"].clone(),
             machine: json["machine"].clone(),
         })

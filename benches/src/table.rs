@@ -118,7 +118,7 @@ fn ratio(own: &Summary, other: &Summary, more: bool) -> String {
 }
 
 /// A value with its unit.
-fn value(number: f64, unit: &str) -> String {
+pub fn value(number: f64, unit: &str) -> String {
     let text = digits(number, unit);
     match (unit, text.ends_with(['k', 'M'])) {
         ("", _) => text,
@@ -143,7 +143,7 @@ fn digits(number: f64, unit: &str) -> String {
 }
 
 /// Columns of equal width, as a Markdown table: readable on a terminal and in a document.
-fn layout(rows: &[Vec<String>]) -> String {
+pub fn layout(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)

@@ -179,6 +179,8 @@ function sharetable.update(...)
 					core.update(old, pointer)
 				end
 			end
+			-- No reference to a table of the others is left, and none can come back.
+			opened[name] = nil
 			open(name, pointer)
 		end
 	end

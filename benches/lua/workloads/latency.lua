@@ -64,4 +64,10 @@ function W.latency(name, n)
 	open_loop(name, n, function() skynet.call(echo, "lua", "echo", 1) end)
 end
 
+-- The same with a service of another node.
+function W.clusterlatency(name, n)
+	local cluster = measure.other_node()
+	open_loop(name, n, function() cluster.call("bench", "@bench_peer", "echo", 1) end)
+end
+
 return W

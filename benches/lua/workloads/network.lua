@@ -69,20 +69,25 @@ end
 W.gate = gate "lua"
 W.gatenative = gate "native"
 
--- The other node, as soon as it answers.
-local function other()
-	local cluster = optional "skynet.cluster"
-	cluster.reload { bench = assert(os.getenv "BENCH_NODE", "BENCH_NODE is the other node's address") }
-	for _ = 1, 50 do
-		if pcall(cluster.call, "bench", "@bench_peer", "echo", 0) then return cluster end
-		skynet.sleep(10)
+-- What one end of a connection weighs, with a coroutine that reads from it: n connections, both ends in this node.
+function W.memsocket(name, n)
+	local socket = optional "skynet.socket"
+	connect(1)
+	collectgarbage()
+	local before = measure.rss_kb()
+	for _ = 1, n do
+		local id = assert(socket.open("127.0.0.1", port()))
+		socket.write(id, "\n")
+		assert(socket.readline(id) == "")
+		skynet.fork(socket.readline, id)
 	end
-	error "the other node does not answer"
+	skynet.yield()
+	measure.result(name, 0, 0, string.format("bytes=%.0f", (measure.rss_kb() - before) * 1024 / n / 2))
 end
 
 -- One outstanding call to another node.
 function W.cluster(name, n)
-	local cluster = other()
+	local cluster = measure.other_node()
 	timed(name, n, function()
 		for i = 1, n do assert(cluster.call("bench", "@bench_peer", "echo", i) == i) end
 	end)
@@ -90,7 +95,7 @@ end
 
 -- 64 outstanding calls to another node.
 function W.cluster64(name, n)
-	local cluster = other()
+	local cluster = measure.other_node()
 	local each = n // 64
 	timed(name, each * 64, function()
 		join(64, function()
@@ -101,7 +106,7 @@ end
 
 -- One-way messages to another node.
 function W.clustersend(name, n)
-	local cluster = other()
+	local cluster = measure.other_node()
 	cluster.call("bench", "@bench_peer", "reset")
 	timed(name, n, function()
 		for i = 1, n do
@@ -115,7 +120,7 @@ end
 
 -- Calls that carry 1 MiB one way to another node.
 function W.clusterbig(name, n)
-	local cluster = other()
+	local cluster = measure.other_node()
 	local s = string.rep("x", 1 << 20)
 	timed(name, n, function()
 		for _ = 1, n do assert(cluster.call("bench", "@bench_peer", "len", s) == #s) end

@@ -71,4 +71,52 @@ function W.sharedata(name, n)
 	measure.result(name, n, seconds, each)
 end
 
+-- The source of a configuration: a table of so many items, about 650 bytes each in memory.
+local function configuration(items, version)
+	return ([[
+local items = {}
+for i = 1, %d do
+	items[i] = {
+		id = i, name = "item-" .. i, price = i + 0.5, kind = i %% 17, stack = 99,
+		text = ("This is what item %%d is good for, and where it can be found."):format(i),
+		need = { level = i %% 60 + 1, class = { i %% 3, i %% 5, 7 } },
+		gives = { attack = i %% 100, defence = i * 2, speed = 1.25 },
+	}
+end
+return { version = %d, items = items }
+]]):format(items, version)
+end
+
+--- A configuration of 50 MB that 1,000 services read (or as many as n): what it weighs, and in each; the time of a field, beside one of a local table;
+--- loading a new version; and until all services have gone over to it.
+function W.sharetable(name, n)
+	local sharetable = measure.optional "skynet.sharetable"
+	local items = 65 * n
+	local readers = measure.services("bench_share", n)
+	local function all(what, version)
+		for i = 1, n do
+			local price, got = skynet.call(readers[i], "lua", what)
+			assert(price == 1.5 and got == version)
+		end
+	end
+	for i = 1, n do skynet.call(readers[i], "lua", "ready") end
+
+	local before = measure.rss_kb()
+	sharetable.loadstring("config", configuration(items, 1))
+	local loaded = measure.rss_kb()
+	all("open", 1)
+	local opened = measure.rss_kb()
+	local fields = 20000 * n
+	local shared, plain = skynet.call(readers[1], "lua", "read", fields)
+
+	local began = measure.now()
+	sharetable.loadstring("config", configuration(items, 2))
+	local new = measure.now()
+	all("update", 2)
+	local updated = measure.now()
+	measure.result(name, 0, 0, ("table_mb=%.1f kb_each=%.2f shared_ns=%.2f local_ns=%.2f load_ms=%.1f update_ms=%.1f"):format(
+		(loaded - before) / 1024, (opened - loaded) / n, shared / fields * 1e9, plain / fields * 1e9,
+		(new - began) * 1e3, (updated - new) * 1e3))
+end
+
 return W

@@ -231,9 +231,10 @@ fn crowd(workers: usize) {
     let each = |ns: f64| ns / COUNT as f64;
     let (up, down) = (each(up), each(down));
     println!(
-        "{:>16} {up:8.1} ns up, {down:.1} ns down, {bytes:.0} bytes each",
+        "{:>16} {up:8.1} ns up, {down:.1} ns down",
         "100000 services"
     );
+    println!("{:>16} {bytes:8.1} bytes", "service");
 }
 
 /// Memory of this process.

@@ -624,33 +624,41 @@ static int match (Map *m, Table *from, Table *to) {
 
 
 /*
-** Exchanges all references to tables of one version for those of another. Both are at the top of the stack, the old one below; pops
-** them. Returns 0 if memory ran out, in which case some entries with such tables as keys may have been lost.
+** What becomes of the tables of one version in another; the same for all states, so it is made once. NULL if there is no memory. It is for
+** as long as both versions live.
 */
-LUA_API int lua_exchangesharedtable (lua_State *L) {
-  const TValue *from = s2v(L->top.p - 2);
-  const TValue *to = s2v(L->top.p - 1);
-  int ok = 1;
-  Map m;
-  memset(&m, 0, sizeof(m));
-  if (ttissharedtable(from) && ttissharedtable(to) && gcvalue(from) != gcvalue(to)) {
-    ok = match(&m, hvalue(from), hvalue(to));
-    if (ok) {
-      Walk w;
-      lu_byte emergency = G(L)->gcstopem;
-      memset(&w, 0, sizeof(w));
-      w.map = &m;
-      L->top.p -= 2;
-      G(L)->gcstopem = 1;
-      walkstate(L, &w);
-      ok = !w.lost && luaD_rawrunprotected(L, f_putmoved, &w) == LUA_OK;
-      G(L)->gcstopem = emergency;
-      L->top.p += 2;
-      free(w.moved);
-    }
-    clearmap(&m);
+LUA_API void *lua_matchsharedtables (const lua_SharedTable *from, const lua_SharedTable *to) {
+  Map *m = cast(Map *, calloc(1, sizeof(Map)));
+  if (m != NULL && !match(m, from->root, to->root)) {
+    clearmap(m);
+    free(m);
+    return NULL;
   }
-  L->top.p -= 2;
+  return m;
+}
+
+
+LUA_API void lua_freesharedmatch (void *map) {
+  clearmap(cast(Map *, map));
+  free(map);
+}
+
+
+/*
+** Exchanges all references to tables of one version for those of another, which have been matched. Returns 0 if memory ran out, in
+** which case some entries with such tables as keys may have been lost.
+*/
+LUA_API int lua_exchangesharedtable (lua_State *L, const void *map) {
+  Walk w;
+  lu_byte emergency = G(L)->gcstopem;
+  int ok;
+  memset(&w, 0, sizeof(w));
+  w.map = cast(const Map *, map);
+  G(L)->gcstopem = 1;
+  walkstate(L, &w);
+  ok = !w.lost && luaD_rawrunprotected(L, f_putmoved, &w) == LUA_OK;
+  G(L)->gcstopem = emergency;
+  free(w.moved);
   return ok;
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{LazyLock, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use mlua_sys::lua55::{self as ffi, lua_State};
 
@@ -45,8 +45,11 @@ unsafe extern "C-unwind" {
     fn lua_sharedtablesize(table: *const RawTable) -> usize;
     /// Pushes the table; 0 if this state has another seed, 2 if strings of the state have got other addresses.
     fn lua_opensharedtable(l: *mut lua_State, table: *const RawTable) -> c_int;
-    /// Exchanges all references to one table, and what is inside, for another; both on top of the stack. 0: out of memory.
-    fn lua_exchangesharedtable(l: *mut lua_State) -> c_int;
+    /// What becomes of one table, and of what is inside, in another; null: out of memory.
+    fn lua_matchsharedtables(from: *const RawTable, to: *const RawTable) -> *mut RawMatch;
+    fn lua_freesharedmatch(map: *mut RawMatch);
+    /// Exchanges all references accordingly. 0: out of memory.
+    fn lua_exchangesharedtable(l: *mut lua_State, map: *const RawMatch) -> c_int;
     /// Pushes a closure of a shared function, or an error text; the result is a status.
     fn lua_loadshared(l: *mut lua_State, function: *const RawFunction) -> c_int;
 }
@@ -162,10 +165,13 @@ impl SharedTable {
         }
     }
 
-    /// Pops two tables and exchanges all references to the lower one for the other. False if memory ran out.
-    pub(crate) fn exchange(l: Lua) -> bool {
-        // SAFETY: looks at the two tables on the stack.
-        unsafe { lua_exchangesharedtable(l.0) != 0 }
+    /// Exchanges all references of the state to this table, and to what is inside, for another. False if memory ran out.
+    pub(crate) fn exchange(&self, l: Lua, new: &SharedTable) -> bool {
+        let Some(found) = Match::find(self, new) else {
+            return false;
+        };
+        // SAFETY: both tables are alive, since the caller has them, and so the addresses in the match are.
+        unsafe { lua_exchangesharedtable(l.0, found.raw) != 0 }
     }
 
     /// Bytes.
@@ -177,8 +183,67 @@ impl SharedTable {
 
 impl Drop for SharedTable {
     fn drop(&mut self) {
+        // Another table may get its address.
+        let of = |found: &Arc<Match>| [found.from, found.to].contains(&self.0.cast_const());
+        matches().retain(|found| !of(found));
         // SAFETY: states that have opened it hold a reference until they are closed.
         unsafe { lua_freesharedtable(self.0) }
+    }
+}
+
+#[repr(C)]
+struct RawMatch {
+    _opaque: [u8; 0],
+}
+
+/// What becomes of the tables of one version in another. To find it out takes a walk over both, so services that update one after another
+/// use the same.
+struct Match {
+    from: *const RawTable,
+    to: *const RawTable,
+    raw: *mut RawMatch,
+}
+
+// SAFETY: the map never changes, and the tables' addresses are only compared.
+unsafe impl Send for Match {}
+// SAFETY: as above.
+unsafe impl Sync for Match {}
+
+/// Kept at the same time: tables that are updated together, and services that are some versions behind.
+const MATCHES: usize = 8;
+
+static KEPT: Mutex<Vec<Arc<Match>>> = Mutex::new(Vec::new());
+
+fn matches() -> MutexGuard<'static, Vec<Arc<Match>>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Match {
+    /// None if there is no memory. Others who want the same wait for it here.
+    fn find(from: &SharedTable, to: &SharedTable) -> Option<Arc<Match>> {
+        let mut kept = matches();
+        let (from, to) = (from.0.cast_const(), to.0.cast_const());
+        if let Some(found) = kept.iter().find(|m| (m.from, m.to) == (from, to)) {
+            return Some(found.clone());
+        }
+        // SAFETY: both are alive, and shared tables never change.
+        let raw = unsafe { lua_matchsharedtables(from, to) };
+        if raw.is_null() {
+            return None;
+        }
+        let found = Arc::new(Match { from, to, raw });
+        if kept.len() == MATCHES {
+            kept.remove(0);
+        }
+        kept.push(found.clone());
+        Some(found)
+    }
+}
+
+impl Drop for Match {
+    fn drop(&mut self) {
+        // SAFETY: made by `lua_matchsharedtables`, and nobody has it any more.
+        unsafe { lua_freesharedmatch(self.raw) }
     }
 }
 

@@ -171,9 +171,10 @@ native! {
     update = |l| {
         let (old, new) = (version(l, 1)?, version(l, 2)?);
         hold(l, new)?;
-        push_root(l, old)?;
+        // The state's own instances of the new version's strings go first.
         push_root(l, new)?;
-        if !SharedTable::exchange(l) {
+        l.pop(1);
+        if !std::ptr::eq(old, new) && !old.exchange(l, new) {
             return Err("not enough memory".into());
         }
         results(0)
