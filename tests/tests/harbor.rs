@@ -43,6 +43,21 @@ fn a_killed_node() {
 }
 
 #[test]
+fn a_node_that_is_killed_under_load() {
+    let mut network = Network::start(PROGRAM, "storm");
+    network.driver.until_output("READY");
+    network.workers.remove(1).kill();
+    network.passed().has("Harbor 2 is down: ");
+}
+
+#[test]
+fn a_name_that_is_too_long() {
+    let node = master_node(PROGRAM, 1, port()).key("case", "'long_name'");
+    let out = node.run();
+    out.passed().has("Invalid global name nnnnnnnnnnnnnnnn");
+}
+
+#[test]
 fn a_killed_master() {
     let mut network = Network::start(PROGRAM, "orphan");
     network.driver.until_output("READY");

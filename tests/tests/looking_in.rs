@@ -1,9 +1,10 @@
-//! What the debug console shows of the services of the cluster, which are native.
+//! What the debug console shows of the services that connect nodes, which are native.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use skynet_tests::harbor::{Slave, read_packet};
 use skynet_tests::{Node, Running};
 
 /// A node that calls itself through the cluster, and never gets an answer.
@@ -111,4 +112,33 @@ fn cluster_services() {
     );
     assert!(stack.contains("request 1 of the other node"), "{stack}");
     node.kill().no_panic();
+}
+
+/// A node of a network, whose other node never answers.
+#[test]
+fn harbor() {
+    const PROGRAM: &str = r#"
+        local skynet = require "skynet"
+        skynet.start(function()
+            skynet.newservice("debug_console", "127.0.0.1", 0)
+            skynet.call(0x03000010, "lua", "hello")
+        end)
+    "#;
+    let mut slave = Slave::start(|master, address| {
+        let at = |port: u16| format!("'127.0.0.1:{port}'");
+        Node::source(PROGRAM)
+            .key("harbor", "2")
+            .key("master", &at(master))
+            .key("address", &at(address))
+    });
+    let mut peer = slave.let_start();
+    read_packet(&mut peer);
+    let before = "Start debug console at 127.0.0.1:";
+    slave.node.until_output(before);
+    let port = word(&slave.node.stdout(), before).and_then(|port| port.parse().ok());
+    let answer = ask(port.expect("a port"), "stack/:02000005");
+    assert!(
+        answer.contains("waits for another node") && answer.contains("call to :03000010"),
+        "{answer}"
+    );
 }

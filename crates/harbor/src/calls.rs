@@ -10,10 +10,13 @@ use skynet_kernel::Handle;
 /// Notes that are kept in any case.
 const KEPT: usize = 1 << 20;
 
-struct Call {
-    dest: Handle,
+/// A request that has left.
+pub(crate) struct Call {
+    pub(crate) dest: Handle,
     /// The type of the request.
     kind: u8,
+    /// Centiseconds of the node's clock when it left.
+    pub(crate) since: u64,
     /// How many calls there were before it.
     number: u64,
 }
@@ -42,13 +45,13 @@ impl Calls {
         }
     }
 
-    /// A request leaves. `alive` tells whether a service still exists.
+    /// A request leaves at this time. `alive` tells whether a service still exists.
     pub(crate) fn begin(
         &mut self,
-        source: Handle,
-        session: i32,
+        (source, session): (Handle, i32),
         dest: Handle,
         kind: u8,
+        since: u64,
         alive: impl Fn(Handle) -> bool,
     ) {
         if self.open.len() >= self.full {
@@ -56,7 +59,12 @@ impl Calls {
         }
         self.count += 1;
         let number = self.count;
-        let call = Call { dest, kind, number };
+        let call = Call {
+            dest,
+            kind,
+            since,
+            number,
+        };
         self.open.insert((source, session), call);
     }
 
@@ -79,6 +87,16 @@ impl Calls {
         calls
             .into_iter()
             .map(|(_, source, session, dest)| (source, session, dest))
+            .collect()
+    }
+
+    /// All that are open, oldest first: caller, session, and what is known of the call.
+    pub(crate) fn list(&self) -> Vec<(Handle, i32, &Call)> {
+        let mut calls: Vec<_> = self.open.iter().collect();
+        calls.sort_unstable_by_key(|(_, call)| call.number);
+        calls
+            .into_iter()
+            .map(|(&(source, session), call)| (source, session, call))
             .collect()
     }
 
@@ -106,27 +124,34 @@ mod tests {
     fn calls_to_a_node_fail_together_and_in_order() {
         let mut calls = Calls::default();
         for session in 1..=6 {
-            calls.begin(CALLER, session, dest(2 + session as u32 % 2), 10, |_| true);
+            calls.begin(
+                (CALLER, session),
+                dest(2 + session as u32 % 2),
+                10,
+                0,
+                |_| true,
+            );
         }
         assert_eq!(calls.end(CALLER, 3), Some(10));
         assert_eq!(calls.end(CALLER, 99), None);
         let sessions: Vec<i32> = calls.take(3).iter().map(|call| call.1).collect();
         assert_eq!(sessions, [1, 5]);
         assert_eq!(calls.take(3), []);
-        assert_eq!(calls.open.len(), 3);
+        let left: Vec<i32> = calls.list().iter().map(|call| call.1).collect();
+        assert_eq!(left, [2, 4, 6]);
     }
 
     #[test]
     fn notes_of_the_dead_go_first_and_then_the_oldest() {
         let mut calls = Calls::keeping(100);
         for session in 1..=60 {
-            calls.begin(Handle(0x0100_0001), session, dest(2), 10, |_| true);
-            calls.begin(CALLER, session, dest(2), 10, |source| source == CALLER);
+            calls.begin((Handle(0x0100_0001), session), dest(2), 10, 0, |_| true);
+            calls.begin((CALLER, session), dest(2), 10, 0, |source| source == CALLER);
         }
         // 50 of each were there when the first hundred was full; the caller that is alive made the next.
         assert!(calls.open.len() <= 100);
         for session in 61..=1000 {
-            calls.begin(CALLER, session, dest(2), 10, |source| source == CALLER);
+            calls.begin((CALLER, session), dest(2), 10, 0, |source| source == CALLER);
             assert!(calls.open.len() <= 100);
         }
         let left = calls.take(2);

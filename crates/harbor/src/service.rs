@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rustc_hash::FxHashMap;
 use skynet_kernel::{
-    Context, Delay, Handle, InitError, Message, Payload, SendError, Service, kind,
+    Context, Delay, Doing, Handle, InitError, Message, Payload, Report, SendError, Service,
+    TaskReport, kind,
 };
 use skynet_net::{EventKind, LazyNet, Net, SocketEvent, SocketId};
 use skynet_wire::harbor::{Error, Head, Packet};
@@ -147,7 +148,8 @@ impl Harbor {
         if message.is_request() && source.harbor() == self.own {
             let alive = |handle| cx.node().is_alive(handle);
             let Head { session, kind, .. } = message.head;
-            self.calls.begin(source, session, dest, kind, alive);
+            let now = cx.node().now_cs();
+            self.calls.begin((source, session), dest, kind, now, alive);
         }
         if !connection.is_dirty() {
             self.dirty.push(node);
@@ -476,6 +478,24 @@ impl Service for Harbor {
             }
             _ => {}
         }
+    }
+
+    /// The calls that other nodes have not answered.
+    fn report(&mut self, stacks: bool) -> Option<Report> {
+        let now = self.cx.as_ref()?.node().now_cs();
+        let calls = self.calls.list();
+        let tasks = calls.into_iter().map(|(source, session, call)| TaskReport {
+            doing: Doing::Remote,
+            session,
+            age_ms: Some(now.saturating_sub(call.since) * 10),
+            request: Some((source, session)),
+            stack: match stacks {
+                true => vec![format!("call to {}", call.dest)],
+                false => Vec::new(),
+            },
+        });
+        let tasks = tasks.collect();
+        Some(Report { tasks })
     }
 
     fn turn_end(&mut self, cx: &Arc<Context>) {

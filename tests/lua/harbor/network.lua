@@ -381,6 +381,36 @@ function case.survivor()
 	check.eq("a list without it", type(skynet.call("SERVICE", "lua", "LIST")), "table")
 end
 
+-- Node 2 is killed while many call it: each call returns once or raises once.
+function case.storm()
+	local handles = { harbor.queryname "NODE1", harbor.queryname "NODE2" }
+	local returned, raised, other, running = { 0, 0 }, { 0, 0 }, 0, 0
+	local function caller(node, text)
+		running = running + 1
+		repeat
+			local ok, answer = pcall(skynet.call, handles[node], "lua", "ECHO", text)
+			if not ok then
+				raised[node] = raised[node] + 1
+			elseif answer == text then
+				returned[node] = returned[node] + 1
+			else
+				other = other + 1
+			end
+		until raised[2] > 0 and (not ok or node == 1)
+		running = running - 1
+	end
+	for i = 1, 40 do
+		skynet.fork(caller, 1 + i % 2, ("%d "):format(i):rep(i * i))
+	end
+	check.wait(function() return returned[1] > 100 and returned[2] > 100 end)
+	print "READY"
+	check.ok("all callers end", check.wait(function() return running == 0 end), running)
+	check.eq("each with an error", raised, { 0, 20 })
+	check.eq("wrong answers", other, 0)
+	check.eq("no call is left", skynet.task(), 0)
+	check.eq("the other node works", on(1, "ECHO", "well"), "well")
+end
+
 -- Node 1, with the master, is killed from outside.
 function case.orphan()
 	local master, link, answer
@@ -427,6 +457,16 @@ function case.first()
 	print "WAITING"
 	harbor.connect(2)
 	check.eq("it works", skynet.call("NODE2", "lua", "ECHO", 7), 7)
+end
+
+-- Node 1, alone.
+function case.long_name()
+	local name = ("n"):rep(16)
+	harbor.globalname(name)
+	check.eq("it can be asked for", harbor.queryname(name), skynet.self())
+	local ok = pcall(skynet.timeoutcall, 20, name, "lua", "ECHO")
+	check.eq("but is none for messages", ok, false)
+	check.fails("skynet.register takes no such name", "invalid global name", skynet.register, name)
 end
 
 -- The service with the connections ends: nobody waits for ever.
