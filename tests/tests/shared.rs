@@ -12,6 +12,7 @@ lua_cases! {
         own_strings_before_the_code;
         few_own_strings;
         churn;
+        changing_code;
         debug;
         memory;
         library_tables;

@@ -3,7 +3,8 @@
 **
 ** What is shared. The prototypes of a file, with everything they refer to (instructions, constants, debug information), are
 ** copied out of the state that compiled them into memory that no state owns, once; any state then runs them, through closures
-** of its own. They are immortal and never written to. Their mark says "black and old" to every collector, so the barriers, the marking
+** of its own. They are never written to, and live until the cache of files and all states that have loaded them have let go of
+** them; short strings, which may be anywhere, live for ever. Their mark says "black and old" to every collector, so the barriers, the marking
 ** and the sweeping of Lua need no changes: nothing white is found, and shared objects are in nobody's list of objects.
 **
 ** Short strings. Lua compares them by address, so within one state there may be one instance of each. The short strings of shared
@@ -56,7 +57,7 @@
 
 _Atomic(SharedSet *) luaS_shared = NULL;
 
-static SharedSet *longstrings = NULL;  /* for the writer only */
+static SharedSet *longstrings = NULL;  /* in the arena that is being filled; for the writer only */
 static unsigned int sharedseed;
 
 
@@ -66,13 +67,16 @@ static unsigned int sharedseed;
 ** =======================================================
 */
 
-#define CHUNKSIZE	(64 * 1024)
+/* A new chunk is as large as all before together, within these limits. */
+#define MINCHUNK	(2 * 1024)
+#define MAXCHUNK	(64 * 1024)
 
 typedef struct Chunk {
   struct Chunk *previous;  /* also keeps all chunks reachable, for leak checkers */
 } Chunk;
 
 static SharedArena forever;  /* nothing of it is given back */
+static SharedArena temporary;  /* what is needed while another one is being filled */
 
 /* where functions and long strings go */
 static SharedArena *arena = &forever;
@@ -83,8 +87,9 @@ static void *takefrom (SharedArena *a, size_t size) {
   char *p;
   size = (size + 15) & ~(size_t)15;
   if (size > a->left) {
-    int alone = size > CHUNKSIZE / 4;
-    size_t want = alone ? size : CHUNKSIZE - sizeof(Chunk) - 16;
+    size_t chunk = a->size < MINCHUNK ? MINCHUNK : a->size > MAXCHUNK ? MAXCHUNK : a->size;
+    int alone = size > chunk / 4;
+    size_t want = alone ? size : chunk - sizeof(Chunk) - 16;
     Chunk *c = cast(Chunk *, malloc(sizeof(Chunk) + 16 + want));
     if (c == NULL) return NULL;
     c->previous = cast(Chunk *, a->chunks);
@@ -110,12 +115,6 @@ void *luaS_take (size_t size) {
 }
 
 
-/* Until the next call, what is shared lives as long as 'a'; NULL: for ever. */
-void luaS_usearena (SharedArena *a) {
-  arena = (a == NULL) ? &forever : a;
-}
-
-
 void luaS_freearena (SharedArena *a) {
   Chunk *c = cast(Chunk *, a->chunks);
   while (c != NULL) {
@@ -123,6 +122,14 @@ void luaS_freearena (SharedArena *a) {
     free(c);
     c = previous;
   }
+}
+
+/* Until the next call, what is shared lives as long as 'a'; NULL: for ever. */
+void luaS_usearena (SharedArena *a) {
+  arena = (a == NULL) ? &forever : a;
+  longstrings = NULL;
+  luaS_freearena(&temporary);
+  memset(&temporary, 0, sizeof(temporary));
 }
 
 /* }====================================================== */
@@ -134,8 +141,8 @@ void luaS_freearena (SharedArena *a) {
 ** =======================================================
 */
 
-static SharedSet *newset (unsigned int slots) {
-  SharedSet *s = cast(SharedSet *, takefrom(&forever, sizeof(SharedSet) + slots * sizeof(TString *)));
+static SharedSet *newset (SharedArena *a, unsigned int slots) {
+  SharedSet *s = cast(SharedSet *, takefrom(a, sizeof(SharedSet) + slots * sizeof(TString *)));
   unsigned int i;
   if (s == NULL) return NULL;
   s->mask = slots - 1;
@@ -155,12 +162,12 @@ static void insert (SharedSet *s, TString *ts) {
 }
 
 
-/* A set with room for one more: 's' or its successor. */
-static SharedSet *roomfor1 (SharedSet *s) {
+/* A set with room for one more: 's' or its successor, in 'a'. */
+static SharedSet *roomfor1 (SharedArena *a, SharedSet *s) {
   SharedSet *n;
   unsigned int i;
   if (s != NULL && s->used < (s->mask + 1) / 2) return s;
-  n = newset(s == NULL ? 1024 : 2 * (s->mask + 1));
+  n = newset(a, s == NULL ? 64 : 2 * (s->mask + 1));
   if (n == NULL) return NULL;
   if (s != NULL) {
     for (i = 0; i <= s->mask; i++) {
@@ -191,7 +198,7 @@ static TString *shareshort (TString *from) {
   SharedSet *old, *s;
   if (ts != NULL) return ts;
   old = atomic_load_explicit(&luaS_shared, memory_order_relaxed);
-  s = roomfor1(old);
+  s = roomfor1(&forever, old);
   if (s == NULL || (ts = newshared(&forever, from, sizestrshr(l))) == NULL) return NULL;
   ts->u.hnext = NULL;
   memcpy(rawgetshrstr(ts), getshrstr(from), l + 1);
@@ -207,14 +214,11 @@ static TString *sharelong (TString *from) {
   unsigned int h = luaS_hashlongstr(from);
   unsigned int i;
   TString *ts;
-  SharedSet *s = NULL;
-  if (arena == &forever) {
-    s = roomfor1(longstrings);
-    if (s == NULL) return NULL;
-    longstrings = s;
-    for (i = h; (ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed)) != NULL; i++) {
-      if (ts->hash == h && luaS_eqstr(ts, from)) return ts;
-    }
+  SharedSet *s = roomfor1(&temporary, longstrings);
+  if (s == NULL) return NULL;
+  longstrings = s;
+  for (i = h; (ts = atomic_load_explicit(&s->slot[i & s->mask], memory_order_relaxed)) != NULL; i++) {
+    if (ts->hash == h && luaS_eqstr(ts, from)) return ts;
   }
   ts = newshared(arena, from, luaS_sizelngstr(l, LSTRREG));
   if (ts == NULL) return NULL;
@@ -222,13 +226,13 @@ static TString *sharelong (TString *from) {
   ts->u.lnglen = l;
   ts->contents = cast_charp(ts) + offsetof(TString, falloc);
   memcpy(ts->contents, getlngstr(from), l + 1);
-  if (s != NULL) insert(s, ts);
+  insert(s, ts);
   return ts;
 }
 
 
 TString *luaS_share (TString *from) {
-  if (isshared(from) && (strisshr(from) || arena == &forever)) return from;
+  if (isshared(from) && strisshr(from)) return from;
   return strisshr(from) ? shareshort(from) : sharelong(from);
 }
 
@@ -268,6 +272,7 @@ LUA_API int lua_sharestrings (lua_State *L) {
 
 /* The functions of a file. */
 typedef struct lua_Shared {
+  SharedArena arena;  /* has all of it, this included */
   Proto *main;
   unsigned int nstrings;
   TString **strings;  /* the short strings among all constants, each once, by address */
@@ -346,18 +351,12 @@ size_t luaS_constants (const Proto *f, TString **list, size_t n) {
 }
 
 
-/*
-** Shares the Lua function at the top of the stack, with all functions inside. Returns NULL if there is no memory, or if
-** this state's strings have other hashes.
-*/
-LUA_API const lua_Shared *lua_sharefunction (lua_State *L) {
-  const TValue *o = s2v(L->top.p - 1);
-  lua_Shared *s;
+/* Fills the current arena. */
+static lua_Shared *sharemain (lua_State *L, const Proto *f) {
+  lua_Shared *s = cast(lua_Shared *, luaS_take(sizeof(lua_Shared)));
   size_t i, n;
-  if (!ttisLclosure(o) || !luaS_sameseed(L)) return NULL;
-  s = cast(lua_Shared *, luaS_take(sizeof(lua_Shared)));
   if (s == NULL) return NULL;
-  s->main = luaS_shareproto(L, clLvalue(o)->p);
+  s->main = luaS_shareproto(L, f);
   if (s->main == NULL) return NULL;
   n = luaS_constants(s->main, NULL, 0);
   s->strings = cast(TString **, luaS_take((n + 1) * sizeof(TString *)));
@@ -370,6 +369,32 @@ LUA_API const lua_Shared *lua_sharefunction (lua_State *L) {
       s->strings[s->nstrings++] = s->strings[i];
   }
   return s;
+}
+
+
+/*
+** Shares the Lua function at the top of the stack, with all functions inside. Returns NULL if there is no memory, or if
+** this state's strings have other hashes.
+*/
+LUA_API lua_Shared *lua_sharefunction (lua_State *L) {
+  const TValue *o = s2v(L->top.p - 1);
+  SharedArena own;
+  lua_Shared *s;
+  if (!ttisLclosure(o) || !luaS_sameseed(L)) return NULL;
+  memset(&own, 0, sizeof(own));
+  luaS_usearena(&own);
+  s = sharemain(L, clLvalue(o)->p);
+  luaS_usearena(NULL);
+  if (s == NULL) luaS_freearena(&own);
+  else s->arena = own;
+  return s;
+}
+
+
+/* Frees a shared function, which no state may have loaded. */
+LUA_API void lua_freeshared (lua_Shared *s) {
+  SharedArena a = s->arena;
+  luaS_freearena(&a);
 }
 
 

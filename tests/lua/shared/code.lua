@@ -244,6 +244,35 @@ function case.memory()
 	check.ok("much less than its code", kilobytes < 50, kilobytes)
 end
 
+-- Versions of a file that nobody runs any more take no memory.
+function case.changing_code()
+	local codecache = require "skynet.codecache"
+	local function resident()
+		local file <close> = assert(io.open "/proc/self/statm")
+		local _, pages = file:read("n", "n")
+		return pages * 4
+	end
+	local text = large_module()
+	local function rounds(from, to)
+		for round = from, to do
+			write("changing.lua", ("local version = %d\n%s"):format(round, text))
+			codecache.clear()
+			ask("weigh", "changing.lua")
+		end
+		return resident()
+	end
+	local before = rounds(1, 60)
+	local after = rounds(61, 260)
+	check.ok("versions go away", after - before < 20 << 10, after - before)
+	-- What a service runs stays, though the cache has forgotten it, whoever else comes and goes.
+	write("changing.lua", "return function(n) return n + 1, 'a constant that is long enough not to be a short one' end")
+	codecache.clear()
+	local f = dofile "changing.lua"
+	rounds(1, 3)
+	collectgarbage()
+	check.eq("it still runs", { f(1) }, { 2, "a constant that is long enough not to be a short one" })
+end
+
 function role.weigh(file)
 	collectgarbage()
 	collectgarbage()

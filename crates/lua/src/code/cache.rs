@@ -1,8 +1,8 @@
 //! The cache of compiled Lua files, one for the process.
 //!
 //! A file is compiled once, in a state of its own. With the feature `shared-code` the functions are then moved out of that state, and all
-//! services run the same ones (`patch/lshared.c`). What has been shared stays for ever; a file that is compiled anew, after
-//! `codecache.clear`, is shared again only if it has changed.
+//! services run the same ones (`patch/lshared.c`). Each of them holds what it has loaded as long as its state lives; after
+//! `codecache.clear`, a file that has not changed is still the one that others hold.
 //!
 //! Without that feature, and for files that are not to be cached, the result is an *image*: bytecode with all debug information. A
 //! service loads a cached image in place (mode `B`): its instructions, line tables and long strings stay in the image, which the
@@ -66,7 +66,7 @@ impl Image {
 pub(crate) enum Code {
     /// The functions themselves, for all states.
     #[cfg(feature = "shared-code")]
-    Shared(SharedFunction),
+    Shared(Arc<SharedFunction>),
     /// Bytecode in the cache.
     Cached(Arc<Image>),
     /// Bytecode for one load.
@@ -290,23 +290,32 @@ unsafe extern "C-unwind" fn append(
 }
 
 impl Svc {
-    /// Pushes the function of a file; false with an error text pushed instead. The service keeps cached bytecode alive.
+    /// Pushes the function of a file; false with an error text pushed instead. The service holds what the function needs.
     pub(crate) fn load_code(&self, l: Lua, code: Code, name: &CStr) -> bool {
-        let image = match code {
-            #[cfg(feature = "shared-code")]
-            Code::Shared(function) => return shared::load(l, function),
+        // What is in the service's list outlives the Lua state.
+        match code {
             // What copies it need not keep it, however often the file is read.
-            Code::Private(image) => return l.load(image.bytes(), name, c"b") == ffi::LUA_OK,
-            Code::Cached(image) => image,
-        };
-        let bytes: *const [u8] = image.bytes();
-        self.with(|t| {
-            if !t.code.iter().any(|i| Arc::ptr_eq(i, &image)) {
-                t.code.push(image);
+            Code::Private(image) => l.load(image.bytes(), name, c"b") == ffi::LUA_OK,
+            #[cfg(feature = "shared-code")]
+            Code::Shared(function) => {
+                let raw = Arc::as_ptr(&function);
+                self.with(|t| hold(&mut t.functions, function));
+                // SAFETY: held from now on.
+                unsafe { &*raw }.load(l)
             }
-        });
-        // SAFETY: the image is in the service's list now, which outlives the Lua state.
-        l.load(unsafe { &*bytes }, name, c"B") == ffi::LUA_OK
+            Code::Cached(image) => {
+                let bytes: *const [u8] = image.bytes();
+                self.with(|t| hold(&mut t.code, image));
+                // SAFETY: held from now on.
+                l.load(unsafe { &*bytes }, name, c"B") == ffi::LUA_OK
+            }
+        }
+    }
+}
+
+fn hold<T>(list: &mut Vec<Arc<T>>, new: Arc<T>) {
+    if !list.iter().any(|held| Arc::ptr_eq(held, &new)) {
+        list.push(new);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
 
 use mlua_sys::lua55::{self as ffi, lua_State};
 
@@ -11,11 +11,11 @@ use super::cache::{self, Code, LoadError};
 use crate::modules::coroutine;
 use crate::vm::lua::{Lua, REGISTRY};
 
-/// A Lua function without upvalues of its own but the environment, which any state can make closures of. It is immortal.
-#[derive(Clone, Copy)]
-pub(crate) struct SharedFunction(*const RawFunction);
+/// A Lua function without upvalues of its own but the environment, which any state can make closures of. A service that has
+/// done so holds it as long as its state lives.
+pub(crate) struct SharedFunction(*mut RawFunction);
 
-// SAFETY: what it points to never changes and is never freed.
+// SAFETY: what it points to does not change until it is dropped.
 unsafe impl Send for SharedFunction {}
 // SAFETY: as above.
 unsafe impl Sync for SharedFunction {}
@@ -27,7 +27,8 @@ struct RawFunction {
 
 unsafe extern "C-unwind" {
     /// Shares the function at the top of the stack; null if that is impossible. One thread at a time.
-    fn lua_sharefunction(l: *mut lua_State) -> *const RawFunction;
+    fn lua_sharefunction(l: *mut lua_State) -> *mut RawFunction;
+    fn lua_freeshared(function: *mut RawFunction);
     /// Shares all short strings of the state. One thread at a time.
     fn lua_sharestrings(l: *mut lua_State) -> c_int;
     /// Shares a copy of the hash part of the table at the top of the stack; null if that is impossible. Raises. One thread at a time.
@@ -59,7 +60,9 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Known {
-    files: HashMap<(u64, u64), Code>,
+    files: HashMap<(u64, u64), Weak<SharedFunction>>,
+    /// With so many files, those that nobody has any more are looked for.
+    sweep_at: usize,
     /// Two, because a hash of 64 bits is too short to stand for a source.
     hashers: [RandomState; 2],
 }
@@ -76,25 +79,40 @@ pub(crate) fn share(
         known.hashers[0].hash_one((source, chunk_name)),
         known.hashers[1].hash_one((source, chunk_name)),
     );
-    if let Some(code) = known.files.get(&key) {
-        return Ok(code.clone());
+    if let Some(function) = known.files.get(&key).and_then(Weak::upgrade) {
+        return Ok(Code::Shared(function));
     }
     let code = make()?;
-    known.files.insert(key, code.clone());
+    if let Code::Shared(function) = &code {
+        if known.files.len() >= known.sweep_at {
+            known.files.retain(|_, f| f.strong_count() > 0);
+            known.sweep_at = 2 * known.files.len() + 64;
+        }
+        known.files.insert(key, Arc::downgrade(function));
+    }
     Ok(code)
 }
 
 /// Shares the function on top of the stack of a scratch state. Called by `make` of [`share`] only.
-pub(crate) fn share_function(l: Lua) -> Option<SharedFunction> {
+pub(crate) fn share_function(l: Lua) -> Option<Arc<SharedFunction>> {
     // SAFETY: the lock that `share` holds keeps other threads out.
     let function = unsafe { lua_sharefunction(l.0) };
-    (!function.is_null()).then_some(SharedFunction(function))
+    (!function.is_null()).then(|| Arc::new(SharedFunction(function)))
 }
 
-/// Pushes the function; false with an error text pushed instead.
-pub(crate) fn load(l: Lua, function: SharedFunction) -> bool {
-    // SAFETY: the pointer came from `lua_sharefunction`; errors are caught inside.
-    unsafe { lua_loadshared(l.0, function.0) == ffi::LUA_OK }
+impl SharedFunction {
+    /// Pushes the function; false with an error text pushed instead. It has to outlive the state.
+    pub(crate) fn load(&self, l: Lua) -> bool {
+        // SAFETY: the pointer came from `lua_sharefunction`; errors are caught inside.
+        unsafe { lua_loadshared(l.0, self.0) == ffi::LUA_OK }
+    }
+}
+
+impl Drop for SharedFunction {
+    fn drop(&mut self) {
+        // SAFETY: states that have loaded it hold a reference until they are closed.
+        unsafe { lua_freeshared(self.0) }
+    }
 }
 
 /// The content of a table of native functions, for tables of all services.

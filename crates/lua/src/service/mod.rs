@@ -165,6 +165,9 @@ pub(crate) struct Tables {
     pub(crate) errors: Vec<Vec<u8>>,
     /// Bytecode that this state's functions point into.
     pub(crate) code: Vec<Arc<Image>>,
+    /// The same for shared code.
+    #[cfg(feature = "shared-code")]
+    pub(crate) functions: Vec<Arc<crate::code::shared::SharedFunction>>,
     /// Shared tables that this state may refer to.
     #[cfg(feature = "shared-code")]
     pub(crate) versions: crate::modules::sharetable::Opened,
