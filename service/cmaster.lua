@@ -16,10 +16,14 @@ local function message(...)
 	return string.pack("s1", packed)
 end
 
+local function read(fd, size)
+	return socket.read(fd, size) or error("connection closed", 0)
+end
+
 local function receive(fd)
-	local size = assert(socket.read(fd, 1), "connection closed"):byte()
+	local size = read(fd, 1):byte()
 	if size > 0 then
-		return skynet.unpack((assert(socket.read(fd, size), "connection closed")))
+		return skynet.unpack(read(fd, size))
 	end
 end
 

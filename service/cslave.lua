@@ -128,10 +128,14 @@ local function message(...)
 	return string.pack("s1", packed)
 end
 
+local function read(size)
+	return socket.read(master, size) or error("connection closed", 0)
+end
+
 local function receive()
-	local size = assert(socket.read(master, 1), "connection closed"):byte()
+	local size = read(1):byte()
 	if size > 0 then
-		return skynet.unpack((assert(socket.read(master, size), "connection closed")))
+		return skynet.unpack(read(size))
 	end
 end
 
@@ -306,7 +310,8 @@ skynet.start(function()
 	local address = setting("address", "where this node listens for others")
 	local master_address = setting("master", "the address of the master")
 	local listener = assert(socket.listen(address))
-	master = assert(socket.open(master_address), "Can't connect to master")
+	local fd, why = socket.open(master_address)
+	master = fd or error(("Can't connect to master %s: %s"):format(master_address, why), 0)
 	harbor = assert(skynet.launch("harbor", own, skynet.self()), "no harbor")
 	socket.write(master, message("H", own, address))
 	local kind, count = receive()
