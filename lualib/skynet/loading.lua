@@ -104,10 +104,13 @@ local function require(name)
 	return value
 end
 
--- Where nobody collects init functions, the list is nil and insert raises.
 ---@param f function
 local function init(f)
-	table.insert(scopes[running()], f)
+	local inits = scopes[running()]
+	if not inits then
+		plain("skynet.core").raise "skynet.init is for main chunks, and for modules while they are loaded"
+	end
+	inits[#inits + 1] = f
 end
 
 return { require = require, init = init }

@@ -4,6 +4,7 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 
 function skynet.launch(...)
+	core.check(type(...) == "string", 'the name of a module is a string, such as "snlua"')
 	return core.addresscommand("LAUNCH", table.concat({ ... }, " "))
 end
 
@@ -33,6 +34,7 @@ local function check_global(name)
 end
 
 function skynet.name(name, handle)
+	core.check(type(name) == "string", 'the name of a service is a string, such as ".name" or "NAME"')
 	if name:sub(1, 1) == "." then
 		core.command("NAME", name .. " " .. skynet.address(handle))
 	else

@@ -98,6 +98,7 @@ end
 ---@param options table?
 function multicast.new(options)
 	options = options or {}
+	check(type(options) == "table", "a table of options expected, or nothing")
 	local self = {
 		channel = options.channel or skynet.call(daemon, "lua", "NEW"),
 		pack = options.pack or skynet.pack,

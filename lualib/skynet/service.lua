@@ -15,6 +15,7 @@ end)
 
 -- A function travels as bytecode: only its globals can be bound again on the other side.
 local function dump(main)
+	core.check(type(main) == "function", "a function expected, which is to be the service")
 	core.check(debug.getupvalue(main, 1) == "_ENV" and not debug.getupvalue(main, 2),
 		"the function of a service may use globals only, no local of its surroundings")
 	return string.dump(main)

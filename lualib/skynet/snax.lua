@@ -45,6 +45,7 @@ local function client_globals()
 end
 
 function snax.interface(name)
+	check(type(name) == "string", "the name of a snax class is a string")
 	local class = classes[name]
 	if class then
 		return class
@@ -141,6 +142,7 @@ function snax.queryglobal(name)
 end
 
 local function system_call(object, method, ...)
+	check(type(object) == "table" and object.handle and object.type, "an object of snax.newservice or snax.bind expected")
 	return skynet.call(object.handle, "snax", snax.interface(object.type).system[method], ...)
 end
 

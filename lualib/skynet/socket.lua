@@ -330,13 +330,13 @@ function socket.udp_dial(addr, port, f)
 end
 
 function socket.udp_connect(id, addr, port, f)
+	driver.udp_connect(id, addr, port)
 	local s = pool[id]
 	if not s then
 		datagrams(id, f)
 	elseif f then
 		s.datagram = f
 	end
-	driver.udp_connect(id, addr, port)
 end
 
 -- Going away

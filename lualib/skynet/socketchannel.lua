@@ -496,6 +496,7 @@ function Channel:changebackup(list)
 end
 
 function socketchannel.channel(desc)
+	check(type(desc) == "table", "the description of a channel is a table")
 	local self = {
 		host = check(desc.host, "the description of a channel has a host"),
 		port = desc.port,

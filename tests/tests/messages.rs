@@ -17,6 +17,7 @@ mod places {
             modules [snax = r#""./?.lua""#];
             handlers;
             protocols;
+            arguments;
         }
     }
 }

@@ -170,6 +170,29 @@ function case.handlers()
 	check.eq("no text, no place", { ok, err }, { false, { 1 } })
 end
 
+-- Arguments of the wrong type.
+function case.arguments()
+	local function wrong(what, text, f, ...)
+		local args = table.pack(...)
+		fails(what, function()
+			f(table.unpack(args, 1, args.n))
+			return true
+		end, text)
+	end
+	wrong("name", "the name of a service is a string", skynet.name, nil, skynet.self())
+	wrong("register", "the name of a service is a string", skynet.register, 5)
+	wrong("launch", "the name of a module is a string", skynet.launch, {})
+	wrong("init", "skynet.init is for main chunks", skynet.init, print)
+	wrong("multicast", "a table of options expected", require("skynet.multicast").new, 1)
+	wrong("service.new", "a function expected", require("skynet.service").new, "name", "text")
+	local snax = require "skynet.snax"
+	wrong("interface", "the name of a snax class is a string", snax.interface, {})
+	wrong("kill", "an object of snax.newservice or snax.bind expected", snax.kill, {})
+	wrong("hotfix", "an object of snax.newservice or snax.bind expected", snax.hotfix, nil, "")
+	wrong("channel", "the description of a channel is a table", require("skynet.socketchannel").channel, "host")
+	wrong("udp_connect", "number expected, got table", require("skynet.socket").udp_connect, {}, "127.0.0.1", 1)
+end
+
 function case.protocols()
 	fails("no name", function()
 		skynet.register_protocol { id = 100 }

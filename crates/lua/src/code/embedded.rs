@@ -58,9 +58,12 @@ pub(crate) fn service(name: &str) -> Option<&'static Embedded> {
     find(SERVICES, name)
 }
 
-/// Is this the chunk name (without `@`) of an embedded module?
+/// Is this the chunk name (without `@`) of an embedded module, or of a file that stands in its place, in whatever folder?
 pub(crate) fn is_module_file(file: &[u8]) -> bool {
-    file.starts_with(b"lualib/") && MODULES.iter().any(|e| e.file.as_bytes() == file)
+    MODULES.iter().any(|e| {
+        let folder = file.strip_suffix(e.file.as_bytes());
+        folder.is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
+    })
 }
 
 /// Is there an embedded service of this name?
@@ -86,5 +89,24 @@ mod tests {
             assert!(service(name).is_some(), "{name}");
         }
         assert!(module("skynet.nothing").is_none());
+    }
+
+    #[test]
+    fn files_of_modules() {
+        for file in [
+            "lualib/skynet/lazy.lua",
+            "./lualib/snax/interface.lua",
+            "/a/lualib/skynet/snax.lua",
+        ] {
+            assert!(is_module_file(file.as_bytes()), "{file}");
+        }
+        for file in [
+            "skynet/lazy.lua",
+            "mylualib/skynet/lazy.lua",
+            "lualib/game.lua",
+            "",
+        ] {
+            assert!(!is_module_file(file.as_bytes()), "{file}");
+        }
     }
 }

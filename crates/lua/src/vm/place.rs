@@ -3,7 +3,7 @@
 //! Lua puts the position of the function that called `error`, or a native function, in front of a text. If that is a module of ours,
 //! `lualib/skynet/service.lua:31:` tells the application nothing: what went wrong is a call that it made. So the texts of native
 //! functions, and those of our modules (`core.raise`, `core.check`), get the position of the innermost Lua function that does
-//! not come out of the embedded modules. In a service without one, such as those that ship, it is the innermost Lua function.
+//! not belong to one of the modules that ship. In a service without one, such as those that ship, it is the innermost Lua function.
 //!
 //! The traceback has all of them, whatever is chosen here.
 
