@@ -2,6 +2,7 @@
 -- connections, and gets the frames of clients without an agent.
 
 local skynet = require "skynet"
+local driver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 
 skynet.register_protocol {
@@ -59,6 +60,8 @@ end
 local function open(fd, agent, client)
 	local c = assert(connections[fd], "no such connection")
 	c.agent, c.client = agent, client ~= 0 and client or skynet.self()
+	-- Not faster than the agent handles it.
+	driver.feed(fd, math.type(agent) == "integer" and agent or 0)
 	gateserver.openclient(fd)
 end
 

@@ -42,6 +42,12 @@ function driver.pause(id) end
 ---@param id integer
 function driver.nodelay(id) end
 
+---**Beyond skynet (C).** What the socket brings is sent on to `service`, in messages of the type `client`, as a gate does. The socket is not read
+---while too many bytes of them wait there (the config key `socketinbox`). 0: to nobody.
+---@param id integer
+---@param service integer
+function driver.feed(id, service) end
+
 ---Adopts a descriptor of the process; closing the socket leaves it open.
 ---@param osfd integer
 ---@return integer id

@@ -84,6 +84,8 @@ lua_cases! {
             out.has("send queues of the node over their limit (1048576 bytes)");
         };
         flood[socketinbox = "262144"];
+        gate_flood[socketinbox = "262144"];
+        native_gate_flood[socketinbox = "262144"];
         probes[socketkeepalive = "'300 10 5'"];
     }
     "net/netpack" {

@@ -1,15 +1,16 @@
 //! Events from outside that wait in a mailbox, in bytes.
 //!
-//! What comes from sockets cannot be refused: a byte would be missing from a stream. So whoever
+//! What comes from sockets cannot be refused: a byte would be missing from a stream. The same goes
+//! for what gates make of it, messages of the type `client`. So whoever
 //! reads sockets has to stop reading while the receiver does not get on. For that a mailbox knows
-//! the weight of the SOCKET messages that it has accepted (under its lock), and publishes the weight
+//! the weight of the SOCKET and CLIENT messages that it has accepted (under its lock), and publishes the weight
 //! of those that its service has handled (by the worker that runs it, a plain store). The difference
 //! is what waits.
 //!
 //! [`Node::push_events`] tells whether more waits than the reader wants. Then the mailbox is
 //! *congested*, until its service has handled half of that, or has gone; whoever asked for it by
 //! [`Node::on_relief`] is told then. No relief is lost: congestion begins under the mailbox's lock,
-//! together with the messages that cause it, and the worker looks for it behind each batch.
+//! while there are messages that cause it, and the worker looks for it behind each batch.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -20,11 +21,11 @@ use crate::node::Node;
 /// What a message takes beside its payload: its place in the queue and the head of its block.
 const OVERHEAD: u64 = 64;
 
-/// What a message counts; 0 if it is no event of a socket.
+/// What a message counts; 0 if it does not come from a socket.
 #[inline]
 pub(crate) fn weight(message: &Message) -> u64 {
     match message.kind {
-        kind::SOCKET => message.payload().len() as u64 + OVERHEAD,
+        kind::SOCKET | kind::CLIENT => message.payload().len() as u64 + OVERHEAD,
         _ => 0,
     }
 }
@@ -87,6 +88,15 @@ impl Node {
         mark: usize,
     ) -> bool {
         self.push_counted(dest, events, mark as u64) == Some(true)
+    }
+
+    /// Do more than `mark` bytes wait there now? Then there will be a relief, see
+    /// [`on_relief`](Node::on_relief); it may come before this returns. For those whose input gets to the
+    /// service in other ways than by [`push_events`](Node::push_events).
+    pub fn congest(&self, handle: Handle, mark: usize) -> bool {
+        self.registry
+            .find(handle)
+            .is_some_and(|mailbox| mailbox.congest(handle, mark as u64))
     }
 
     /// Does a relief of this service lie ahead?

@@ -290,6 +290,19 @@ impl<B: Body> Mailbox<B> {
         Some((inner.wake(), congested))
     }
 
+    /// Is the mailbox congested now, with this mark?
+    pub(crate) fn congest(&self, handle: Handle, mark: u64) -> bool {
+        let mut inner = self.lock();
+        let handled = &self.progress.handled;
+        let congested = inner.handle == handle.0 && handled.rest(inner.accepted) > mark;
+        if congested {
+            // What waits is still to be handled, and the worker looks behind it.
+            inner.relief_at = mark / 2;
+            handled.congested.store(true, Relaxed);
+        }
+        congested
+    }
+
     /// Does a relief lie ahead?
     pub(crate) fn is_congested(&self, handle: Handle) -> bool {
         let inner = self.lock();

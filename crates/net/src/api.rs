@@ -281,6 +281,13 @@ impl Net {
         }
     }
 
+    /// The input of a socket ends up at another service than its owner, as messages of kind CLIENT: it is not
+    /// read while too many bytes of these wait there; see [`NetOptions::max_inbox`]. [`Handle::NONE`] ends
+    /// that.
+    pub fn feed(&self, id: SocketId, service: Handle) {
+        self.engine.feed(id, service);
+    }
+
     /// Keeps something until the socket has gone, which may be later than its CLOSE: what waits is sent
     /// first. It is dropped at once if there is no such socket. One thing per socket.
     pub fn keep(&self, id: SocketId, thing: Box<dyn Any + Send>) {

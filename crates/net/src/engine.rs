@@ -67,6 +67,39 @@ impl Engine {
         self.emit(socket.owner, socket.id, message);
     }
 
+    /// Are sockets that feed this service not to be read now?
+    pub(crate) fn is_fed_up(&self, service: Handle) -> bool {
+        if self.flow.is_congested(service) {
+            return true;
+        }
+        let Some(node) = self.node.upgrade() else {
+            return false;
+        };
+        if !self.flow.congests(&node, service) {
+            return false;
+        }
+        let over = self.flow.note(&node, service);
+        if over {
+            self.wake();
+        }
+        !over
+    }
+
+    /// The input of a socket ends up at this service.
+    pub(crate) fn feed(&self, id: SocketId, service: Handle) {
+        let Some(mut socket) = self.slots.lock(id) else {
+            return;
+        };
+        if std::mem::replace(&mut socket.feeds, service) != service && socket.held.take().is_some()
+        {
+            // It may wait for another one.
+            socket.missed = true;
+            if socket.reading && self.want_input(&mut socket).is_err() {
+                self.tell(&socket, EventKind::Error, 0, "enable read failed");
+            }
+        }
+    }
+
     /// Makes each reactor look around.
     pub(crate) fn wake(&self) {
         for waker in &self.wakers {

@@ -11,6 +11,10 @@
 //! connections, and the engine learns what waits when it hands events over, without further
 //! counting (see `skynet_kernel::Node::push_events`).
 //!
+//! A gate gives the frames of its connections to other services, and gets on with its own mailbox however
+//! slow these are. So a socket can *feed* another service, too: it is not read while that is congested. What
+//! waits there comes from the gate and not from here, so the mailbox is asked before each reading.
+//!
 //! A socket with input for a congested service is *held*: what the system has said about it, which
 //! comes only once, stays in the socket ([`Socket::held`](crate::socket::Socket::held)), and its id with its reactor. At relief the reactor goes on
 //! with those of that service as if the system had just told. They are read in the order in which they were held, some
@@ -56,16 +60,23 @@ impl Flow {
             node.push_all(dest, events);
             return false;
         };
-        if !node.push_events(dest, events, mark) {
-            return false;
-        }
+        node.push_events(dest, events, mark) && self.note(node, dest)
+    }
+
+    /// Do too many bytes wait in the mailbox of a service now? Then it is to be [noted](Flow::note).
+    pub(crate) fn congests(&self, node: &Node, service: Handle) -> bool {
+        self.mark.is_some_and(|mark| node.congest(service, mark))
+    }
+
+    /// A service is congested. If true, it was only until now, and the reactors are to be woken.
+    pub(crate) fn note(&self, node: &Node, service: Handle) -> bool {
         {
             let mut congested = lock(&self.congested);
-            congested.insert(dest);
+            congested.insert(service);
             self.any.store(true, Relaxed);
         }
         // Relief that came before this was noted has been told to nobody.
-        !node.is_congested(dest) && self.relieve(dest)
+        !node.is_congested(service) && self.relieve(service)
     }
 
     /// Sockets of this service are not to be read now.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use skynet_kernel::{Node, Poller};
+use skynet_kernel::{Handle, Node, Poller};
 
 use crate::SocketId;
 use crate::engine::Engine;
@@ -268,9 +268,9 @@ impl Inner {
         if (ready.input || ready.finished) && !socket.reading {
             socket.missed = true;
         }
-        if hold(engine, &mut socket, &ready) {
+        if let Some(service) = hold(engine, &mut socket, &ready) {
             if waited.is_none() {
-                self.held.add(socket.owner, socket.id);
+                self.held.add(service, socket.id);
             }
             // That writing fails is not to be heard before what came in.
             if ready.output && !ready.error && !ready.hangup {
@@ -292,21 +292,25 @@ impl Inner {
     }
 }
 
-/// Does it have to wait for its owner? Then it keeps what has been said of its input.
+/// Which service does it have to wait for? Then it keeps what has been said of its input.
 #[inline]
-fn hold(engine: &Engine, socket: &mut Socket, ready: &Ready) -> bool {
+fn hold(engine: &Engine, socket: &mut Socket, ready: &Ready) -> Option<Handle> {
     let input = ready.input || ready.finished || ready.error || ready.hangup;
-    let holds = input
-        && socket.reading
-        && engine.flow.is_congested(socket.owner)
-        && socket.state != State::Listen;
-    if holds {
-        socket.held = Some(Ready {
-            output: false,
-            ..*ready
-        });
+    if !input || !socket.reading || socket.state == State::Listen {
+        return None;
     }
-    holds
+    let service = if engine.flow.is_congested(socket.owner) {
+        socket.owner
+    } else if !socket.feeds.is_none() && engine.is_fed_up(socket.feeds) {
+        socket.feeds
+    } else {
+        return None;
+    };
+    socket.held = Some(Ready {
+        output: false,
+        ..*ready
+    });
+    Some(service)
 }
 
 /// Reads, then writes, then sees to what has gone wrong.

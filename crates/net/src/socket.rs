@@ -51,6 +51,8 @@ pub(crate) struct Socket {
     pub(crate) reading: bool,
     /// There was input while none was wanted. Edges come once: it has to be asked for again.
     pub(crate) missed: bool,
+    /// Another service that its input ends up at; see [`crate::flow`].
+    pub(crate) feeds: Handle,
     /// What there is to be read when the owner has caught up; see [`crate::flow`].
     pub(crate) held: Option<Ready>,
     /// Closed by its owner; destroyed as soon as its output has gone.
@@ -96,6 +98,7 @@ impl Socket {
             watch_output: false,
             reading: false,
             missed: false,
+            feeds: Handle::NONE,
             held: None,
             closing: false,
             close_sent: false,

@@ -301,6 +301,39 @@ fn datagrams_beyond_the_mark_are_left_to_the_system() {
     }
 }
 
+/// What a socket feeds need not be its owner, and may change.
+#[test]
+fn a_socket_waits_for_the_service_that_it_feeds() {
+    let world = world();
+    let probe = world.probe();
+    let slow = SlowProbe::new(&world, "slow");
+    let (id, mut peer) = world.connection(&probe);
+    let deaf = slow.ears.lock().unwrap();
+    // What makes it congested does not come from the engine.
+    let close = [&[0; MARK][..], &[3, 0, 0, 0, 1, 0, 0, 0], &[0; 8]].concat();
+    for _ in 0..3 {
+        let payload = Payload::from(close.clone());
+        let sent = world
+            .node
+            .send(Handle::NONE, slow.handle, kind::CLIENT, 0, payload);
+        sent.unwrap();
+    }
+    world.net.feed(id, slow.handle);
+    write(&mut peer, b"one");
+    assert!(probe.poll().is_none());
+    world.net.feed(id, Handle::NONE);
+    assert_eq!(probe.expect_data(id, 3), b"one");
+    world.net.feed(id, slow.handle);
+    write(&mut peer, b"two");
+    assert!(probe.poll().is_none());
+    drop(deaf);
+    assert_eq!(probe.expect_data(id, 3), b"two");
+    // One that has gone keeps nobody waiting.
+    world.net.feed(id, Handle(0x77_7777));
+    write(&mut peer, b"three");
+    assert_eq!(probe.expect_data(id, 5), b"three");
+}
+
 #[test]
 fn without_a_mark_everything_is_read() {
     let world = World::with(NetOptions {

@@ -1,5 +1,6 @@
 -- The config keys of the socket engine.
 local skynet = require "skynet"
+require "skynet.manager"
 local socket = require "skynet.socket"
 local check = require "check"
 local pair = require "pair"
@@ -84,6 +85,26 @@ local function block(i)
 	return ("<I4"):pack(i):rep(BLOCK // 4)
 end
 
+-- What is written to the socket is not read any more: the system's buffers are full, and so are the mailboxes behind the
+-- sockets of `owner`.
+local function stands_still(id, owner)
+	local left, same
+	check.ok("the rest waits", check.wait(function()
+		local now = socket.pending(id)
+		same = now == left and same + 1 or 0
+		left = now
+		return same > 20
+	end))
+	local read = 0
+	for _, info in ipairs(socket.netstat()) do
+		if info.address == owner then
+			read = math.max(read, info.read or 0)
+		end
+	end
+	check.ok("some of it was read", read > 200000, read)
+	check.ok("and not too much", read < 1500000, read)
+end
+
 -- Reads what it is sent, but is busy with something else first.
 function role.busy()
 	local right = 0
@@ -115,27 +136,85 @@ function case.flood()
 	for i = 2, BLOCKS do
 		socket.write(id, block(i))
 	end
-	-- The system's buffers are full, and so is the mailbox.
-	local left, same
-	check.ok("the rest waits", check.wait(function()
-		local now = socket.pending(id)
-		same = now == left and same + 1 or 0
-		left = now
-		return same > 20
-	end))
-	local read = 0
-	for _, info in ipairs(socket.netstat()) do
-		if info.address == busy then
-			read = math.max(read, info.read or 0)
-		end
-	end
-	check.ok("some of it was read", read > 200000, read)
-	check.ok("and not too much", read < 1000000, read)
+	stands_still(id, busy)
 	skynet.setenv("leisure", "yes")
 	socket.close(id)
 	check.ok("all of it arrives, in order", check.wait(function()
 		return skynet.call(busy, "lua", "count") == BLOCKS
 	end))
+end
+
+-- Gets frames from a gate, but is busy with something else first.
+function role.agent()
+	local right = 0
+	skynet.register_protocol {
+		name = "client",
+		id = skynet.PTYPE_CLIENT,
+		unpack = skynet.tostring,
+		dispatch = function(_, _, frame)
+			skynet.ignoreret()
+			if frame == block(right + 1):sub(1, 60000) then
+				right = right + 1
+			end
+		end,
+	}
+	check.serve {
+		forward = function(gate, fd)
+			skynet.call(gate, "lua", "forward", fd)
+		end,
+		work = function()
+			repeat until skynet.getenv "leisure"
+		end,
+		count = function()
+			return right
+		end,
+	}
+end
+
+local function flood_an_agent(gate, agent, id)
+	skynet.send(agent, "lua", "work")
+	for i = 1, BLOCKS do
+		socket.write(id, (">s2"):pack(block(i):sub(1, 60000)))
+	end
+	stands_still(id, gate)
+	skynet.setenv("leisure", "yes")
+	check.ok("all frames arrive, in order", check.wait(function()
+		return skynet.call(agent, "lua", "count") == BLOCKS
+	end))
+	socket.close(id)
+end
+
+function case.gate_flood()
+	local fd
+	skynet.dispatch("lua", function(_, _, _, event, id)
+		fd = event == "open" and id or fd
+	end)
+	local gate, agent = skynet.newservice "gate", check.spawn "agent"
+	local _, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, watchdog = skynet.self() })
+	local id = assert(socket.open("127.0.0.1", port))
+	check.ok("it is accepted", check.wait(function() return fd end))
+	skynet.call(agent, "lua", "forward", gate, fd)
+	flood_an_agent(gate, agent, id)
+end
+
+function case.native_gate_flood()
+	local fd
+	skynet.register_protocol {
+		name = "text",
+		id = skynet.PTYPE_TEXT,
+		pack = tostring,
+		unpack = skynet.tostring,
+		dispatch = function(_, _, text)
+			fd = text:match "^(%d+) open " or fd
+		end,
+	}
+	local port, agent = pair.dead_port(), check.spawn "agent"
+	local gate = assert(skynet.launch("gate", ("S %s 127.0.0.1:%d 0 10"):format(skynet.address(skynet.self()), port)))
+	local id = assert(socket.open("127.0.0.1", port))
+	check.ok("it is accepted", check.wait(function() return fd end))
+	skynet.send(gate, "text", ("forward %s %s %s"):format(fd, skynet.address(agent), skynet.address(gate)))
+	skynet.send(gate, "text", "start " .. fd)
+	flood_an_agent(gate, agent, id)
 end
 
 -- The system's table of connections has the time until the first probe, in hundredths of a second.

@@ -222,15 +222,20 @@ impl Open {
         match Command::parse(&text) {
             Some(Command::Start(id)) if self.connections.contains_key(&id) => {
                 self.net.start(cx.handle(), id);
+                self.feed(id, self.connections[&id].agent);
             }
             Some(Command::Kick(id)) if self.connections.contains_key(&id) => self.net.close(id),
             Some(Command::Forward { id, agent, client }) => {
                 if let Entry::Occupied(mut entry) = self.connections.entry(id) {
                     (entry.get_mut().agent, entry.get_mut().client) = (agent, client);
+                    self.feed(id, agent);
                 }
             }
             Some(Command::Broker(name)) => {
                 self.broker = cx.node().resolve(name).unwrap_or(Handle::NONE);
+                for (&id, connection) in &self.connections {
+                    self.feed(id, connection.agent);
+                }
             }
             Some(Command::Close) => {
                 if let Some(listener) = self.listener.take() {
@@ -239,6 +244,15 @@ impl Open {
             }
             Some(Command::Start(_) | Command::Kick(_) | Command::Incomplete) => {}
             None => cx.log(format!("[gate] Unknown command : {text}")),
+        }
+    }
+
+    /// A connection is not to be read faster than whoever gets its frames handles them.
+    fn feed(&self, id: SocketId, agent: Handle) {
+        // Only messages of the usual type are counted by mailboxes.
+        if self.kind == kind::CLIENT {
+            let broker = Some(self.broker).filter(|broker| !broker.is_none());
+            self.net.feed(id, broker.unwrap_or(agent));
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, c_int};
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
-use skynet_kernel::{Payload, block};
+use skynet_kernel::{Handle, Payload, block};
 use skynet_net::{EventKind, Net, SocketEvent, SocketInfo, SocketType};
 use skynet_wire::netaddr;
 
@@ -28,6 +28,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("listen", listen),
     ("lsend", lsend),
     ("nodelay", nodelay),
+    ("feed", feed),
     ("pause", pause),
     ("pending", pending),
     ("pop", pop),
@@ -301,6 +302,14 @@ native! {
     nodelay = |l| {
         let id = socket_id(l)?;
         net(l)?.1.nodelay(id);
+        results(0)
+    };
+
+    /// `feed(id, service)`: what the socket brings is sent on to that service, 0 for none
+    feed = |l| {
+        let id = socket_id(l)?;
+        let service = integer(l, 2)?;
+        net(l)?.1.feed(id, Handle(service as u32));
         results(0)
     };
 
