@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
+local socketdriver = require "skynet.socketdriver"
 local check = require "check"
 local pair = require "pair"
 
@@ -194,6 +195,10 @@ function case.gate_flood()
 	local id = assert(socket.open("127.0.0.1", port))
 	check.ok("it is accepted", check.wait(function() return fd end))
 	skynet.call(agent, "lua", "forward", gate, fd)
+	-- To feed one that has room, nobody, or one that is not there changes nothing.
+	for _, service in ipairs { skynet.self(), 0, 0x777777 } do
+		check.returns("nothing", { n = 0 }, socketdriver.feed, id, service)
+	end
 	flood_an_agent(gate, agent, id)
 end
 
