@@ -73,7 +73,7 @@ pub use message::{Handle, Message, Payload, kind};
 pub use network::{Destination, Network};
 pub use node::{Node, ServiceInfo, WorkerInfo};
 pub use package::Package;
-pub use post::{Attachment, Poller};
+pub use post::{Attachment, Poller, Wait};
 pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
 pub use timer::Delay;
 pub use wheel::TimerKey;

@@ -23,7 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use crate::post::{self, GLANCE, Post};
+use crate::post::{self, GLANCE, Post, Wait};
 use crate::sync::{
     AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed, Ordering::SeqCst, fence,
 };
@@ -366,7 +366,11 @@ impl Parking {
                 }
                 call.at = Some(post.clone());
             }
-            news = post.poller().wait(true);
+            let wait = match self.idle_count.load(Relaxed) == self.beds.len() {
+                true => Wait::Quiet,
+                false => Wait::Sleep,
+            };
+            news = post.poller().wait(wait);
         };
         self.at_posts.fetch_sub(1, SeqCst);
         let hint = match hint {
@@ -409,7 +413,7 @@ impl Parking {
         // Not under the lock, as this may take a while.
         let free: Vec<_> = self.posts().iter().filter(|p| p.take()).cloned().collect();
         for post in free {
-            let more = post.poller().wait(false) && post.poller().deal();
+            let more = post.poller().wait(Wait::Glance) && post.poller().deal();
             post.leave();
             if more {
                 self.notify();

@@ -21,6 +21,9 @@
 //! 4. The timer thread, at its tick, looks for posts that nobody has held since the last one. It
 //!    wakes a worker, and if all are busy, the post's *stand-in*.
 //!
+//! A poller is told whether any service of the node is running ([`Wait::Quiet`]); if none is, it may
+//! look a few times before it sleeps. A bed is never spun before.
+//!
 //! # The stand-in
 //! A thread that the poller's owner brings along ([`Attachment::stand_in`]). It serves while all workers
 //! are busy, at most every [`STAND_BY`], or earlier when one of them runs out of work; it withdraws
@@ -48,13 +51,24 @@ pub(crate) const GLANCE: i64 = 1 << 19;
 /// Time between two looks whether somebody has left.
 const PATIENCE: Duration = Duration::from_micros(100);
 
+/// How a poller is to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Not at all: one look.
+    Glance,
+    /// Asleep.
+    Sleep,
+    /// Asleep, but to look a few times first hinders nobody: no service of the node is running.
+    Quiet,
+}
+
 /// A source of news from outside. Its methods are called by one thread at a time, which holds the
 /// post, except for [`interrupt`](Poller::interrupt).
 pub trait Poller: Send + Sync {
-    /// Looks for news, and with `sleep` waits until there are some or until somebody interrupts.
+    /// Looks for news, and waits until there are some or until somebody interrupts.
     /// An interruption that came before ends the wait, too. It may end without a reason.
     /// True: there is something to be dealt with.
-    fn wait(&self, sleep: bool) -> bool;
+    fn wait(&self, wait: Wait) -> bool;
 
     /// Deals with what `wait` has found, by sending messages. True: there is more.
     fn deal(&self) -> bool;
@@ -196,7 +210,7 @@ impl Attachment {
             }
             return over;
         }
-        let more = post.poller.wait(true) && !post.is_closed() && post.poller.deal();
+        let more = post.poller.wait(Wait::Sleep) && !post.is_closed() && post.poller.deal();
         post.leave();
         // This may be the last owner of the node, and end it.
         let Some(node) = self.node.upgrade() else {

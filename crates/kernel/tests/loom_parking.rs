@@ -7,8 +7,8 @@
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use skynet_kernel::Poller;
 use skynet_kernel::internals::{Parking, Post};
+use skynet_kernel::{Poller, Wait};
 use std::time::{Duration, Instant};
 
 struct World {
@@ -34,9 +34,9 @@ impl Outside {
 struct Door(Arc<Outside>);
 
 impl Poller for Door {
-    fn wait(&self, sleep: bool) -> bool {
+    fn wait(&self, wait: Wait) -> bool {
         let mut state = self.0.state.lock().unwrap();
-        while sleep && *state == (0, false) {
+        while wait != Wait::Glance && *state == (0, false) {
             state = self.0.changed.wait(state).unwrap();
         }
         state.1 = false;
@@ -264,7 +264,7 @@ fn a_stand_in_hands_its_post_over() {
             let (world, post, over) = (world.clone(), post.clone(), over.clone());
             thread::spawn(move || {
                 while over.load(Relaxed) == 0 && post.take() {
-                    if post.poller().wait(true) {
+                    if post.poller().wait(Wait::Sleep) {
                         post.poller().deal();
                         world.parking.notify();
                     }

@@ -88,6 +88,7 @@
 mod accept;
 pub mod address;
 mod api;
+mod eager;
 mod engine;
 mod error;
 pub mod event;

@@ -11,7 +11,8 @@
 //!
 //! # Few wake-ups
 //! A worker that reads an event runs the service that it is for, and no other thread is woken. What goes to several services
-//! is shared with a sibling, and the events of a round are handed over together (`outbox.rs`).
+//! is shared with a sibling, and the events of a round are handed over together (`outbox.rs`). If answers use to come
+//! within microseconds, the worker looks for them a few times before it sleeps (`eager.rs`).
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,9 +22,10 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use skynet_kernel::{Handle, Node, Poller};
+use skynet_kernel::{Handle, Node, Poller, Wait};
 
 use crate::SocketId;
+use crate::eager::{self, Eagerness};
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::{self, EventKind};
@@ -108,6 +110,7 @@ struct Inner {
     again: Vec<Ready>,
     later: Vec<(Instant, SocketId)>,
     held: Held,
+    eagerness: Eagerness,
 }
 
 impl Reactor {
@@ -122,6 +125,7 @@ impl Reactor {
                 again: Vec::new(),
                 later: Vec::new(),
                 held: Held::default(),
+                eagerness: Eagerness::default(),
             }),
         }
     }
@@ -132,25 +136,29 @@ impl Reactor {
 }
 
 impl Poller for Reactor {
-    fn wait(&self, sleep: bool) -> bool {
+    fn wait(&self, wait: Wait) -> bool {
         if self.engine.stopped.load(Relaxed) {
             return false;
         }
         let mut inner = self.inner();
         let inner = &mut *inner;
-        let timeout = match sleep {
-            true => inner.timeout(),
-            false => Some(Duration::ZERO),
+        let timeout = match wait {
+            Wait::Glance => Some(Duration::ZERO),
+            Wait::Sleep | Wait::Quiet => inner.timeout(),
         };
-        match inner.poll.poll(&mut inner.events, timeout) {
-            Ok(()) => {}
-            Err(error) => {
-                inner.events.clear();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    let text = format!("socket-server error: poll: {}", text(&error));
-                    self.engine.log(&text);
-                    thread::sleep(PAUSE);
-                }
+        let outcome = match (wait, timeout) {
+            (Wait::Quiet, None) => eager::wait(&mut inner.eagerness, |timeout| {
+                inner.poll.poll(&mut inner.events, timeout)?;
+                Ok(!inner.events.is_empty())
+            }),
+            _ => inner.poll.poll(&mut inner.events, timeout),
+        };
+        if let Err(error) = outcome {
+            inner.events.clear();
+            if error.kind() != io::ErrorKind::Interrupted {
+                let text = format!("socket-server error: poll: {}", text(&error));
+                self.engine.log(&text);
+                thread::sleep(PAUSE);
             }
         }
         let mut events = inner.events.iter();
