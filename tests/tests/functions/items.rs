@@ -29,6 +29,17 @@ pub const THROUGH: &[(&str, &str, &str)] = &[
     ("Module skynet.debugchannel", "", "console::breakpoints"),
     ("Module skynet.remotedebug", "", "console::session_debugger"),
     ("Debug protocol", "REMOTEDEBUG", "console::session_debugger"),
+    ("Module skynet.socket", "socket.bind(osfd)", "net::stdin"),
+    (
+        "Module skynet.socketdriver",
+        "socketdriver.bind(osfd)",
+        "rest::foreign_descriptors",
+    ),
+    (
+        "Module skynet.socketdriver",
+        "socketdriver.feed(id, service)",
+        "net::gate_flood",
+    ),
 ];
 
 /// Is it the native half of a module, which only the other half uses? It is tested through that.
