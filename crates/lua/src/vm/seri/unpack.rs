@@ -18,8 +18,9 @@ use crate::vm::native::Fault;
 
 /// Elements, or pairs, that are collected on the stack before they go into their table.
 const BATCH: usize = 128;
-/// Nesting that `unpack` follows. Packing never goes beyond 33; the bound keeps hostile bytes off the machine stack.
-const MAX_DEPTH: usize = 1000;
+/// Nesting that `unpack` follows. Packing never goes beyond 33; the bound keeps hostile bytes off the machine stack, also with the
+/// large frames that a build with sanitizers has.
+const MAX_DEPTH: usize = 250;
 
 /// What is being unpacked.
 struct Source<'a> {
