@@ -77,6 +77,40 @@ LUA_API void lua_tableelement (Table *t, lua_Integer n, TValue *res) {
 }
 
 
+/*
+** Pushes a string that is probably known already: as a key of a message of the same kind, and as a constant of the code that looks
+** at it. Runs no collection; 'lua_maketable' and the end of the message see to that. Raises.
+*/
+LUA_API void lua_pushknown (lua_State *L, const char *s, size_t l) {
+  TString *ts = NULL;
+  if (l <= LUAI_MAXSHORTLEN) {
+    global_State *g = G(L);
+    unsigned int h = g->seed ^ cast_uint(l);
+    size_t i;
+    for (i = l; i > 0; i--)  /* as luaS_hash does it */
+      h ^= ((h<<5) + (h>>2) + cast_byte(s[i - 1]));
+    for (ts = g->strt.hash[lmod(h, g->strt.size)]; ts != NULL; ts = ts->u.hnext) {
+      if (ts->hash == h && cast_sizet(ts->shrlen) == l && memcmp(s, getshrstr(ts), l) == 0) {
+        if (isdead(g, ts)) changewhite(ts);  /* resurrect it */
+        break;
+      }
+    }
+#ifdef SKYNET_SHARED_CODE
+    if (ts == NULL) ts = luaS_findshared(s, l, h);
+#endif
+  }
+  if (ts == NULL) ts = luaS_newlstr(L, s, l);
+  setsvalue2s(L, L->top.p, ts);
+  L->top.p++;
+}
+
+
+/* The collector's turn, after values have been pushed by functions that leave it out. May raise, as finalizers may. */
+LUA_API void lua_collectsome (lua_State *L) {
+  luaC_checkGC(L);
+}
+
+
 /* Free nodes for 'n' keys. The table has none yet. */
 static void makenodes (lua_State *L, Table *t, unsigned int n) {
   int log = luaO_ceillog2(n);

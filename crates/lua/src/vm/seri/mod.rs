@@ -19,6 +19,10 @@ unsafe extern "C-unwind" {
     fn lua_tableborder(l: *mut lua_State, t: *const Table) -> u64;
     /// `t[n]`, for an `n` that is not in the array. Raises nothing.
     fn lua_tableelement(t: *const Table, n: i64, result: *mut Value);
+    /// Pushes a string, without a turn of the collector. *raises*
+    fn lua_pushknown(l: *mut lua_State, s: *const u8, len: usize);
+    /// The collector's turn. *raises*
+    fn lua_collectsome(l: *mut lua_State);
     /// Makes a table of the top `elements` and `pairs`, in the slot below them, with room for `nodes` pairs. *raises*
     fn lua_maketable(l: *mut lua_State, elements: u32, pairs: u32, nodes: u32);
     /// Adds the top `elements`, which come behind the first `first`, and `pairs` to the table below them, and pops them; a table

@@ -10,7 +10,7 @@ use skynet_wire::seri::{Error, Reader, Token};
 
 #[cfg(feature = "shared-code")]
 use super::adopt::{self, Adopted};
-use super::{lua_filltable, lua_maketable};
+use super::{lua_collectsome, lua_filltable, lua_maketable, lua_pushknown};
 use crate::service::Incoming;
 use crate::vm::layout::Value;
 use crate::vm::lua::Lua;
@@ -70,6 +70,8 @@ fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, F
     if let Some(string) = from.adopted {
         string.finish();
     }
+    // SAFETY: the values are on the stack; nothing here has a destructor.
+    unsafe { lua_collectsome(l.0) };
     Ok(n)
 }
 
@@ -85,7 +87,8 @@ fn push_string(l: Lua, from: &mut Source<'_>, s: &[u8]) {
         from.adopted = Some(string);
         return;
     }
-    l.push_bytes(s);
+    // SAFETY: the callers have made room; nothing here has a destructor.
+    unsafe { lua_pushknown(l.0, s.as_ptr(), s.len()) };
 }
 
 #[cold]
