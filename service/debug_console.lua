@@ -238,6 +238,9 @@ end
 about.logon = "logon address: write the messages of a service to a file"
 function command.logon(addr)
 	core.command("LOGON", skynet.address(address(addr)))
+	if not skynet.getenv "logpath" then
+		return "nothing is written: the config has no logpath, the folder for these files"
+	end
 end
 
 about.logoff = "logoff address: end that"

@@ -142,3 +142,37 @@ fn harbor() {
         "{answer}"
     );
 }
+
+/// A message log needs a folder; without one, the console says why there is no file.
+#[test]
+fn message_log_without_a_folder() {
+    let console = |node: Node| {
+        let mut node = node.spawn();
+        let before = "Start debug console at 127.0.0.1:";
+        node.until_output("ready");
+        node.until("its port", |node| word(&node.stdout(), before).is_some());
+        let port = word(&node.stdout(), before).and_then(|port| port.parse().ok());
+        let answer = ask(port.expect("a port"), "logon/:00000008");
+        node.kill().no_panic();
+        answer
+    };
+    let node = || {
+        Node::source(
+            "local skynet = require 'skynet'
+            skynet.start(function()
+                skynet.newservice('debug_console', '127.0.0.1', 0)
+                skynet.error 'ready'
+            end)",
+        )
+    };
+    let without = console(node());
+    assert!(
+        without.contains("nothing is written: the config has no logpath"),
+        "{without}"
+    );
+    let with = console(node().key("logpath", "'.'"));
+    assert!(
+        with.contains("<CMD OK>") && !with.contains("nothing is written"),
+        "{with}"
+    );
+}
