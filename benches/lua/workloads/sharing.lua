@@ -91,7 +91,7 @@ end
 --- loading a new version; and until all services have gone over to it.
 function W.sharetable(name, n)
 	local sharetable = measure.optional "skynet.sharetable"
-	local items = 65 * n
+	local items = math.max(1000, 65 * n)
 	local readers = measure.services("bench_share", n)
 	local function all(what, version)
 		for i = 1, n do
