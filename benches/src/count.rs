@@ -39,6 +39,9 @@ struct Hot {
     many: u64,
     kind: Kind,
     threads: Threads,
+    /// How much more than the usual tolerance is allowed: where threads wait for each other, they look for work for a while, and how
+    /// often depends on the time.
+    slack: f64,
     about: &'static str,
 }
 
@@ -49,6 +52,7 @@ const fn hot(name: &'static str, few: u64, many: u64, about: &'static str) -> Ho
         many,
         kind: Kind::Node,
         threads: Threads::Worker,
+        slack: 1.0,
         about,
     }
 }
@@ -107,6 +111,7 @@ const PATHS: &[Hot] = &[
     Hot {
         kind: Kind::Tcp,
         threads: Threads::All,
+        slack: 4.0,
         ..hot(
             "echo",
             500,
@@ -117,6 +122,7 @@ const PATHS: &[Hot] = &[
     Hot {
         kind: Kind::Cluster,
         threads: Threads::All,
+        slack: 4.0,
         ..hot(
             "cluster",
             300,
@@ -393,9 +399,10 @@ impl<'a> Table<'a> {
             match self.stored["counts"][path.name].as_f64() {
                 Some(then) => {
                     line += &column(then);
-                    if more(then) > self.tolerance {
+                    let tolerance = self.tolerance * path.slack;
+                    if more(then) > tolerance {
                         self.over.push(path.name);
-                    } else if more(then) < -self.tolerance {
+                    } else if more(then) < -tolerance {
                         self.under.push(path.name);
                     }
                 }
