@@ -8,6 +8,9 @@ local function must_start(name)
 	local ok, handle = pcall(skynet.newservice, name)
 	if not ok or not handle then
 		skynet.error(("error: bootstrap can't start %s"):format(name))
+		if skynet.localname ".launcher" then -- without it the node is being stopped
+			skynet.setenv("bootstrap_failed", name) -- makes the status of the process 1
+		end
 		skynet.abort()
 		skynet.wait() -- for the end, which is near
 	end

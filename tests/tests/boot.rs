@@ -277,6 +277,7 @@ fn term_and_int_stop_in_order() {
         let out = node.wait();
         out.exit(0)
             .no_panic()
+            .has(&format!("[:00000000] SIG{signal}: the node stops"))
             .has_times("finalizer of a child", 3)
             .has_times("finalizer of main", 1);
     }

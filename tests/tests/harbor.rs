@@ -91,7 +91,7 @@ fn a_number_twice() {
         let out = node(PROGRAM, 2, network.master, port())
             .key("case", "'worker'")
             .run();
-        out.exit(0).has("connection closed").has_not("WORKING");
+        out.exit(1).has("connection closed").has_not("WORKING");
     };
     twice();
     network.workers.remove(1).kill();
@@ -107,7 +107,7 @@ fn without_a_master() {
     let out = node(PROGRAM, 2, port(), port())
         .key("case", "'worker'")
         .run();
-    out.exit(0)
+    out.exit(1)
         .has("Can't connect to master")
         .has_not("LAUNCH harbor")
         .has_not("WORKING");
@@ -123,7 +123,7 @@ fn a_master_whose_port_is_taken() {
     let out = master_node(PROGRAM, 2, master)
         .key("case", "'worker'")
         .run();
-    out.exit(0)
+    out.exit(1)
         .has("bootstrap can't start cmaster")
         .has_not("WORKING");
     first.kill().no_panic();
@@ -140,7 +140,7 @@ fn without_addresses() {
             .key("case", "'worker'")
             .key(key, "nil")
             .run();
-        out.exit(0).has(text).has_not("WORKING");
+        out.exit(1).has(text).has_not("WORKING");
     }
     let out = master_node(PROGRAM, 0, port())
         .key("case", "'worker'")

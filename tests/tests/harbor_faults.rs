@@ -302,7 +302,7 @@ fn a_start_that_waits_for_a_node_that_has_gone() {
     node.kill().no_panic();
     let (node, _master, _link) = started(&|master| master.finish());
     let out = node.wait();
-    out.exit(0)
+    out.exit(1)
         .has("the master has gone before all nodes had connected")
         .has_not("Shakehand ready");
 }

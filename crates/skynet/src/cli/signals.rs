@@ -7,7 +7,7 @@ use super::NAME;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use skynet_kernel::{Node, ServiceInfo};
+use skynet_kernel::{Handle, Node, ServiceInfo};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -34,6 +34,8 @@ impl Caught {
                     low_level::exit(128 + signal);
                 } else {
                     stopping = true;
+                    let name = low_level::signal_name(signal).unwrap_or("a signal");
+                    node.log(Handle::NONE, format!("{name}: the node stops").as_bytes());
                     // Services that are being stopped cannot be asked for their names any more.
                     let names = node.services();
                     node.shutdown();
