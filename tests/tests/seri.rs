@@ -26,10 +26,12 @@ lua_cases! {
     "seri/vectors" {
         arguments;
         long_strings;
+        long_strings_that_are_replaced;
         nasty_pairs;
         pairs_given_twice;
         pairs_that_change_the_outer_table;
         random_bytes;
+        strings_are_dispatched;
         tables_of_all_sizes;
         under_a_memory_limit;
     }

@@ -523,6 +523,56 @@ function case.long_strings()
 	check.ok("and it goes on", lua < 1024 and account < 1024 and skynet.call(limited, "lua", "length", ("z"):rep(1 << 20)) == 1 << 20)
 end
 
+-- A table whose `__pairs` names a key several times: the last value counts. Those before may be garbage while the rest is still
+-- being read out of the block that they own.
+function case.long_strings_that_are_replaced()
+	local to = check.spawn "big"
+	local big, tail = ("x"):rep(200000), {}
+	for i = 1, 4000 do
+		tail[i] = "value number " .. i
+	end
+	local function pairs_of(...)
+		local list = { ... }
+		return setmetatable({}, { __pairs = function()
+			local i = -1
+			return function()
+				i = i + 2
+				return list[i], list[i + 1]
+			end
+		end })
+	end
+	for _ = 1, 50 do
+		check.returns("by name", { { a = 1 }, tail }, skynet.call, to, "lua", "echo", pairs_of("a", big, "a", 1), tail)
+		check.returns("by number", { { tail, 5 }, tail }, skynet.call, to, "lua", "echo", pairs_of(1, big, 2, 5, 1, tail), tail)
+		check.returns("a key of nothing", { {}, tail }, skynet.call, to, "lua", "echo", pairs_of(big), tail)
+	end
+end
+
+-- `dispatch_message` takes strings, too. They are Lua's, whatever the caller says of them.
+function role.redispatch()
+	local ended = 0
+	skynet.dispatch("lua", function(_, _, s, answer)
+		ended = ended + (#s == 100000 and answer == 7 and 1 or 0)
+	end)
+	core.callback(function(kind, _, _, session, source)
+		if kind ~= skynet.PTYPE_LUA then
+			return
+		end
+		for i = 1, 50 do
+			skynet.dispatch_message(skynet.PTYPE_LUA, skynet.packstring(("s"):rep(100000), 7), nil, 0, source, true)
+			if i % 10 == 0 then
+				collectgarbage()
+			end
+		end
+		core.send(source, skynet.PTYPE_RESPONSE, session, skynet.packstring(ended))
+	end)
+end
+
+function case.strings_are_dispatched()
+	local to = check.launch "redispatch"
+	check.eq("all arrive", skynet.call(to, "lua"), 50)
+end
+
 -- Random bytes never crash: they give values or an error.
 function case.random_bytes()
 	local seed = 42

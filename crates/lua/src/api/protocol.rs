@@ -170,7 +170,8 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
         source: Handle(l.int(first + 4).unwrap_or(0) as u32),
         data,
         len,
-        owned: Cell::new(l.bool(first + 5)),
+        // Only a block can be given away; a string or a userdata stays Lua's.
+        owned: Cell::new(l.bool(first + 5) && l.kind(first + 1) == Type::LightUserdata),
         shared: is_shared(l, data),
     })
 }

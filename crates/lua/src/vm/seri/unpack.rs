@@ -32,6 +32,10 @@ struct Source<'a> {
     message: Option<&'a Incoming>,
     #[cfg(feature = "shared-code")]
     adopted: Option<Adopted>,
+    /// Where a string that owns the message is on the stack, besides its place among the values: a second value for the same key may
+    /// take that, and what follows is still to be read. 0: the message is too short for that.
+    #[cfg(feature = "shared-code")]
+    anchor: c_int,
 }
 
 /// Pushes all values of a stream; returns how many. *raises*
@@ -53,7 +57,15 @@ fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, F
         message,
         #[cfg(feature = "shared-code")]
         adopted: None,
+        #[cfg(feature = "shared-code")]
+        anchor: 0,
     };
+    #[cfg(feature = "shared-code")]
+    if message.is_some() && bytes.len() > adopt::FROM {
+        room(l, 8, "too many values to unpack")?;
+        l.push(Value::NIL);
+        from.anchor = l.top();
+    }
     let mut n = 0;
     loop {
         match from.r.next() {
@@ -70,6 +82,10 @@ fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, F
     if let Some(string) = from.adopted {
         string.finish();
     }
+    #[cfg(feature = "shared-code")]
+    if from.anchor != 0 {
+        l.remove(from.anchor);
+    }
     // SAFETY: the values are on the stack; nothing here has a destructor.
     unsafe { lua_collectsome(l.0) };
     Ok(n)
@@ -85,6 +101,8 @@ fn push_string(l: Lua, from: &mut Source<'_>, s: &[u8]) {
         && let Some(string) = adopt::try_push(l, m, s)
     {
         from.adopted = Some(string);
+        l.push_value(-1);
+        l.replace(from.anchor);
         return;
     }
     // SAFETY: the callers have made room; nothing here has a destructor.
