@@ -549,10 +549,12 @@ function case.frames()
 	local address, number, msg, sz, more, push = core.unpackrequest(hex "80 04 40 73 64 62 02 00 00 00 1c 47 45 54")
 	check.eq("read", { address, number, sz, more, push }, { "@sdb", 2, 4 })
 	check.eq("arguments", skynet.unpack(msg, sz), "GET")
+	skynet.trash(msg, sz)
 	check.returns("large", { 17, 7, nil, 32771, true, true, n = 6 }, core.unpackrequest, hex "41 11 00 00 00 07 00 00 00 03 80 00 00")
 	check.returns("tag", { "t" }, core.unpackrequest, "\4t")
 	address, number, msg, sz, more = core.unpackrequest "\3\7\0\0\0xyz"
 	check.eq("part", { address, number, skynet.tostring(msg, sz), more }, { false, 7, "xyz", false })
+	skynet.trash(msg, sz)
 	check.fails("malformed", "Invalid cluster message (size=1)", core.unpackrequest, "\0")
 
 	check.eq("answer", core.packresponse(1, true, "\20ok"), hex "00 08 01 00 00 00 01 14 6f 6b")
