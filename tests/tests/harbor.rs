@@ -82,6 +82,16 @@ fn the_first_node_waits_for_the_second() {
         .no_panic();
 }
 
+/// Messages to a number that no node has wait, and the log tells.
+#[test]
+fn a_node_that_was_never_there() {
+    let mut node = master_node(PROGRAM, 1, port())
+        .key("case", "'absent_node'")
+        .spawn();
+    node.until_output("Waiting for harbor 5, which has not connected yet (messages: 2)");
+    node.kill().no_panic().has_times("Waiting for harbor 5", 1);
+}
+
 /// A number is good for one node: a second one does not start, also after the first has gone.
 #[test]
 fn a_number_twice() {

@@ -36,7 +36,9 @@ pub(crate) struct Harbor {
     calls: Calls,
     /// Nodes with something to be written at the end of the turn.
     dirty: Vec<u8>,
-    /// A timer runs that will look for names that nobody has.
+    /// Nodes without a connection for which messages wait, and since when (centiseconds), until that has been logged.
+    awaited: Vec<(u8, u64)>,
+    /// A timer runs that will look for names that nobody has, and for such nodes.
     watching: bool,
     master_lost: bool,
 }
@@ -55,6 +57,7 @@ impl Harbor {
             names,
             calls: Calls::default(),
             dirty: Vec::new(),
+            awaited: Vec::new(),
             watching: false,
             master_lost: false,
         }
@@ -107,9 +110,34 @@ impl Harbor {
                 "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the cluster with @)"
             ));
         }
-        if let Some(next) = overdue.next {
+        let nodes = self.look_for_absent_nodes(cx);
+        if let Some(next) = overdue.next.into_iter().chain(nodes).min() {
             self.watch(cx, next);
         }
+    }
+
+    /// Logs what waits too long for a node that has not connected; the centiseconds until the next look.
+    fn look_for_absent_nodes(&mut self, cx: &Context) -> Option<u64> {
+        let now = cx.node().now_cs();
+        let mut next: Option<u64> = None;
+        let links = &self.links;
+        self.awaited.retain(|&(node, since)| {
+            let left = (since + PATIENCE).saturating_sub(now);
+            if left > 0 {
+                next = Some(next.map_or(left, |next| next.min(left)));
+                return true;
+            }
+            if let Some(Link::Waiting(kept) | Link::Greeting(_, kept)) = links.get(&node)
+                && !kept.is_empty()
+            {
+                cx.log(format!(
+                    "Waiting for harbor {node}, which has not connected yet (messages: {})",
+                    kept.len()
+                ));
+            }
+            false
+        });
+        next
     }
 
     fn forward(&mut self, cx: &Context, net: &Net, dest: Handle, message: Outgoing) {
@@ -121,6 +149,10 @@ impl Harbor {
         match self.links.entry(node).or_default() {
             Link::Waiting(kept) | Link::Greeting(_, kept) => {
                 kept.push(message.redirected(dest));
+                if kept.len() == 1 {
+                    self.awaited.push((node, cx.node().now_cs()));
+                    self.watch(cx, PATIENCE);
+                }
             }
             Link::Up(_) => self.write(cx, net, dest, &message),
             Link::Down => {

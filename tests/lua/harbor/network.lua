@@ -460,6 +460,13 @@ function case.first()
 end
 
 -- Node 1, alone.
+function case.absent_node()
+	skynet.send(0x05000007, "lua", "PUSH", 1)
+	skynet.send(0x05000008, "lua", "PUSH", 2)
+	skynet.wait()
+end
+
+-- Node 1, alone.
 function case.long_name()
 	local name = ("n"):rep(16)
 	harbor.globalname(name)

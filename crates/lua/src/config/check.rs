@@ -261,19 +261,20 @@ impl Report<'_> {
             let Some(value) = self.config.get(key) else {
                 continue;
             };
+            let example = match key {
+                "cpath" | "lua_cpath" => "`./dir/?.so`",
+                _ => "`./dir/?.lua`",
+            };
             if patterns(value).next().is_none() {
-                self.error(
-                    key,
-                    "is empty",
-                    "remove it or give patterns such as `./dir/?.lua`",
-                );
+                let remedy = format!("remove it or give patterns such as {example}");
+                self.error(key, "is empty", &remedy);
             }
             let bare: Vec<String> = patterns(value)
                 .filter(|pattern| !pattern.contains('?'))
                 .map(|pattern| format!("`{pattern}` has no `?`"))
                 .collect();
             for text in bare {
-                let remedy = "write `?` where the name belongs, such as `./dir/?.lua`";
+                let remedy = &format!("write `?` where the name belongs, such as {example}");
                 match key {
                     "cpath" => self.error(key, text, remedy),
                     _ => self.warn(key, text, remedy),

@@ -483,7 +483,7 @@ mod findings {
             (
                 "cpath = './cservice/x.so'",
                 "c.cfg:2: cpath: `./cservice/x.so` has no `?` \
-                 (write `?` where the name belongs, such as `./dir/?.lua`)",
+                 (write `?` where the name belongs, such as `./dir/?.so`)",
             ),
             (
                 "start = 'nothing' luaservice = './a/?.lua;./b/?/init.lua'",
