@@ -123,6 +123,22 @@ fn stuck_workers() {
         .has_error("skynet: :00000008 (snlua main) has not come back from a message for");
 }
 
+/// With a worker left, the log tells too what keeps a stop from its end: a daemon has no standard error.
+#[test]
+fn a_stop_that_takes_too_long() {
+    let mut node = source("print 'spinning' while true do end")
+        .key("thread", "2")
+        .key("shutdowntimeout", "300")
+        .spawn();
+    node.until_output("spinning");
+    node.signal("TERM");
+    node.wait()
+        .exit(1)
+        .has("[:00000000] SIGTERM: the node stops")
+        .has("[:00000000] services did not stop within 300 ms")
+        .has("[:00000000] :00000008 (snlua main) has not come back from a message for");
+}
+
 /// A log service in Lua that does not start cannot log why; a preload script that is missing is named with its key.
 #[test]
 fn log_service_and_preload() {

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+/// What the log service may take for the last lines before the process ends.
+const TO_LOG: Duration = Duration::from_millis(100);
+
 /// Signals that arrive from now on, to be given to a node later.
 pub struct Caught(Signals);
 
@@ -54,22 +57,29 @@ impl Caught {
 fn deadline(timeout: Duration, node: Arc<Node>, names: Vec<ServiceInfo>) {
     let work = move || {
         thread::sleep(timeout);
-        eprintln!(
-            "{NAME}: services did not stop within {} ms",
+        // A daemon has no standard error.
+        let say = |line: String| {
+            eprintln!("{NAME}: {line}");
+            node.log(Handle::NONE, line.as_bytes());
+        };
+        say(format!(
+            "services did not stop within {} ms",
             timeout.as_millis()
-        );
+        ));
         for worker in node.workers() {
             if worker.current.is_none() {
                 continue;
             }
             let known = names.iter().find(|info| info.handle == worker.current);
-            eprintln!(
-                "{NAME}: {} ({}) has not come back from a message for {:.1} s",
+            say(format!(
+                "{} ({}) has not come back from a message for {:.1} s",
                 worker.current,
                 known.map_or("a service started meanwhile", |info| &info.description),
                 worker.busy.as_secs_f64()
-            );
+            ));
         }
+        // If a worker is free, the log service writes these lines meanwhile.
+        thread::sleep(TO_LOG);
         low_level::exit(1);
     };
     if thread::Builder::new()
