@@ -466,6 +466,8 @@ fn profile_of_a_known_program() {
     let all: u64 = samples(&text, "");
     assert!(busy > little && little > 0, "{text}");
     assert!(busy + little > all * 8 / 10, "{text}");
+    // The command was called as `command[name]`, which gives it no name.
+    assert!(!text.contains("? ("), "{text}");
 
     // Time in a native function is that function's.
     let text = until(&mut console, "profile .w2 1", |text| {

@@ -89,7 +89,8 @@ impl Frame {
         let _ = match name {
             _ if piece(self.ar.what) == "main" => write!(stack, "main chunk ({source})"),
             name if native => write!(stack, "{name} [C]"),
-            "" => write!(stack, "({source}:{})", self.ar.linedefined),
+            // Lua calls it so if the key was a variable.
+            "" | "?" => write!(stack, "({source}:{})", self.ar.linedefined),
             name => write!(stack, "{name} ({source}:{})", self.ar.linedefined),
         };
         if stack[from..].contains([';', '\n']) {
