@@ -12,13 +12,13 @@
 //! The first two are Lua services that ship (`service/cmaster.lua`, `service/cslave.lua`): they do little, and seldom. The third is here.
 //!
 //! # The way of a message
-//! A message to somebody who is not on this node gets to the service `harbor` as a SYSTEM message ([`envelope`]), which the sender's own
+//! A message to somebody who is not on this node gets to the service `harbor` as a SYSTEM message (`envelope.rs`), which the sender's own
 //! thread has put together as it goes on the wire. The turn of the service appends it to what is to be written to that node, and writes
 //! when it ends; so the busier a connection, the more packets in a system call, and a lone one waits for nothing. On the other node the
 //! reactor gives the bytes to its `harbor`, whose turn takes the packets apart and sends each to its receiver.
 //!
 //! # Who fails a call
-//! `harbor` notes every request that leaves ([`calls`]), and takes the note out when an answer comes back. When the connection ends, the
+//! `harbor` notes every request that leaves (`calls.rs`), and takes the note out when an answer comes back. When the connection ends, the
 //! requests that are left get an ERROR, as do those that still wait for a connection or come later. So nobody waits for a dead node.
 
 mod calls;
