@@ -117,7 +117,7 @@ fn configuration_errors_go_to_standard_error_as_they_are() {
 #[test]
 fn a_node_of_a_network_without_an_address_ends() {
     let (code, out, err) = run(&folder(&[("c", "thread = 1")]), &["c"]);
-    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!((code, err.as_str()), (1, ""));
     assert!(
         out.contains("the config has no `address`") && out.contains("harbor = 0 is a single node"),
         "{out}"
