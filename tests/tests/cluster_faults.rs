@@ -15,6 +15,11 @@ use skynet_tests::silent::{black_hole, vanish, vanishing};
 /// Why a call fails when there has never been a connection.
 const NO_SENDER: &str = "dest address type (nil) must be a string or number.";
 
+/// The result of a call to a node that there has never been a connection to.
+fn no_sender(result: &str) {
+    assert!(result.ends_with(NO_SENDER), "{result}");
+}
+
 /// Reads a small request and answers it.
 fn serve(peer: &mut Peer, text: &str) -> u32 {
     let session = session(&peer.receive().expect("a request"));
@@ -88,7 +93,7 @@ fn a_node_that_was_always_down() {
     let mut client = Client::start();
     client.reload("peer", "false");
     let call = client.ask("call", "peer 16 x");
-    assert!(client.result(call).ends_with(NO_SENDER));
+    no_sender(&client.result(call));
     let sent = client.ask("send", "peer 16 3");
     client.gives(sent, "");
     let (listener, port) = listen();
@@ -107,7 +112,7 @@ fn a_node_that_refuses_at_first() {
     client.connect("peer", port);
     for _ in 0..3 {
         let call = client.ask("call", "peer 16 x");
-        assert!(client.result(call).ends_with(NO_SENDER));
+        no_sender(&client.result(call));
         let sent = client.ask("send", "peer 16 3");
         client.gives(sent, "");
     }
@@ -198,9 +203,9 @@ fn not_waiting_for_an_address() {
         .node()
         .until_output("Waiting for cluster node [nowhere]");
     client.reload("__nowaiting", "true");
-    assert!(client.result(waiting).ends_with(NO_SENDER));
+    no_sender(&client.result(waiting));
     let call = client.ask("call", "nowhere 16 x");
-    assert!(client.result(call).ends_with(NO_SENDER));
+    no_sender(&client.result(call));
     let out = client.stop();
     out.has("Config nowaiting = true");
     out.has("cluster node [nowhere] is absent.");

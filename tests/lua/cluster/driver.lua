@@ -17,9 +17,11 @@ local function text(values)
 	return table.concat(words, " ")
 end
 
--- Writes the outcome; a second one would be another line with this number.
+-- Writes the outcome; a second one would be another line with this number. An error is written whole: it begins with the path
+-- of a file, of whatever length.
 local function outcome(number, ok, ...)
-	check.emit(("RESULT %s %s %s"):format(number, ok and "ok" or "failed", text(table.pack(...))))
+	local what = ok and "ok" or "failed"
+	check.emit(("RESULT %s %s %s"):format(number, what, ok and text(table.pack(...)) or tostring((...))))
 end
 
 local function address_of(word)
