@@ -16,4 +16,13 @@ lua_cases! {
         profile;
         profile_of_a_chain;
     }
+    "coroutines/suspension" {
+        places;
+        tasks;
+        bodies;
+        tracebacks;
+        closing;
+        hooks;
+        depth;
+    }
 }

@@ -10,7 +10,12 @@ use std::{env, fs, io, panic};
 const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
-const OWN: [&str; 3] = ["patch/lshared.c", "patch/lshared.h", "patch/lsharedtable.c"];
+const OWN: [&str; 4] = [
+    "patch/lshared.c",
+    "patch/lshared.h",
+    "patch/lsharedtable.c",
+    "patch/lsuspend.h",
+];
 /// What messages need beyond the C API, patched or not.
 const SERI: &str = "patch/lseri.c";
 /// A folder with Lua's sources, for builds that rewrite the paths of their compiler.

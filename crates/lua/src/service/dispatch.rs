@@ -78,8 +78,8 @@ impl Svc {
     }
 
     /// Dispatches with `m` as the current message.
-    // A task that yields leaves by a jump, after which the processor mispredicts every return until the loop of the worker: there should be
-    // few. So what every message passes on its way to `lua_resume` is inlined here.
+    // A task that yields below a call of C leaves by a jump, after which the processor mispredicts every return until the loop of the worker:
+    // there should be few. So what every message passes on its way to `lua_resume` is inlined here.
     #[inline(always)]
     pub(super) fn dispatch_here(&self, m: &Incoming) {
         self.dispatching(Some(m), || self.dispatch(m));

@@ -22,7 +22,8 @@ use super::place;
 pub(crate) enum Next {
     /// The top `n` values are the results.
     Return(c_int),
-    /// Suspend the coroutine with the top `results` values; `then` runs when it is resumed.
+    /// Suspend the coroutine with the top `results` values; `then` runs when it is resumed. The trampoline may return then, as after
+    /// results, or not.
     Yield {
         results: c_int,
         ctx: lua_KContext,
@@ -76,6 +77,19 @@ impl From<String> for Fault {
     }
 }
 
+#[cfg(feature = "shared-code")]
+unsafe extern "C-unwind" {
+    /// `lua_yieldk` that returns, if it can; see `patch/lsuspend.h`.
+    fn lua_suspend(
+        l: *mut lua_State,
+        results: c_int,
+        ctx: lua_KContext,
+        then: Option<lua_KFunction>,
+    ) -> c_int;
+}
+#[cfg(not(feature = "shared-code"))]
+use ffi::lua_yieldk as lua_suspend;
+
 /// Runs a body and does what it asked for. Called by the functions that `native!` generates.
 ///
 /// # Safety
@@ -95,7 +109,7 @@ pub(crate) unsafe fn enter(l: *mut lua_State, body: impl FnOnce(Lua) -> Outcome)
     unsafe {
         match outcome {
             Ok(Next::Return(n)) => n,
-            Ok(Next::Yield { results, ctx, then }) => ffi::lua_yieldk(l, results, ctx, Some(then)),
+            Ok(Next::Yield { results, ctx, then }) => lua_suspend(l, results, ctx, Some(then)),
             Ok(Next::Call {
                 args,
                 results,
