@@ -224,6 +224,10 @@ mod manager {
             names;
             forward_type;
             filter;
+            own_dispatcher => |out| {
+                out.has("refused here");
+            };
+            replaced;
             monitor;
             abort => |out| {
                 out.has_not("survived");

@@ -142,6 +142,83 @@ function case.filter()
 	check.eq("the type was changed on the way", skynet.call(to, "raw", "text"), "text")
 end
 
+-- A service may answer what it likes by itself, before there is a coroutine, and leave the rest to the dispatcher.
+function role.own_dispatcher()
+	local dispatch = skynet.dispatch_message
+	local stored = {}
+	function skynet.dispatch_message(kind, msg, size, session, source)
+		if kind ~= skynet.PTYPE_LUA then
+			return dispatch(kind, msg, size, session, source)
+		end
+		local key, value = core.unpack(msg, size)
+		if key == "fail" then
+			error "refused here"
+		elseif key == "later" then
+			skynet.timeout(1, function()
+				core.send(source, skynet.PTYPE_RESPONSE, session, core.pack(value))
+			end)
+			return
+		end
+		local old = stored[key]
+		stored[key] = value
+		core.send(source, skynet.PTYPE_RESPONSE, session, core.pack(old))
+	end
+	skynet.start(function()
+		stored.started = true
+		skynet.sleep(1)
+		stored.slept = true
+	end)
+	-- Too late: the dispatcher is what it was at the start.
+	skynet.dispatch_message = dispatch
+end
+
+function case.own_dispatcher()
+	local to = check.spawn "own_dispatcher"
+	check.eq("the start function ran", { skynet.call(to, "lua", "started"), skynet.call(to, "lua", "slept") }, { true, true })
+	check.eq("nothing yet", skynet.call(to, "lua", "a", 1), nil)
+	check.eq("stored", skynet.call(to, "lua", "a", 2), 1)
+	check.eq("by a timer", skynet.call(to, "lua", "later", "ding"), "ding")
+	check.eq("the rest is dispatched", skynet.call(to, "debug", "PING"), nil)
+	skynet.send(to, "lua", "fail")
+	check.eq("an error does no harm", skynet.call(to, "lua", "a"), 2)
+	local waiting
+	skynet.fork(function()
+		waiting = { pcall(skynet.call, to, "lua", "later", "never") }
+	end)
+	skynet.yield()
+	skynet.kill(to)
+	check.ok("who is owed an answer gets an error", check.wait(function()
+		return waiting
+	end) and waiting[1] == false, check.show(waiting))
+end
+
+-- What a service puts into the table `skynet` stays, whenever the rest of the functions comes in.
+function role.replaces(how)
+	local own = function()
+		return "own"
+	end
+	skynet.uniqueservice, skynet.starttime, skynet.abort = own, own, own
+	if how == "pairs" then
+		for _ in pairs(skynet) do
+			-- all functions are there now
+		end
+	else
+		local _ = skynet.packstring, skynet.info_func, skynet.no_such_function
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			skynet.retpack(skynet.uniqueservice(), skynet.starttime(), skynet.abort(), skynet.stat "mqlen",
+				type(skynet.newservice))
+		end)
+	end)
+end
+
+function case.replaced()
+	for _, how in ipairs { "lookup", "pairs" } do
+		check.returns(how, { "own", "own", "own", 0, "function" }, skynet.call, check.spawn("replaces", how), "lua")
+	end
+end
+
 function case.monitor()
 	local seen = {}
 	local handle = skynet.monitor "api/watcher"

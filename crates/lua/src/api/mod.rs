@@ -210,21 +210,32 @@ pub(crate) fn push_common(l: Lua) {
     }
 }
 
+/// Pops a value for the table at 1, where what the application has put there itself stays. *raises*
+fn set_missing(l: Lua, name: &'static str) {
+    let missing = l.raw_get_str(1, name) == Type::Nil;
+    l.pop(1);
+    if missing {
+        l.raw_set_str(1, name);
+    } else {
+        l.pop(1);
+    }
+}
+
 /// Adds what `COMMON` leaves out to the table at 1. *raises*
 fn add_others(l: Lua) {
     for (name, f) in OTHERS {
         l.push_function(*f);
-        l.raw_set_str(1, name);
+        set_missing(l, name);
     }
     for (name, n) in TYPES {
         l.push_int(*n);
-        l.raw_set_str(1, name);
+        set_missing(l, name);
     }
     l.get_global(c"pcall");
-    l.raw_set_str(1, "pcall");
+    set_missing(l, "pcall");
     l.push_function(crate::modules::codecache::open);
     l.call(0, 1);
-    l.raw_set_str(1, "cache");
+    set_missing(l, "cache");
     l.new_table(0, 2);
     l.push_function(lazy_index);
     l.raw_set_str(-2, "__index");
@@ -241,7 +252,8 @@ fn expose_protocols(l: Lua) -> Outcome {
     results(1)
 }
 
-/// Copies the functions of `skynet.lazy` into the table at 1, once; only `_proto` is left to look up. *raises*
+/// Copies the functions of `skynet.lazy` into the table at 1, once, but for those that the application has replaced; only
+/// `_proto` is left to look up. *raises*
 fn load_lazy(l: Lua) -> Result<(), Fault> {
     l.new_table(0, 1);
     l.push_function(protocols_index);
@@ -256,8 +268,14 @@ fn load_lazy(l: Lua) -> Result<(), Fault> {
         l.push_nil();
         while l.next(lazy) {
             l.push_value(-2);
-            l.insert(-2);
-            l.raw_set(1);
+            if l.raw_get(1) == Type::Nil {
+                l.pop(1);
+                l.push_value(-2);
+                l.insert(-2);
+                l.raw_set(1);
+            } else {
+                l.pop(2);
+            }
         }
     }
     l.pop(1);

@@ -176,6 +176,12 @@ fn message_arguments(l: Lua, first: c_int) -> Result<Incoming, Fault> {
     })
 }
 
+/// Is the value at `i` the dispatcher itself, `skynet.dispatch_message`?
+pub(crate) fn is_dispatcher(l: Lua, i: c_int) -> bool {
+    let own = dispatch_message as *const () as usize;
+    l.c_function(i).is_some_and(|f| f as usize == own)
+}
+
 native! {
     /// `register_protocol{ name=, id=, pack=, unpack=, dispatch=, trace= }`
     register_protocol = |l| {

@@ -6,10 +6,12 @@ use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Delay, Payload, kind};
 use skynet_wire::seri::Writer;
 
+use super::protocol::is_dispatcher;
 use super::service;
 use super::time::start_timer;
 use super::time::{forget_token, push_thread};
 use crate::code::require;
+use crate::modules::core::install_callback;
 use crate::service::entry::add_traceback;
 use crate::service::sessions::{Kind, Late};
 use crate::service::tasks::{NO_TASK, State, TaskId};
@@ -162,7 +164,12 @@ native! {
         let svc = service(l)?;
         l.set_top(1);
         l.push_closure(start_function, 1);
-        svc.mode.set(Mode::Dispatcher);
+        if push_own_dispatcher(l, svc) {
+            install_callback(l, svc, -1, false);
+            l.pop(1);
+        } else {
+            svc.mode.set(Mode::Dispatcher);
+        }
         start_timer(l, svc, 1, Delay::Cs(0))?;
         results(0)
     };
@@ -369,6 +376,20 @@ native! {
         }
         results(0)
     };
+}
+
+/// Pushes the `skynet.dispatch_message` of an application that has put its own there. *raises*
+fn push_own_dispatcher(l: Lua, svc: &Svc) -> bool {
+    let base = l.top();
+    l.push_ref(svc.refs.skynet.get());
+    let own = l.kind(-1) == Type::Table
+        && l.raw_get_str(-1, "dispatch_message") == Type::Function
+        && !is_dispatcher(l, -1);
+    if own {
+        l.replace(base + 1);
+    }
+    l.set_top(base + c_int::from(own));
+    own
 }
 
 /// The start function at 1 gets its handler and runs under protection.

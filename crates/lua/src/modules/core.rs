@@ -97,12 +97,13 @@ fn set_ref(l: Lua, cell: &Cell<i32>) {
     }
 }
 
-fn install_callback(l: Lua, svc: &Svc, forward: bool) {
+/// The function at `i` gets the service's messages from now on. *raises*
+pub(crate) fn install_callback(l: Lua, svc: &Svc, i: c_int, forward: bool) {
     if svc.refs.callback_thread.get() == 0 {
         l.new_thread();
         set_ref(l, &svc.refs.callback_thread);
     }
-    l.push_value(1);
+    l.push_value(i);
     set_ref(l, &svc.refs.callback);
     svc.mode.set(Mode::Callback { forward });
 }
@@ -201,13 +202,10 @@ native! {
         if svc.mode.get() == Mode::Leaving {
             return results(0);
         }
-        let dispatcher = l
-            .c_function(1)
-            .is_some_and(|f| f as usize == api::protocol::dispatch_message as *const () as usize);
-        if dispatcher && !forward {
+        if api::protocol::is_dispatcher(l, 1) && !forward {
             svc.mode.set(Mode::Dispatcher);
         } else {
-            install_callback(l, svc, forward);
+            install_callback(l, svc, 1, forward);
         }
         results(0)
     };
