@@ -9,9 +9,11 @@ local service = {}
 local known = {} -- name -> handle, of those that query() has found
 local provider
 
-skynet.init(function()
-	provider = skynet.uniqueservice "service_provider"
-end)
+-- At the first use only: a preload script may require this module in services that start before the managers of services.
+local function ask(...)
+	provider = provider or skynet.uniqueservice "service_provider"
+	return skynet.call(provider, "lua", ...)
+end
 
 -- A function travels as bytecode: only its globals can be bound again on the other side.
 local function dump(main)
@@ -23,20 +25,20 @@ end
 
 function service.new(name, main, ...)
 	local code = dump(main)
-	local handle, booting = skynet.call(provider, "lua", "test", name)
+	local handle, booting = ask("test", name)
 	if handle then
 		return handle
 	end
 	if booting then
 		return service.query(name)
 	end
-	return skynet.call(provider, "lua", "launch", name, code, ...)
+	return ask("launch", name, code, ...)
 end
 
 function service.query(name)
 	local handle = known[name]
 	if not handle then
-		handle = skynet.call(provider, "lua", "query", name)
+		handle = ask("query", name)
 		known[name] = handle
 	end
 	return handle
@@ -44,7 +46,7 @@ end
 
 function service.close(name)
 	known[name] = nil
-	local handle = skynet.call(provider, "lua", "close", name)
+	local handle = ask("close", name)
 	if not handle then
 		return false
 	end

@@ -122,9 +122,10 @@ local function keep()
 	end)
 end
 
-skynet.init(function()
-	keeper = service.new("sharetable", keep)
-end)
+local function ask(...)
+	keeper = keeper or service.new("sharetable", keep)
+	return skynet.call(keeper, "lua", ...)
+end
 
 -- This service is going to refer to the version until its state is closed; then the guard is collected.
 local function open(name, pointer)
@@ -142,27 +143,27 @@ local function open(name, pointer)
 end
 
 function sharetable.loadfile(name, ...)
-	skynet.call(keeper, "lua", "loadfile", name, ...)
+	ask("loadfile", name, ...)
 end
 
 function sharetable.loadstring(name, source, ...)
-	skynet.call(keeper, "lua", "loadstring", name, source, ...)
+	ask("loadstring", name, source, ...)
 end
 
 function sharetable.loadtable(name, value)
 	check(type(value) == "table", ("assertion failed! (table expected, got %s)"):format(type(value)))
-	skynet.call(keeper, "lua", "loadtable", name, value)
+	ask("loadtable", name, value)
 end
 
 function sharetable.query(name)
-	local pointer = skynet.call(keeper, "lua", "query", name)
+	local pointer = ask("query", name)
 	if pointer then
 		return open(name, pointer)
 	end
 end
 
 function sharetable.queryall(names)
-	local found = skynet.call(keeper, "lua", "queryall", names)
+	local found = ask("queryall", names)
 	for name, pointer in pairs(found) do
 		found[name] = open(name, pointer)
 	end
@@ -172,7 +173,7 @@ end
 function sharetable.update(...)
 	for _, name in ipairs { ... } do
 		local list = opened[name]
-		local pointer = list and skynet.call(keeper, "lua", "query", name)
+		local pointer = list and ask("query", name)
 		if pointer then
 			for _, old in ipairs(list) do
 				if old ~= pointer then

@@ -316,6 +316,43 @@ fn preload() {
     out.passed();
 }
 
+/// The modules for services made from a function and for shared tables ask for their services when they are used, so a
+/// preload script may require them although it runs in the services that start a node, too.
+#[test]
+fn preload_of_modules_with_services() {
+    let main = r#"
+        local skynet = require "skynet"
+        local service = require "skynet.service"
+        require "skynet.manager"
+        local function counter(from)
+            local skynet = require "skynet"
+            local n = from
+            skynet.dispatch("lua", function()
+                n = n + 1
+                skynet.retpack(n)
+            end)
+        end
+        skynet.start(function()
+            local handle = service.new("counter", counter, 5)
+            print("counted", skynet.call(handle, "lua"), service.query "counter" == handle)
+            shared.loadtable("t", { x = 7 })
+            print("shared", shared.query("t").x)
+            print("closed", service.close "counter", service.close "counter")
+            skynet.abort()
+        end)
+    "#;
+    let out = Node::source(main)
+        .key("preload", "\"./preload.lua\"")
+        .file(
+            "preload.lua",
+            "require 'skynet.service' shared = require 'skynet.sharetable'",
+        )
+        .run();
+    out.has("counted\t6\ttrue")
+        .has("shared\t7")
+        .has("closed\ttrue\tfalse");
+}
+
 #[test]
 fn log_service_in_lua() {
     let logger = r#"
