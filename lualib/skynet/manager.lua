@@ -29,7 +29,7 @@ end
 
 local function check_global(name)
 	if #name >= 16 or tonumber(name) or name:sub(1, 1) == ":" then
-		core.raise(("invalid global name %q (at most 15 bytes, no number, no leading colon)"):format(name))
+		core.raise(("assertion failed! (invalid global name %q: at most 15 bytes, no number, no leading colon)"):format(name))
 	end
 end
 

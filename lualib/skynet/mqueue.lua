@@ -13,7 +13,7 @@ protocol.pack, protocol.unpack = skynet.pack, skynet.unpack
 skynet.register_protocol(protocol)
 
 function mqueue.register(f)
-	check(not skynet.dispatch "queue", "mqueue.register is called once")
+	check(not skynet.dispatch "queue", "assertion failed! (mqueue.register is called once)")
 	local in_turn = queue()
 
 	local function handle(session, ...)

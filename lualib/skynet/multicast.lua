@@ -51,7 +51,7 @@ end
 skynet.register_protocol(protocol)
 
 local function id_of(self)
-	return check(self.channel, "the channel has been deleted")
+	return check(self.channel, "assertion failed! (the channel has been deleted)")
 end
 
 function Channel:publish(...)

@@ -19,7 +19,7 @@ end
 local function dump(main)
 	core.check(type(main) == "function", "a function expected, which is to be the service")
 	core.check(debug.getupvalue(main, 1) == "_ENV" and not debug.getupvalue(main, 2),
-		"the function of a service may use globals only, no local of its surroundings")
+		"assertion failed! (the function of a service may use globals only, no local of its surroundings)")
 	return string.dump(main)
 end
 

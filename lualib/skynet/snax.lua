@@ -97,7 +97,7 @@ end
 function snax.bind(handle, name)
 	local object = objects[handle]
 	if object then
-		check(object.type == name, ("%s is a service of another class than %s"):format(object, name))
+		check(object.type == name, ("assertion failed! (%s is a service of another class than %s)"):format(object, name))
 		return object
 	end
 	object = new_object(handle, snax.interface(name))

@@ -77,7 +77,7 @@ end
 
 local function await(s, want)
 	if s.waiter then
-		core.raise(("socket %d: another coroutine waits for it already"):format(s.id))
+		core.raise(("assertion failed! socket %d: another coroutine waits for it already"):format(s.id))
 	end
 	local co = running()
 	s.waiter, s.want = co, want
@@ -269,8 +269,10 @@ end
 
 -- begun(id) is called at once: closing that id gives the attempt up.
 function socket.open(addr, port, begun)
-	local id = driver.connect(addr, port)
-	if type(begun) == "function" then -- programs pass all kinds of things that skynet (C) ignores
+	local id, why = driver.connect(addr, port)
+	if id < 0 then
+		return nil, why
+	elseif type(begun) == "function" then -- programs pass all kinds of things that skynet (C) ignores
 		begun(id)
 	end
 	return stream(id)

@@ -439,7 +439,7 @@ local function await(link, response)
 end
 
 function Channel:request(req, response, padding)
-	check(not self.closed, "channel is closed")
+	check(not self.closed, "assertion failed! (the channel is closed)")
 	local link = connected(self, true)
 	local id, sent = link[1], nil
 	if padding then
@@ -460,7 +460,7 @@ function Channel:request(req, response, padding)
 end
 
 function Channel:response(response)
-	check(not self.closed, "channel is closed")
+	check(not self.closed, "assertion failed! (the channel is closed)")
 	return await(connected(self), response)
 end
 

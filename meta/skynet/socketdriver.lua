@@ -12,7 +12,8 @@ local driver = {}
 ---Begins a TCP connection; CONNECT or ERROR follows. Raises `Invalid port`, `Invalid address <addr>.`.
 ---@param addr string
 ---@param port integer?
----@return integer id
+---@return integer id -1 if there is none to give
+---@return string? why then
 function driver.connect(addr, port) end
 
 ---Listens; CONNECT with the bound address follows, connections only after `start`. Raises `Listen error`.

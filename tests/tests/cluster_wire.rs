@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 use skynet_tests::Node;
 use skynet_tests::cluster::Server;
 use skynet_tests::peer::{Peer, listen};
-use skynet_tests::vectors::{bytes, cases, cases_as_lua};
+use skynet_tests::vectors::{bytes, cases, cases_as_lua, count};
 
 fn recorded(op: &str) -> Vec<Json> {
     let mut all = cases("cluster_wire.json");
-    assert_eq!(all.len(), 61, "all cases");
+    count(all.len(), 61);
     all.retain(|case| case["op"] == op);
     all
 }
@@ -360,7 +360,7 @@ fn calls_with_answers_in_pieces() {
 #[test]
 fn recorded_frames() {
     let lua = cases_as_lua("cluster.json");
-    assert_eq!(lua.lines().count() - 2, 225, "all cases");
+    count(lua.lines().count() - 2, 225);
     Node::case("cluster/core", "all")
         .file("vectors_cluster.lua", lua)
         .run()

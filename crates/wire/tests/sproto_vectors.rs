@@ -9,19 +9,11 @@ use skynet_wire::sproto::{self, Error, Integers, Items, Kind, Schema, Struct, Va
 
 #[test]
 fn every_recorded_case() {
-    let cases = cases("sproto", 241);
-    let left_out: Vec<&str> = cases
-        .iter()
-        .filter(|case| {
-            !matches!(
-                case["op"].as_str().unwrap(),
-                "parse" | "pack" | "unpack" | "encode"
-            )
-        })
-        .map(|case| case["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(left_out.len(), 61);
-    run_all(&cases, &left_out, |case| {
+    let needs_lua = |case: &Json| {
+        let op = case["op"].as_str().unwrap();
+        !matches!(op, "parse" | "pack" | "unpack" | "encode")
+    };
+    run_all(&cases("sproto", 241), needs_lua, |case| {
         match case["op"].as_str().unwrap() {
             "parse" => parse(case),
             "pack" => pack(case),

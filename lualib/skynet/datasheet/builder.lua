@@ -136,12 +136,12 @@ local function bytes_of(value)
 end
 
 function builder.new(name, value)
-	check(not sheets[name], ("there is a datasheet %s already"):format(name))
+	check(not sheets[name], ("assertion failed! (there is a datasheet %s already)"):format(name))
 	publish(name, bytes_of(value))
 end
 
 function builder.update(name, value)
-	local old = check(sheets[name], ("there is no datasheet %s"):format(name))
+	local old = check(sheets[name], ("assertion failed! (there is no datasheet %s)"):format(name))
 	publish(name, core.diff(old, bytes_of(value)))
 end
 

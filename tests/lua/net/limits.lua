@@ -44,6 +44,7 @@ function case.number()
 	-- One more, whose other end is closed at once.
 	local last = assert(socket.open("127.0.0.1", port))
 	check.eq("it is one too many", socket.read(last, 1), false)
+	check.returns("no id is left", { nil, "reach skynet socket number limit", n = 2 }, socket.open, "127.0.0.1", port)
 	socket.close(last)
 	socket.close(a)
 	socket.close(b)

@@ -72,6 +72,9 @@ function run.filter(v)
 	for i, step in ipairs(v.steps) do
 		local name = ("%s step %d"):format(v.name, i)
 		local text = step.data and data(step.data) or step.address and bytes(step.address) or ""
+		if step.event == "error" and step.values then
+			text = step.values[2] and data(step.values[2]) or text
+		end
 		local ud = step.event == "data" and #text or step.new_fd or step.size or 0
 		local results = table.pack(filter(queue, step.event, step.fd, ud, text))
 		queue = results[1]

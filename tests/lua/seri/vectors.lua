@@ -53,6 +53,8 @@ local build = {
 	str = function(v) return v.hex and bytes(v.hex) or v["repeat"] and pattern(v) or data(v) end,
 	lightuserdata = function(v) return pointer(v.v) end,
 	lua_function = function() return function() end end,
+	["function"] = function() return print end,
+	lua_thread = function() return coroutine.create(print) end,
 	userdata = function() return io.stdout end,
 }
 

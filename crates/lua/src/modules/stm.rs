@@ -100,6 +100,7 @@ native! {
 
     /// `new(string)` or `new(pointer, size)` to a writer
     new = |l| {
+        l.set_top(2);
         boxed::push_empty::<Writer>(l);
         let first = version_argument(l, 1)?;
         boxed::fill(l, -1, Arc::new(Writer(Arc::new(Value(Mutex::new(Some(first)))))));
@@ -124,6 +125,7 @@ native! {
 
     /// `newcopy(pointer)` to a reader
     newcopy = |l| {
+        l.set_top(1);
         boxed::push_empty::<Reader>(l);
         let value = boxed::take::<Value>(l, 1)?;
         boxed::fill(l, -1, Arc::new(Reader { value, seen: Mutex::new(None) }));

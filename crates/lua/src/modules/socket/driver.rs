@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
 use skynet_kernel::{Handle, Payload, block};
-use skynet_net::{EventKind, Net, SocketEvent, SocketInfo, SocketType};
+use skynet_net::{Error, EventKind, Net, SocketEvent, SocketInfo, SocketType};
 use skynet_wire::netaddr;
 
 use super::buffer::Buffer;
@@ -113,7 +113,7 @@ fn address<'a>(l: Lua, i: c_int) -> Result<(Cow<'a, str>, u16), Fault> {
     }
 }
 
-fn push_id(l: Lua, id: Result<i32, skynet_net::Error>, failure: &'static str) -> Outcome {
+fn push_id(l: Lua, id: Result<i32, Error>, failure: &'static str) -> Outcome {
     match id {
         Ok(id) => {
             l.push_int(id as i64);
@@ -249,16 +249,30 @@ native! {
         results(1)
     };
 
-    /// `connect(addr[, port])`
+    /// `connect(addr[, port])`; -1 and why, if there is no id for it
     connect = |l| {
-        let (svc, net) = net(l)?;
-        let (host, port) = address(l, 1)?;
-        if port == 0 {
-            return Err("Invalid port".into());
+        let begun = {
+            let (svc, net) = net(l)?;
+            let (host, port) = address(l, 1)?;
+            if port == 0 {
+                return Err("Invalid port".into());
+            }
+            net.connect(svc.handle(), &host, port).map_err(|error| match error {
+                Error::Full => "reach skynet socket number limit",
+                _ => "Invalid addr",
+            })
+        };
+        match begun {
+            Ok(id) => {
+                l.push_int(id as i64);
+                results(1)
+            }
+            Err(why) => {
+                l.push_int(-1);
+                l.push_str(why);
+                results(2)
+            }
         }
-        let id = net.connect(svc.handle(), &host, port).unwrap_or(-1);
-        l.push_int(id as i64);
-        results(1)
     };
 
     /// `listen(addr[, port[, backlog]])`
