@@ -4,7 +4,7 @@
 //! ```text
 //!            open            start                 push                 begin
 //!   Free ───────────▶ Starting ────▶ Idle ◀─────────────▶ Scheduled ───────────▶ Running
-//!    ▲                                 ▲      (in exactly one run queue)            │
+//!    ▲                                 ▲           (in a run queue)                 │
 //!    │ clear                           └────────── end_turn ◀───────────────────────┘
 //!    └──────────────────────────────── Finish (retired)
 //! ```
@@ -17,6 +17,9 @@
 //! Because of that comparison a mailbox can be recycled for the next service as soon as the old one
 //! has gone: a sender that holds a stale pointer is refused, and no reference count is needed on
 //! the way. Mailboxes are never freed while their node lives (see [`crate::registry`]).
+//!
+//! A scheduled mailbox is in a run queue. That queue may give it to two workers at a time (see [`crate::scheduler`]), or later, when the turn
+//! that it was meant for is long over; so it is the state that decides: whoever finds it Scheduled has the turn.
 //!
 //! The worker that begins a turn takes the service out (its *body*) and the whole queue with it, so
 //! that senders and the worker touch the lock twice per turn and not twice per message.
@@ -233,13 +236,13 @@ impl<B: Body> Mailbox<B> {
         work
     }
 
-    /// Adds the message that `make` makes, in its place: a message that is moved right after its parts have been written
+    /// Adds a message, which `fill` puts into its place: a message that is moved right after its parts have been written
     /// stalls the processor. `exempt` is asked only if there is a limit: such messages are not subject to it.
     #[inline]
     pub fn push(
         &self,
         to: Handle,
-        make: impl FnOnce() -> Message,
+        fill: impl FnOnce(&mut Message),
         exempt: impl FnOnce() -> bool,
     ) -> Result<Pushed, Refusal> {
         let mut inner = self.lock();
@@ -254,9 +257,12 @@ impl<B: Body> Mailbox<B> {
                 Err(limit) => return Err(Refusal::Full(limit)),
             }
         }
-        inner.inbox.push_back(make());
-        let weight = inner.inbox.back().map_or(0, inflow::weight);
-        inner.accepted = inner.accepted.wrapping_add(weight);
+        inner.inbox.push_back(Message::BLANK);
+        if let Some(place) = inner.inbox.back_mut() {
+            fill(place);
+            let weight = inflow::weight(place);
+            inner.accepted = inner.accepted.wrapping_add(weight);
+        }
         Ok(Pushed {
             schedule: inner.wake(),
             warn,
@@ -316,16 +322,18 @@ impl<B: Body> Mailbox<B> {
         handled.rest(inner.accepted) <= inner.relief_at && handled.congested.swap(false, Relaxed)
     }
 
-    /// Scheduled → Running. Only for whoever took the mailbox from a run queue.
+    /// Scheduled → Running. Only for whoever took the mailbox from a run queue; of two who took it at the same moment from a slot, one
+    /// comes too late, and has nothing to do.
     #[inline]
     pub fn begin(&self) -> Turn<B> {
         let mut inner = self.lock();
-        if inner.state == State::Lent {
-            // The borrower has it, and sees to its next turn.
-            inner.state = State::Running;
+        if inner.state != State::Scheduled {
+            if inner.state == State::Lent {
+                // The borrower has it, and sees to its next turn.
+                inner.state = State::Running;
+            }
             return Turn::Idle;
         }
-        debug_assert_eq!(inner.state, State::Scheduled);
         inner.state = State::Running;
         let body = inner
             .body

@@ -469,11 +469,36 @@ impl Message {
         }
     }
 
-    /// The same message, sent at `stamp`.
+    /// Nothing: a place for [`become_new`](Self::become_new).
+    pub(crate) const BLANK: Message = Message {
+        data: Data {
+            inline: [0; INLINE],
+        },
+        source: Handle::NONE,
+        session: 0,
+        stamp: 0,
+        kind: kind::TEXT,
+        tag: Tag::EMPTY,
+    };
+
+    /// Puts a message together, sent at `stamp`, in the place of a blank one.
     #[inline]
-    pub(crate) fn stamped(mut self, stamp: u32) -> Message {
+    pub(crate) fn become_new(
+        &mut self,
+        kind: u8,
+        source: Handle,
+        session: i32,
+        payload: Payload,
+        stamp: u32,
+    ) {
+        debug_assert!(!self.tag.owns());
+        let payload = ManuallyDrop::new(payload);
+        self.data = payload.data;
+        self.source = source;
+        self.session = session;
         self.stamp = stamp;
-        self
+        self.kind = kind;
+        self.tag = payload.tag;
     }
 
     /// Is it a delivery of a multicast channel, with a package instead of bytes?

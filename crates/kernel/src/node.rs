@@ -206,8 +206,8 @@ impl Node {
         };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
-        let make = || Message::new(kind, source, session, payload).stamped(stamp);
-        match mailbox.push(dest, make, || self.exempt(dest, kind)) {
+        let fill = |place: &mut Message| place.become_new(kind, source, session, payload, stamp);
+        match mailbox.push(dest, fill, || self.exempt(dest, kind)) {
             Ok(Pushed { schedule, warn }) => {
                 if schedule {
                     self.schedule(local, mailbox);
@@ -254,8 +254,10 @@ impl Node {
         };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
-        let make = || Message::new(kind, Handle::NONE, session, Payload::EMPTY).stamped(stamp);
-        if let Ok(Pushed { schedule: true, .. }) = mailbox.push(dest, make, || true) {
+        let fill = |place: &mut Message| {
+            place.become_new(kind, Handle::NONE, session, Payload::EMPTY, stamp);
+        };
+        if let Ok(Pushed { schedule: true, .. }) = mailbox.push(dest, fill, || true) {
             self.schedule(local, mailbox);
         }
     }

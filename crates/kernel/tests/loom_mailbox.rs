@@ -52,7 +52,7 @@ impl World {
 
     fn send(&self, session: i32) -> Result<(), Refusal> {
         let message = Message::new(kind::LUA, Handle::NONE, session, Payload::EMPTY);
-        let Pushed { schedule, .. } = self.mailbox.push(ME, || message, || false)?;
+        let Pushed { schedule, .. } = self.mailbox.push(ME, |place| *place = message, || false)?;
         if schedule {
             self.schedule();
         }
@@ -60,14 +60,15 @@ impl World {
     }
 
     /// Runs one turn of at most `budget` messages if the mailbox is in the run queue.
-    fn work(&self, mut budget: usize) {
-        if self
-            .queued
-            .compare_exchange(1, 0, Relaxed, Relaxed)
-            .is_err()
-        {
-            return;
+    fn work(&self, budget: usize) {
+        if self.queued.compare_exchange(1, 0, Relaxed, Relaxed).is_ok() {
+            self.turn(budget);
         }
+    }
+
+    /// Runs one turn of at most `budget` messages, if there is one to be had: the caller took the mailbox from the run queue, perhaps not
+    /// alone.
+    fn turn(&self, mut budget: usize) {
         let mut turn = self.mailbox.begin();
         loop {
             match turn {
@@ -311,5 +312,51 @@ fn a_look_at_the_dying() {
         seen.extend(left);
         assert_eq!(seen, [1]);
         assert!(!world.look());
+    });
+}
+
+/// A robbed slot may give the mailbox to two workers. Meanwhile it may even be scheduled again.
+#[test]
+fn of_two_who_took_the_mailbox_one_has_the_turn() {
+    loom::model(|| {
+        let world = World::new();
+        assert!(!world.mailbox.start(Box::default()));
+        world.send(1).unwrap();
+        world.queued.store(0, Relaxed);
+        let robber = thread::spawn({
+            let world = world.clone();
+            move || world.turn(2)
+        });
+        let sender = thread::spawn({
+            let world = world.clone();
+            move || world.send(2).unwrap()
+        });
+        world.turn(2);
+        robber.join().unwrap();
+        sender.join().unwrap();
+        assert_eq!(world.finish(), (vec![1, 2], vec![]));
+    });
+}
+
+/// The same while somebody looks at the actor.
+#[test]
+fn a_late_turn_of_a_lent_actor_leaves_it_to_the_borrower() {
+    loom::model(|| {
+        let world = World::new();
+        assert!(!world.mailbox.start(Box::default()));
+        world.send(1).unwrap();
+        world.queued.store(0, Relaxed);
+        let robber = thread::spawn({
+            let world = world.clone();
+            move || world.turn(1)
+        });
+        let looker = thread::spawn({
+            let world = world.clone();
+            move || world.look()
+        });
+        world.turn(1);
+        robber.join().unwrap();
+        looker.join().unwrap();
+        assert_eq!(world.finish(), (vec![1], vec![]));
     });
 }

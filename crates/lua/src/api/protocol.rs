@@ -217,6 +217,7 @@ native! {
         if id == kind::LUA {
             l.push_value(2);
             let new = l.make_ref();
+            svc.lua_function.set(l.value(2));
             let old = svc.lua_handler.replace(new);
             if old != 0 {
                 l.free_ref(old);

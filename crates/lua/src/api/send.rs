@@ -300,7 +300,7 @@ fn start_call(l: Lua, deadline: i32) -> Outcome {
 
 fn send_call(l: Lua, svc: &Svc, ctx: Ctx, payload: Payload) -> Outcome {
     request(l, svc, ctx.kind, payload, ctx.deadline, Tracing::Own)?;
-    l.set_top(0);
+    l.clear();
     svc.suspended.set(l);
     Ok(Next::Yield {
         results: 0,
@@ -436,7 +436,7 @@ native! {
             }
             other => other,
         })?;
-        l.set_top(0);
+        l.clear();
         svc.suspended.set(l);
         Ok(Next::Yield { results: 0, ctx: 0, then: rawcall_done })
     };

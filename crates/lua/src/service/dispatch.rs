@@ -22,10 +22,10 @@ use super::entry::{
     push_timer_arguments, serve_lua_request, serve_request,
 };
 use super::sessions::{Kind, Late, Pending};
-use super::tasks::NO_TASK;
+use super::tasks::{NO_TASK, TaskId};
 use super::{Fork, Incoming, Mode, Svc, Taken, Wake, is_request};
 use crate::api;
-use crate::vm::lua::Type;
+use crate::vm::lua::{Lua, Type};
 
 impl Svc {
     /// Handles one message of the mailbox.
@@ -279,37 +279,41 @@ impl Svc {
 
     #[inline(always)]
     fn on_request(&self, m: &Incoming) {
-        let main = self.main.get();
-        let handler = self.lua_handler.get();
-        if m.kind == kind::LUA && handler != 0 && !self.exposed.get() {
-            main.push_ref(handler);
-            return self.start_here(m, serve_lua_request, 1);
+        if m.kind == kind::LUA && self.lua_handler.get() != 0 && !self.exposed.get() {
+            let Some((id, lua)) = self.begin_request(m) else {
+                return self.no_memory_for(m);
+            };
+            lua.push_function(serve_lua_request);
+            lua.push(self.lua_function.get());
+            return self.run_here(id, 1);
         }
+        self.on_other_request(m);
+    }
+
+    fn on_other_request(&self, m: &Incoming) {
         let Some(class) = self.with(|t| t.protocols.class(m.kind)) else {
             return self.unknown_request(m, None);
         };
+        let main = self.main.get();
         main.push_ref(class);
         main.push_ref(self.refs.dispatch.get());
         if main.raw_get(-2) == Type::Nil {
             main.pop(2);
             return self.unknown_request(m, Some(class));
         }
-        self.start_request(m, serve_request, 2);
-    }
-
-    /// [`start_here`](Self::start_here)
-    fn start_request(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
-        self.start_here(m, entry, args);
-    }
-
-    /// Runs `entry` in a new task with the top `args` values of the main thread.
-    #[inline(always)]
-    fn start_here(&self, m: &Incoming, entry: ffi::lua_CFunction, args: c_int) {
-        let main = self.main.get();
-        let Some(id) = self.take_task() else {
-            main.pop(args);
+        let Some((id, lua)) = self.begin_request(m) else {
+            main.pop(2);
             return self.no_memory_for(m);
         };
+        lua.push_function(serve_request);
+        main.move_to(lua, 2);
+        self.run_here(id, 2);
+    }
+
+    /// A new task that knows whose request it handles, and its thread.
+    #[inline(always)]
+    fn begin_request(&self, m: &Incoming) -> Option<(TaskId, Lua)> {
+        let id = self.take_task()?;
         let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
             // The session of a multicast message is its channel: there is nobody to answer.
@@ -318,10 +322,8 @@ impl Svc {
             task.lua
         });
         self.trace_request(id, m);
-        lua.push_function(entry);
-        main.move_to(lua, args);
         self.wake.set(Wake::answer(m));
-        self.run_here(id, args);
+        Some((id, lua))
     }
 
     #[cold]

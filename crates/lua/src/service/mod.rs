@@ -42,6 +42,7 @@ use crate::api::send::NO_DEADLINE;
 use crate::code::cache::{CacheMode, Image};
 use crate::vm::alloc::MemoryAccount;
 use crate::vm::footprint;
+use crate::vm::layout::Value;
 use crate::vm::lua::Lua;
 use owed::Owed;
 use protocols::Protocols;
@@ -205,6 +206,8 @@ pub(crate) struct Svc {
     /// The handler of the `lua` protocol (registry reference, 0 = none), kept beside its class table. It and the native
     /// codec are taken for granted until the application gets hold of that table (`exposed`).
     pub(crate) lua_handler: Cell<i32>,
+    /// The function itself, which that reference keeps alive.
+    pub(crate) lua_function: Cell<Value>,
     /// The task that runs.
     pub(crate) running: Cell<TaskId>,
     pub(crate) mode: Cell<Mode>,
@@ -447,6 +450,7 @@ impl Service for LuaService {
             ),
             cache_mode: Cell::new(CacheMode::On),
             lua_handler: Cell::new(0),
+            lua_function: Cell::new(Value::NIL),
             lua_name: Cell::new(0),
             exposed: Cell::new(false),
             refs: Refs::default(),

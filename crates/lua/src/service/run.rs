@@ -179,7 +179,7 @@ impl Svc {
         self.wake.set(Wake::Nothing);
         match status {
             ffi::LUA_OK => {
-                lua.set_top(0);
+                lua.clear();
                 self.trace_end(id);
                 self.put_back(self.main.get(), id);
             }

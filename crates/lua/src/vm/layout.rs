@@ -340,6 +340,14 @@ impl Lua {
         unsafe { (*state).top = (*state).top.sub(n) };
     }
 
+    /// Takes all values of the running function off the stack: `set_top(0)`, where nothing has to be closed.
+    #[inline(always)]
+    pub(crate) fn clear(self) {
+        let state = self.state();
+        // SAFETY: as above.
+        unsafe { (*state).top = (*(*state).call).function.add(1) };
+    }
+
     /// The value at a positive index.
     #[inline(always)]
     pub(crate) fn value(self, i: usize) -> Value {

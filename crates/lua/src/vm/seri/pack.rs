@@ -7,7 +7,7 @@
 //! Once Lua code has run, any table may have been changed under the packer. So tables that are being packed are also on the Lua
 //! stack, and their parts are looked up anew for each value.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 
 use mlua_sys::lua55 as ffi;
@@ -85,6 +85,16 @@ impl Packed {
         (data, len)
     }
 
+    fn to_vec(&self) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.len());
+        // SAFETY: the vector has room for all of it, and the strings are still reachable.
+        unsafe {
+            self.copy_to(whole.as_mut_ptr());
+            whole.set_len(self.len());
+        }
+        whole
+    }
+
     fn to_payload(&self) -> Payload {
         if self.pieces.is_empty() {
             return Payload::from_slice(&self.bytes);
@@ -110,9 +120,20 @@ impl Packed {
     }
 }
 
+/// The buffer of a thread.
+struct Buffer {
+    /// Somebody packs into it: a metamethod that runs meanwhile, and packs, has to take another one.
+    used: Cell<bool>,
+    packed: UnsafeCell<Packed>,
+}
+
 thread_local! {
-    static BUFFER: Cell<Packed> =
-        const { Cell::new(Packed { bytes: Vec::new(), pieces: Vec::new() }) };
+    static BUFFER: Buffer = const {
+        Buffer {
+            used: Cell::new(false),
+            packed: UnsafeCell::new(Packed { bytes: Vec::new(), pieces: Vec::new() }),
+        }
+    };
 }
 
 /// Why packing stopped.
@@ -140,36 +161,42 @@ fn fault(stop: Stop) -> Fault {
     }
 }
 
-fn fill_buffer(l: Lua, first: c_int, last: c_int) -> Result<Packed, Fault> {
-    let mut packed = BUFFER.take();
-    packed.clear();
-    for i in first..=last {
-        if let Err(stop) = pack_value(l, l.value(i as usize), 0, &mut packed) {
-            give_back(packed);
-            return Err(fault(stop));
-        }
-    }
-    Ok(packed)
-}
-
-fn give_back(mut packed: Packed) {
-    if packed.bytes.capacity() > KEEP_BUFFER {
-        packed.bytes = Vec::new();
-    }
-    BUFFER.set(packed);
-}
-
 /// Packs the values `first..=last` and passes them to `use_packed`, which must not call Lua.
+#[inline(always)]
 pub(crate) fn pack_with<R>(
     l: Lua,
     first: c_int,
     last: c_int,
     use_packed: impl FnOnce(&Packed) -> R,
 ) -> Result<R, Fault> {
-    let packed = fill_buffer(l, first, last)?;
-    let result = use_packed(&packed);
-    give_back(packed);
-    Ok(result)
+    BUFFER.with(|buffer| {
+        if buffer.used.replace(true) {
+            let mut packed = Packed::default();
+            fill(l, first, last, &mut packed)?;
+            return Ok(use_packed(&packed));
+        }
+        // SAFETY: nobody else refers to it, since it was not used.
+        let packed = unsafe { &mut *buffer.packed.get() };
+        packed.clear();
+        let result = match fill(l, first, last, packed) {
+            Ok(()) => Ok(use_packed(packed)),
+            Err(fault) => Err(fault),
+        };
+        if packed.bytes.capacity() > KEEP_BUFFER {
+            packed.bytes = Vec::new();
+        }
+        buffer.used.set(false);
+        result
+    })
+}
+
+fn fill(l: Lua, first: c_int, last: c_int, packed: &mut Packed) -> Result<(), Fault> {
+    for i in first..=last {
+        if let Err(stop) = pack_value(l, l.value(i as usize), 0, packed) {
+            return Err(fault(stop));
+        }
+    }
+    Ok(())
 }
 
 /// Packs the values `first..=last` into a message.
@@ -179,14 +206,7 @@ pub(crate) fn pack(l: Lua, first: c_int, last: c_int) -> Result<Payload, Fault> 
 
 /// Packs the values `first..=last` into a Lua string on top of the stack. *raises*
 pub(crate) fn pack_string(l: Lua, first: c_int, last: c_int) -> Result<(), Fault> {
-    let mut packed = fill_buffer(l, first, last)?;
-    packed.settle();
-    let bytes: *const [u8] = &packed.bytes[..];
-    BUFFER.set(packed);
-    // SAFETY: nothing is packed before Lua has made its string of the bytes, which stay in the thread's buffer until then.
-    // (Finalizers, which might pack, run after that.)
-    l.push_bytes(unsafe { &*bytes });
-    give_back(BUFFER.take());
+    l.push_owned(pack_with(l, first, last, Packed::to_vec)?);
     Ok(())
 }
 
