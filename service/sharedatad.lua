@@ -4,7 +4,7 @@
 -- own. So a document lives until the last proxy in any service is collected, and no longer.
 
 local skynet = require "skynet"
-local host = require("skynet.sharedata.corelib").host
+local core = require "skynet.sharedata.core"
 local cache = require "skynet.codecache"
 
 ---@class sharedatad.entry
@@ -39,12 +39,12 @@ local function evaluate(name, value, ...)
 end
 
 local function document(...)
-	local box = host.new(evaluate(...))
-	return { box = box, pointer = host.pointer(box) }
+	local box = core.new(evaluate(...))
+	return { box = box, pointer = core.pointer(box) }
 end
 
 local function share(entry)
-	local pointer = host.share(entry.box)
+	local pointer = core.share(entry.box)
 	sent[pointer] = (sent[pointer] or 0) + 1
 	return pointer
 end
@@ -103,7 +103,7 @@ end
 function command.confirm(pointer)
 	local n = assert(sent[pointer], "this was not sent")
 	sent[pointer] = n > 1 and n - 1 or nil
-	host.release(pointer)
+	core.release(pointer)
 end
 
 function command.monitor(name, pointer)

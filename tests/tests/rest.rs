@@ -11,6 +11,7 @@ lua_cases! {
         };
         debug_commands;
         inject;
+        injectcode;
         harbor_of_a_single_node => |out| {
             out.has("Can't connect to other harbor in single node mode");
         };

@@ -122,7 +122,47 @@ function lib.copy(proxy, ...)
 	return core.copy(state.box, state.table, ...)
 end
 
--- Documents, for the service that makes them.
-lib.host = { new = core.new, share = core.share, pointer = core.pointer, release = core.release }
+-- Proxies follow an update at once: nothing is left to do for one that was not read since.
+function lib.flush() end
+
+-- Documents by their pointers, for applications that share without the service sharedatad. `new` returns a pointer with one
+-- reference, which `delete` gives back; proxies in any service have references of their own.
+local host = {}
+lib.host = host
+
+local held = {} -- pointer -> box with a reference for `incref`, and how many of them there are
+
+function host.new(value)
+	return core.share(core.new(value))
+end
+
+host.delete = core.release
+
+function host.getref(pointer)
+	local entry = held[pointer]
+	return entry and entry.count or 0
+end
+
+function host.incref(pointer)
+	local entry = held[pointer] or { box = core.box(pointer), count = 0 }
+	held[pointer] = entry
+	entry.count = entry.count + 1
+	return entry.count
+end
+
+function host.decref(pointer)
+	local entry = held[pointer]
+	if not entry then
+		return 0
+	end
+	entry.count = entry.count - 1
+	if entry.count == 0 then
+		held[pointer] = nil
+	end
+	return entry.count
+end
+
+-- What has changed is told to proxies by `update`, whether they were marked or not.
+function host.markdirty() end
 
 return lib

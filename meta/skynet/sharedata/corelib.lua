@@ -2,8 +2,16 @@
 
 ---Proxies of shared documents; what skynet.sharedata is made of.
 ---@class skynet.sharedata.corelib
----@field host { new: (fun(t: table): userdata), share: (fun(box: userdata): lightuserdata), pointer: (fun(box: userdata): lightuserdata), release: fun(pointer: lightuserdata) } documents, for the service that makes them: see skynet.sharedata.core
+---@field host skynet.sharedata.host documents by their pointers, for applications that share without sharedatad
 local corelib = {}
+
+---@class skynet.sharedata.host
+---@field new fun(t: table): lightuserdata a document; the pointer may be sent to other services, and counts until delete
+---@field delete fun(pointer: lightuserdata) gives it back, once; proxies that there are stay valid
+---@field incref fun(pointer: lightuserdata): integer keeps the document for this service, and counts how often
+---@field decref fun(pointer: lightuserdata): integer
+---@field getref fun(pointer: lightuserdata): integer how often this service keeps it
+---@field markdirty fun(pointer: lightuserdata) nothing to do: an update is all that a proxy needs
 
 ---A proxy of a document that another service has shared.
 ---@param pointer lightuserdata
@@ -20,5 +28,9 @@ function corelib.update(proxy, pointer) end
 ---@param ... any
 ---@return any
 function corelib.copy(proxy, ...) end
+
+---Nothing to do: proxies follow an update at once.
+---@param proxy table
+function corelib.flush(proxy) end
 
 return corelib

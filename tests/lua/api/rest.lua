@@ -74,6 +74,40 @@ function case.debug_commands()
 	check.returns("called", { 5, "answered" }, skynet.call, skynet.self(), "debug", "OWN", 5)
 end
 
+local outside = 1
+
+function case.injectcode()
+	local injectcode = require "skynet.injectcode"
+	local function caller(a)
+		local b = a + outside
+		local ok, x, y = injectcode "b = b * 10 outside = outside + 1 GLOBAL = 'g' return a, b"
+		return ok, x, y, b
+	end
+	check.returns("locals, upvalues and globals", { true, 1, 20, 20 }, caller, 1)
+	check.eq("assigned", { outside, GLOBAL }, { 2, "g" })
+	local function further()
+		local secret = 5
+		local function inner()
+			local ok, value = injectcode("secret = secret + n return secret", nil, 1, { n = 2, secret = "hidden" })
+			return ok, value
+		end
+		local ok, value = inner()
+		return ok, value, secret
+	end
+	check.returns("a function further up, and names from outside", { true, 7, 7 }, further)
+	local co = coroutine.create(function(x)
+		local kept = x
+		coroutine.yield()
+		return kept
+	end)
+	coroutine.resume(co, "before")
+	check.returns("a coroutine that waits", { true, "before" }, injectcode, "local old = kept kept = 'after' return old", co, 1)
+	check.returns("it goes on with that", { true, "after" }, coroutine.resume, co)
+	check.returns("an error", { false, "(inject):1: oops" }, injectcode, "error 'oops'")
+	check.eq("no Lua", (injectcode "not Lua"), false)
+	check.returns("no such level", { false, "Invalid level" }, injectcode, "return 1", nil, 1000)
+end
+
 function case.inject()
 	local inject = require "skynet.inject"
 	local settings = { limit = 1 }
@@ -145,17 +179,47 @@ function case.launcher_by_message()
 	check.ok("still there", skynet.call(".launcher", "lua", "LIST"))
 end
 
+function role.reads_document()
+	local corelib = require "skynet.sharedata.corelib"
+	local proxy
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, cmd, pointer)
+			if cmd == "box" then
+				proxy = corelib.box(pointer)
+			elseif cmd == "update" then
+				corelib.update(proxy, pointer)
+			end
+			skynet.retpack(proxy.a.b, corelib.copy(proxy))
+		end)
+	end)
+end
+
 function case.shared_documents_by_parts()
 	local corelib = require "skynet.sharedata.corelib"
-	local first = corelib.host.new { a = { b = 1 }, list = { 1, 2 } }
-	local proxy = corelib.box(corelib.host.share(first))
+	local host = corelib.host
+	local first = host.new { a = { b = 1 }, list = { 1, 2 } }
+	local proxy = corelib.box(first)
 	local child = proxy.a
 	check.eq("read", { child.b, #proxy.list }, { 1, 2 })
 	check.eq("copied", { corelib.copy(proxy, "a"), corelib.copy(proxy, "list", 2), corelib.copy(proxy, "none") }, { { b = 1 }, 2 })
-	local second = corelib.host.new { a = { b = 2 } }
-	corelib.update(proxy, corelib.host.share(second))
+	local other = check.spawn "reads_document"
+	check.returns("by another service", { 1, { a = { b = 1 }, list = { 1, 2 } } }, skynet.call, other, "lua", "box", first)
+	local second = host.new { a = { b = 2 } }
+	host.markdirty(first)
+	corelib.update(proxy, second)
 	check.eq("the new version", { proxy.a.b, child.b, proxy.list }, { 2, 2 })
-	check.eq("a pointer tells which", corelib.host.pointer(first) == corelib.host.pointer(second), false)
+	corelib.flush(proxy)
+	check.returns("there, too", { 2, { a = { b = 2 } } }, skynet.call, other, "lua", "update", second)
+	check.eq("a pointer tells which", first == second, false)
+	check.eq("counted", { host.getref(second), host.incref(second), host.incref(second), host.getref(second), host.decref(second) },
+		{ 0, 1, 2, 2, 1 })
+	host.delete(first)
+	host.delete(second)
+	collectgarbage()
+	check.eq("kept by a reference", corelib.box(second).a.b, 2)
+	check.eq("the last one", { host.decref(second), host.decref(second), host.getref(second) }, { 0, 0, 0 })
+	collectgarbage()
+	check.eq("proxies stay", { proxy.a.b, (skynet.call(other, "lua")) }, { 2, 2 })
 end
 
 function case.sharedatad_by_message()
