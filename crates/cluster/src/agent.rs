@@ -22,7 +22,7 @@ use skynet_wire::seri::{self, Value};
 
 use crate::Cluster;
 use crate::assembled::{self, Assembled};
-use crate::common::{self, Asker, Command};
+use crate::common::{self, Asker, Command, Large};
 
 /// Bytes of small answers that are written before the turn ends.
 const FULL: usize = 64 << 10;
@@ -290,7 +290,7 @@ impl Agent {
         pack_error(&mut self.out, number, text.as_bytes());
     }
 
-    fn on_response(&mut self, cx: &Context, session: i32, results: &[u8]) {
+    fn on_response(&mut self, cx: &Context, session: i32, results: Payload) {
         let Some(call) = self.calls.remove(&session) else {
             return;
         };
@@ -298,7 +298,7 @@ impl Agent {
             common::trace_log(cx, tag, b"tracecall end");
         }
         let start = self.out.len();
-        let parts = match pack_ok(&mut self.out, call.number, results) {
+        let parts = match pack_ok(&mut self.out, call.number, results.as_slice()) {
             Ok(parts) => parts,
             Err(error) => return self.fail(call.number, &error.to_string()),
         };
@@ -308,10 +308,11 @@ impl Agent {
             }
             return;
         }
-        let head = self.out.split_off(start);
+        let large = Large::new(self.out.split_off(start), parts);
         self.flush(cx);
-        let Some(net) = self.net(cx) else { return };
-        common::send_parts(net, self.id, &head, parts);
+        if let Some(net) = self.net(cx) {
+            large.send(net, self.id, results);
+        }
     }
 
     /// A service has failed a call, or has ended (session 0).
@@ -437,9 +438,9 @@ impl Service for Agent {
         Ok(())
     }
 
-    fn handle(&mut self, cx: &Arc<Context>, message: Message) {
+    fn handle(&mut self, cx: &Arc<Context>, mut message: Message) {
         match message.kind {
-            kind::RESPONSE => self.on_response(cx, message.session, message.payload()),
+            kind::RESPONSE => self.on_response(cx, message.session, message.take_payload()),
             kind::SOCKET => {
                 if let Some(event) =
                     SocketEvent::parse(message.payload()).filter(|event| event.id == self.id)

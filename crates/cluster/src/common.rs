@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use skynet_kernel::{Context, Handle, Message, Payload, kind};
-use skynet_net::{Net, SocketId};
-use skynet_wire::cluster::{Part, Parts};
+use skynet_net::{Net, SocketId, Unit};
+use skynet_wire::cluster::Parts;
 use skynet_wire::seri::{self, Table, Value, Writer};
 
 /// Packs values. What is too long for the format becomes no values at all.
@@ -146,17 +146,28 @@ pub(crate) fn first_is_true(payload: &[u8]) -> bool {
     values.first().and_then(Value::as_bool) == Some(true)
 }
 
-/// Parts that are written in one go.
-const UNITS: usize = 16;
+/// A large message that is to be written: its first frame, and the headers of its parts.
+pub(crate) struct Large {
+    head: Vec<u8>,
+    headers: Vec<([u8; 7], usize)>,
+}
 
-/// Writes a large message: its first frame, and then its parts, with low priority.
-pub(crate) fn send_parts(net: &Net, id: SocketId, head: &[u8], parts: Parts<'_>) {
-    let parts: Vec<Part<'_>> = parts.collect();
-    let mut units: Vec<[&[u8]; 2]> = Vec::with_capacity(1 + parts.len());
-    units.push([head, &[]]);
-    units.extend(parts.iter().map(|part| [&part.header[..], part.data]));
-    for some in units.chunks(UNITS) {
-        net.lsend_units(id, some);
+impl Large {
+    pub(crate) fn new(head: Vec<u8>, parts: Parts<'_>) -> Large {
+        let headers = parts.map(|part| (part.header, part.data.len())).collect();
+        Large { head, headers }
+    }
+
+    /// Writes it with low priority. The parts are the end of `payload`.
+    pub(crate) fn send(self, net: &Net, id: SocketId, payload: Payload) {
+        let total: usize = self.headers.iter().map(|(_, len)| len).sum();
+        let mut at = payload.len() - total;
+        let units = self.headers.iter().map(|(header, len)| {
+            at += len;
+            Unit::new(header, at - len..at)
+        });
+        let units: Vec<Unit> = units.collect();
+        net.lsend_units(id, &self.head, payload, &units);
     }
 }
 

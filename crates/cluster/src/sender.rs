@@ -21,7 +21,7 @@ use skynet_wire::seri::{self, Value};
 use crate::Cluster;
 use crate::assembled;
 use crate::calls::{Arrived, Caller, Calls, Target, Waiting};
-use crate::common::{self, Asker, Command};
+use crate::common::{self, Asker, Command, Large};
 use crate::pointer;
 use crate::request::{self, FORGET, PUSH, REQUEST, Reason, Request};
 
@@ -116,7 +116,14 @@ impl Sender {
 
     // ---- requests
 
-    fn on_request(&mut self, cx: &Arc<Context>, message: &Message, request: Request<'_>) {
+    /// What is returned is to be sent with the payload that the request's arguments are the end of.
+    #[must_use]
+    fn on_request(
+        &mut self,
+        cx: &Arc<Context>,
+        message: &Message,
+        request: Request<'_>,
+    ) -> Option<Large> {
         let (flags, to, arguments) = match request {
             Request::Good {
                 flags,
@@ -127,7 +134,8 @@ impl Sender {
                 let text = String::from_utf8_lossy(text);
                 cx.log(format!("cluster call [{}]: {text}", self.node));
                 self.tags.remove(&message.source);
-                return Caller::of(message, flags).refuse(cx, &text, Reason::Invalid);
+                Caller::of(message, flags).refuse(cx, &text, Reason::Invalid);
+                return None;
             }
         };
         let caller = Caller::of(message, flags);
@@ -142,7 +150,8 @@ impl Sender {
                 self.sessions.set(self.sessions.peek().wrapping_add(1));
             }
             self.log_failure(cx, &target, &text);
-            return caller.refuse(cx, &text, reason);
+            caller.refuse(cx, &text, reason);
+            return None;
         }
         if !caller.is_push() {
             // The numbers may have come round to a call that still waits.
@@ -153,12 +162,17 @@ impl Sender {
             self.relay_tag(cx, tag.as_slice());
         }
         match self.write(cx, &to, arguments, caller.is_push()) {
-            Ok(_) if caller.is_push() => {}
-            Ok(number) => self.calls.add(number, caller, target, cx.node().now_cs()),
+            Ok((number, large)) => {
+                if !caller.is_push() {
+                    self.calls.add(number, caller, target, cx.node().now_cs());
+                }
+                large
+            }
             Err(error) => {
                 let text = error.to_string();
                 self.log_failure(cx, &target, &text);
                 caller.refuse(cx, &text, Reason::Invalid);
+                None
             }
         }
     }
@@ -179,14 +193,14 @@ impl Sender {
         }
     }
 
-    /// Packs a request. The session, unless it is a small push.
+    /// Packs a request. The session, unless it is a small push, and what is to be sent of a large one.
     fn write(
         &mut self,
         cx: &Context,
         to: &Address<'_>,
         arguments: &[u8],
         push: bool,
-    ) -> Result<u32, Error> {
+    ) -> Result<(u32, Option<Large>), Error> {
         let start = self.out.len();
         let (number, parts) = if push {
             (0, self.sessions.push(&mut self.out, to, arguments)?)
@@ -197,16 +211,18 @@ impl Sender {
             if self.out.len() >= FULL {
                 self.flush(cx);
             }
-            return Ok(number);
+            return Ok((number, None));
         }
         // The small requests before it, and then its own frames, the first of which is at the end of `out`.
-        let head = self.out.split_off(start);
+        let large = Large::new(self.out.split_off(start), parts);
         self.flush(cx);
-        let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) else {
-            return Ok(number);
-        };
-        common::send_parts(net, id, &head, parts);
-        Ok(number)
+        Ok((number, Some(large)))
+    }
+
+    fn send_large(&self, cx: &Context, large: Large, payload: Payload) {
+        if let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) {
+            large.send(net, id, payload);
+        }
     }
 
     /// Writes the frames that were gathered.
@@ -454,14 +470,16 @@ impl Sender {
                 let arguments = pointer::block(Some(&pointer), Some(&size));
                 let mut head = Vec::new();
                 match (&to, arguments) {
-                    (Ok(to), Some(arguments)) => {
-                        let (to, arguments) = (to.clone(), arguments.as_slice());
+                    (Ok(to), Some(payload)) => {
+                        let (to, arguments) = (to.clone(), payload.as_slice());
                         let request = Request::Good {
                             flags,
                             to,
                             arguments,
                         };
-                        self.on_request(cx, message, request);
+                        if let Some(large) = self.on_request(cx, message, request) {
+                            self.send_large(cx, large, payload);
+                        }
                     }
                     (to, arguments) => {
                         let no_message = Error::NoMessage;
@@ -471,7 +489,8 @@ impl Sender {
                         };
                         request::begin(&mut head, flags, Err(error));
                         if let Some(request) = request::parse(&head) {
-                            self.on_request(cx, message, request);
+                            let large = self.on_request(cx, message, request);
+                            debug_assert!(large.is_none());
                         }
                     }
                 }
@@ -528,10 +547,15 @@ impl Service for Sender {
 
     fn handle(&mut self, cx: &Arc<Context>, mut message: Message) {
         match message.kind {
-            REQUEST => match request::parse(message.payload()) {
-                Some(request) => self.on_request(cx, &message, request),
-                None => Asker::of(&message).fail(cx),
-            },
+            REQUEST => {
+                let payload = message.take_payload();
+                let Some(request) = request::parse(payload.as_slice()) else {
+                    return Asker::of(&message).fail(cx);
+                };
+                if let Some(large) = self.on_request(cx, &message, request) {
+                    self.send_large(cx, large, payload);
+                }
+            }
             kind::SOCKET => {
                 if let Some(event) = SocketEvent::parse(message.payload()) {
                     self.on_event(cx, event);

@@ -1,5 +1,6 @@
 //! A payload that is put together from pieces, whose number nobody knows before.
 
+use std::mem::MaybeUninit;
 use std::{ptr, slice};
 
 use crate::block;
@@ -64,6 +65,35 @@ impl GrowingPayload {
         }
     }
 
+    /// Room for `len` bytes behind those that are there, for somebody who writes them in place and then calls
+    /// [`advance`](Self::advance).
+    pub fn room(&mut self, len: usize) -> &mut [MaybeUninit<u8>] {
+        let needed = self
+            .len
+            .checked_add(len)
+            .expect("it fits the address space");
+        self.reserve_total(needed);
+        if len == 0 {
+            return &mut [];
+        }
+        // SAFETY: the block has room for so much behind the first `len` bytes; whether it is initialised does not matter.
+        unsafe { slice::from_raw_parts_mut(self.block.add(self.len).cast(), len) }
+    }
+
+    /// So many bytes of the [`room`](Self::room) have been written.
+    ///
+    /// # Safety
+    /// They have been: the first `len` bytes of the last `room`, which was as long, are initialised.
+    pub unsafe fn advance(&mut self, len: usize) {
+        debug_assert!(len <= self.capacity - self.len);
+        self.len += len;
+    }
+
+    /// Forgets what is there, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// What is there.
     pub fn as_slice(&self) -> &[u8] {
         if self.len == 0 {
@@ -97,6 +127,22 @@ impl Drop for GrowingPayload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_in_place_counts_as_far_as_it_is_told() {
+        let mut growing = GrowingPayload::new();
+        growing.extend_from_slice(b"lost");
+        growing.clear();
+        growing.extend_from_slice(b"begin ");
+        for (byte, room) in growing.room(10).iter_mut().zip(*b"0123456789") {
+            byte.write(room);
+        }
+        // SAFETY: ten bytes have just been written.
+        unsafe { growing.advance(4) };
+        assert!(growing.room(0).is_empty());
+        growing.extend_from_slice(b" end");
+        assert_eq!(growing.finish().as_slice(), b"begin 0123 end");
+    }
 
     #[test]
     fn pieces_become_one_payload() {

@@ -18,6 +18,7 @@ use crate::flow::Flow;
 use crate::io::{Foreign, Io};
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
+use crate::queue::Unit;
 use crate::reactor::{Reactor, WAKE};
 use crate::resolver::Resolver;
 use crate::slots::Slots;
@@ -261,10 +262,11 @@ impl Net {
         self.engine.send(id, Outgoing::Borrowed(data), true)
     }
 
-    /// As [`lsend_slice`](Net::lsend_slice) for units of two pieces each, with few system calls. The pieces of a unit stay together;
-    /// what others [`send`](Net::send) may come between units.
-    pub fn lsend_units(&self, id: SocketId, units: &[[&[u8]; 2]]) -> bool {
-        self.engine.send_units(id, units)
+    /// Sends `head`, and then [units](Unit) of `body`, to a stream as [`lsend`](Net::lsend) does, without copying the body and with few system
+    /// calls. A unit stays together; what others [`send`](Net::send) may come between units. The body lives until its last
+    /// unit has gone. A range of a unit that is not in the body panics.
+    pub fn lsend_units(&self, id: SocketId, head: &[u8], body: Payload, units: &[Unit]) -> bool {
+        self.engine.send_units(id, head, body, units)
     }
 
     /// Bytes that wait to be sent.

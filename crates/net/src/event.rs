@@ -4,7 +4,7 @@
 //! type, id, `ud` and flags (0 so far). The data comes first, so that a receiver can take the
 //! payload's block over as it is and hand its address on as the address of the data.
 
-use skynet_kernel::{Handle, Message, Payload, kind};
+use skynet_kernel::{GrowingPayload, Handle, Message, Payload, kind};
 
 use crate::SocketId;
 
@@ -101,6 +101,13 @@ pub(crate) fn message(event: EventKind, id: SocketId, ud: i32, data: [&[u8]; 2])
     let trailer = pack([event as i32, id, ud, 0]);
     let payload = Payload::concat(&[data[0], data[1], &trailer]);
     Message::new(kind::SOCKET, Handle::NONE, 0, payload)
+}
+
+/// An event with data that is in its place already. What is `read` is left as if it were new.
+pub(crate) fn message_around(id: SocketId, read: &mut GrowingPayload) -> Message {
+    let trailer = pack([EventKind::Data as i32, id, read.as_slice().len() as i32, 0]);
+    read.extend_from_slice(&trailer);
+    Message::new(kind::SOCKET, Handle::NONE, 0, std::mem::take(read).finish())
 }
 
 #[cfg(test)]

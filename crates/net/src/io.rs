@@ -7,6 +7,7 @@ use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use mio::net::TcpListener;
+use skynet_kernel::GrowingPayload;
 use socket2::{SockRef, Socket};
 
 /// Not to be killed by a peer that has gone, whatever the process does about SIGPIPE.
@@ -44,6 +45,18 @@ impl Io {
             Io::Foreign(foreign) => (&mut &*foreign.file).read(buffer),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Reads from a connection, `most` bytes at most, and appends them to `into`.
+    #[inline]
+    pub(crate) fn read_into(&self, into: &mut GrowingPayload, most: usize) -> io::Result<usize> {
+        let Io::Tcp(socket) = self else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let n = socket.recv(into.room(most))?;
+        // SAFETY: the system has written the first `n` bytes.
+        unsafe { into.advance(n) };
+        Ok(n)
     }
 
     /// Writes to a stream.

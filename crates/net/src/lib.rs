@@ -111,6 +111,7 @@ pub use error::Error;
 pub use event::{EventKind, SocketEvent};
 pub use lazy::LazyNet;
 pub use options::{Keepalive, NetOptions};
+pub use queue::Unit;
 pub use resolver::resolve;
 
 /// Name of a socket on its node: positive, and not used again for a long time. An id of a socket

@@ -7,15 +7,61 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
 
 use skynet_kernel::Payload;
 
-/// Pieces that go into one system call.
+/// Slices that go into one system call.
 pub(crate) const GATHER: usize = 64;
+
+/// A range of a payload with a header of its own in front: what has to stay together when a large payload is sent in units,
+/// between which others may come. See [`Net::lsend_units`](crate::Net::lsend_units).
+#[derive(Clone, Debug)]
+pub struct Unit {
+    header: [u8; Unit::HEADER],
+    header_len: u8,
+    range: Range<usize>,
+}
+
+impl Unit {
+    /// Bytes of the longest header.
+    pub const HEADER: usize = 15;
+
+    /// A unit of these bytes of the payload. Panics if the header is longer than [`HEADER`](Unit::HEADER).
+    pub fn new(header: &[u8], range: Range<usize>) -> Unit {
+        let mut own = [0; Unit::HEADER];
+        own[..header.len()].copy_from_slice(header);
+        Unit {
+            header: own,
+            header_len: header.len() as u8,
+            range,
+        }
+    }
+
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header[..usize::from(self.header_len)]
+    }
+
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.header_len) + self.range.len()
+    }
+}
+
+/// Where the bytes of a piece are.
+enum Bytes {
+    Own(Payload),
+    /// Part of a payload that other pieces need, too.
+    Unit(Arc<Payload>, Unit),
+}
 
 /// Bytes in the order of one call of `send`.
 pub(crate) struct Piece {
-    payload: Payload,
+    bytes: Bytes,
     /// How much of it has been sent.
     sent: usize,
     /// For datagrams: where to.
@@ -25,7 +71,15 @@ pub(crate) struct Piece {
 impl Piece {
     pub(crate) fn new(payload: Payload, sent: usize) -> Piece {
         Piece {
-            payload,
+            bytes: Bytes::Own(payload),
+            sent,
+            to: None,
+        }
+    }
+
+    pub(crate) fn unit(payload: Arc<Payload>, unit: Unit, sent: usize) -> Piece {
+        Piece {
+            bytes: Bytes::Unit(payload, unit),
             sent,
             to: None,
         }
@@ -33,15 +87,33 @@ impl Piece {
 
     pub(crate) fn datagram(data: &[u8], to: SocketAddr) -> Piece {
         Piece {
-            payload: Payload::from_slice(data),
+            bytes: Bytes::Own(Payload::from_slice(data)),
             sent: 0,
             to: Some(Box::new(to)),
         }
     }
 
-    /// What is left of it.
+    /// What is left of it: of its header, and of the rest.
+    fn slices(&self) -> [&[u8]; 2] {
+        let [header, data] = match &self.bytes {
+            Bytes::Own(payload) => [&[][..], payload.as_slice()],
+            Bytes::Unit(payload, unit) => [unit.header(), &payload.as_slice()[unit.range()]],
+        };
+        match self.sent.checked_sub(header.len()) {
+            Some(over) => [&[], &data[over..]],
+            None => [&header[self.sent..], data],
+        }
+    }
+
+    /// What is left of a datagram.
     pub(crate) fn rest(&self) -> &[u8] {
-        &self.payload.as_slice()[self.sent..]
+        self.slices()[1]
+    }
+
+    /// How much is left.
+    pub(crate) fn len(&self) -> usize {
+        let [header, data] = self.slices();
+        header.len() + data.len()
     }
 }
 
@@ -64,7 +136,7 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, piece: Piece, low: bool) {
-        self.pending += piece.rest().len();
+        self.pending += piece.len();
         if low && !self.is_empty() {
             self.low.push_back(piece);
         } else {
@@ -88,9 +160,15 @@ impl Queue {
         } else {
             &self.high
         };
+        // A piece without bytes is given, too, since a gathering of nothing means that nothing waits.
+        let parts = list.iter().flat_map(|piece| {
+            let [header, data] = piece.slices();
+            let header = (!header.is_empty()).then_some(header);
+            header.into_iter().chain([data])
+        });
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(list) {
-            *slice = IoSlice::new(piece.rest());
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
             count += 1;
         }
         count
@@ -101,7 +179,7 @@ impl Queue {
         self.pending -= bytes;
         let (list, low) = self.current();
         while let Some(piece) = list.front_mut() {
-            let rest = piece.rest().len();
+            let rest = piece.len();
             if bytes < rest {
                 piece.sent += bytes;
                 if low && bytes > 0 {
@@ -123,7 +201,7 @@ impl Queue {
     /// Drops the piece that [`front`](Queue::front) gave.
     pub(crate) fn pop(&mut self) {
         if let Some(piece) = self.current().0.pop_front() {
-            self.pending -= piece.rest().len();
+            self.pending -= piece.len();
         }
     }
 }
@@ -169,6 +247,27 @@ mod tests {
         assert_eq!(out, "low1 high1 low2 high2 low3 ");
         assert!(queue.is_empty());
         assert_eq!(queue.pending(), 0);
+    }
+
+    #[test]
+    fn units_of_one_payload_stay_together() {
+        let body = Arc::new(Payload::from("abcdefgh"));
+        for step in 1..20 {
+            let mut queue = Queue::default();
+            let mut out = String::new();
+            for (header, range) in [("<1>", 0..3), ("<2>", 3..3), ("<3>", 3..8)] {
+                let unit = Unit::new(header.as_bytes(), range);
+                queue.push(Piece::unit(Arc::clone(&body), unit, 0), true);
+            }
+            drain(&mut queue, step, &mut out, 1);
+            queue.push(piece("!"), false);
+            drain(&mut queue, step, &mut out, 100);
+            assert_eq!(out.replace('!', ""), "<1>abc<2><3>defgh", "{step}");
+            let whole = ["<1>abc!", "<2>!", "<3>defgh!"];
+            assert!(whole.iter().any(|whole| out.contains(whole)), "{out}");
+            assert_eq!(queue.pending(), 0);
+        }
+        assert_eq!(Arc::strong_count(&body), 1);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A reactor is a [`Poller`]: idle workers wait in it, and if all are busy for long, a thread of its own does
 //! (the kernel's `post.rs` tells who and when). It sleeps until a descriptor of one of its sockets becomes ready,
-//! a starved listener is due, or somebody interrupts. What is ready is read into one buffer per
-//! reactor and copied once, into the message.
+//! a starved listener is due, or somebody interrupts. What is ready is read into one block per
+//! reactor. Little is copied into a message of its size; much becomes the message, and the reactor takes another block.
 //!
 //! Edges come once, so a socket must be dealt with until the system has nothing more. A socket that
 //! has a lot is left after a few reads, so that others get their turn; the reactor remembers it and
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use skynet_kernel::{Handle, Node, Poller, Wait};
+use skynet_kernel::{GrowingPayload, Handle, Message, Node, Poller, Wait};
 
 use crate::SocketId;
 use crate::eager::{self, Eagerness};
@@ -40,6 +40,8 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 /// Bytes of one read, and of one message at most. Somewhat more than the usual block, or the largest
 /// frame of a gate, so that a read of one is short: it needs no second one to see that nothing is left.
 const READ: usize = 68 * 1024;
+/// Bytes of a read from which on the block becomes the message. Less would make a message take more than twice its size.
+const WHOLE: usize = READ / 2;
 /// Reads of one socket in one go.
 const READS: usize = 4;
 /// Sockets after which the services get what there is for them.
@@ -106,11 +108,19 @@ pub(crate) struct Reactor {
 struct Inner {
     poll: Poll,
     events: Events,
-    buffer: Box<[u8]>,
+    buffers: Buffers,
     again: Vec<Ready>,
     later: Vec<(Instant, SocketId)>,
     held: Held,
     eagerness: Eagerness,
+}
+
+/// Where is read to.
+struct Buffers {
+    /// Of connections. Empty between two reads.
+    block: GrowingPayload,
+    /// Of anything else.
+    other: Box<[u8]>,
 }
 
 impl Reactor {
@@ -121,7 +131,10 @@ impl Reactor {
             inner: Mutex::new(Inner {
                 poll,
                 events: Events::with_capacity(EVENTS),
-                buffer: vec![0; READ].into_boxed_slice(),
+                buffers: Buffers {
+                    block: GrowingPayload::new(),
+                    other: vec![0; READ].into_boxed_slice(),
+                },
                 again: Vec::new(),
                 later: Vec::new(),
                 held: Held::default(),
@@ -289,8 +302,10 @@ impl Inner {
         let pass = match socket.state {
             State::Listen if socket.reading => engine.accept(socket),
             State::Listen => Pass::Done,
-            _ if socket.is_udp() && socket.reading => engine.receive(socket, &mut self.buffer),
-            _ => stream(engine, socket, &mut ready, &mut self.buffer),
+            _ if socket.is_udp() && socket.reading => {
+                engine.receive(socket, &mut self.buffers.other)
+            }
+            _ => stream(engine, socket, &mut ready, &mut self.buffers),
         };
         match pass {
             Pass::Done => {}
@@ -322,10 +337,15 @@ fn hold(engine: &Engine, socket: &mut Socket, ready: &Ready) -> Option<Handle> {
 }
 
 /// Reads, then writes, then sees to what has gone wrong.
-fn stream(engine: &Engine, mut socket: Entry<'_>, ready: &mut Ready, buffer: &mut [u8]) -> Pass {
+fn stream(
+    engine: &Engine,
+    mut socket: Entry<'_>,
+    ready: &mut Ready,
+    buffers: &mut Buffers,
+) -> Pass {
     let mut told = false;
     if socket.reading && (ready.input || ready.finished) {
-        match read(engine, &mut socket, ready, buffer) {
+        match read(engine, &mut socket, ready, buffers) {
             Input::Empty => {}
             Input::More => {
                 if ready.output {
@@ -363,6 +383,29 @@ fn stream(engine: &Engine, mut socket: Entry<'_>, ready: &mut Ready, buffer: &mu
     Pass::Done
 }
 
+impl Buffers {
+    /// Reads once: how many bytes, and the message that has them. `None`: the peer has finished.
+    #[inline]
+    fn read(&mut self, socket: &Socket) -> io::Result<Option<(usize, Message)>> {
+        if !matches!(socket.io, Io::Tcp(_)) {
+            let n = socket.io.read(&mut self.other)?;
+            let data = [&self.other[..n], &[]];
+            let message = event::message(EventKind::Data, socket.id, n as i32, data);
+            return Ok((n > 0).then_some((n, message)));
+        }
+        let block = &mut self.block;
+        block.reserve_total(READ + event::TRAILER);
+        let n = socket.io.read_into(block, READ)?;
+        if n >= WHOLE {
+            return Ok(Some((n, event::message_around(socket.id, block))));
+        }
+        let data = [block.as_slice(), &[]];
+        let message = event::message(EventKind::Data, socket.id, n as i32, data);
+        block.clear();
+        Ok((n > 0).then_some((n, message)))
+    }
+}
+
 /// What reading came to.
 enum Input {
     /// The system has nothing more for now.
@@ -374,21 +417,19 @@ enum Input {
     Failed(io::Error),
 }
 
-fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffer: &mut [u8]) -> Input {
+fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffers) -> Input {
     // A short read has emptied a TCP socket, unless the end was announced; a terminal gives one
     // line at a time.
     let short_is_empty = !ready.finished && matches!(socket.io, Io::Tcp(_));
     let mut reads = 0;
     let outcome = loop {
-        match socket.io.read(buffer) {
-            Ok(0) => break Input::End,
-            Ok(n) => {
+        match buffers.read(socket) {
+            Ok(None) => break Input::End,
+            Ok(Some((n, message))) => {
                 socket.read += n as u64;
-                let data = [&buffer[..n], &[]];
-                let message = event::message(EventKind::Data, socket.id, n as i32, data);
                 engine.emit(socket.owner, socket.id, message);
                 reads += 1;
-                if n < buffer.len() && short_is_empty {
+                if n < READ && short_is_empty {
                     break Input::Empty;
                 }
                 if reads == READS {

@@ -128,7 +128,7 @@ impl Engine {
                 }
             }
         }
-        self.enqueue(socket, Piece::datagram(data, to), low, false)
+        self.enqueue(socket, [Piece::datagram(data, to)], low, false)
     }
 
     #[cold]

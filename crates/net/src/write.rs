@@ -6,6 +6,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use skynet_kernel::Payload;
@@ -14,7 +15,7 @@ use crate::SocketId;
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::EventKind;
-use crate::queue::{GATHER, Piece};
+use crate::queue::{GATHER, Piece, Unit};
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
 
@@ -84,76 +85,56 @@ impl Engine {
         if data.bytes().is_empty() {
             return true;
         }
-        self.enqueue(socket, data.into_piece(sent), low, direct && !low)
+        self.enqueue(socket, [data.into_piece(sent)], low, direct && !low)
     }
 
-    /// Sends units of two pieces each with low priority. A unit stays together; others may come between units.
-    pub(crate) fn send_units(&self, id: SocketId, units: &[[&[u8]; 2]]) -> bool {
+    /// Sends `head`, and then units of `body`, with low priority. What has to wait refers to `body`, which is not copied.
+    pub(crate) fn send_units(
+        &self,
+        id: SocketId,
+        head: &[u8],
+        body: Payload,
+        units: &[Unit],
+    ) -> bool {
         let Some(mut socket) = self.slots.lock(id) else {
             return false;
         };
-        let mut units = units;
+        let open = socket.is_open() || socket.state == State::Connecting;
+        if socket.closing || !open || socket.is_udp() {
+            drop(socket);
+            // That says what becomes of it.
+            return self.send(id, Outgoing::Borrowed(head), true);
+        }
+        let all = Units { head, body, units };
         let mut sent = 0;
-        if socket.is_open() && !socket.closing && !socket.is_udp() && socket.queue.is_empty() {
-            while let [first, ..] = units {
-                let slices = unsent(units, sent);
-                match socket.io.write_vectored(&slices.0[..slices.1]) {
-                    Ok(0) => {
-                        self.write_failed(socket, &io::ErrorKind::WriteZero.into());
-                        return true;
-                    }
-                    Ok(n) => {
-                        socket.written += n as u64;
-                        sent += n;
-                        let mut length = first[0].len() + first[1].len();
-                        while sent >= length && !units.is_empty() {
-                            sent -= length;
-                            units = &units[1..];
-                            length = units
-                                .first()
-                                .map_or(0, |unit| unit[0].len() + unit[1].len());
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        self.write_failed(socket, &error);
-                        return true;
-                    }
+        if socket.is_open() && socket.queue.is_empty() {
+            let outcome = all.write(&mut socket, &mut sent);
+            socket.wtime = self.now_cs();
+            match outcome {
+                Ok(()) => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    self.write_failed(socket, &error);
+                    return true;
                 }
             }
-            socket.wtime = self.now_cs();
         }
-        if sent > 0
-            && let [[head, data], rest @ ..] = units
-        {
-            let (head, data) = match sent.checked_sub(head.len()) {
-                Some(over) => (&[][..], &data[over..]),
-                None => (&head[sent..], *data),
-            };
-            units = rest;
-            let piece = Piece::new(Payload::concat(&[head, data]), 0);
-            if !self.enqueue(socket, piece, true, false) {
-                return false;
-            }
-        } else {
-            drop(socket);
-        }
-        units
-            .iter()
-            .all(|unit| self.send(id, Outgoing::Owned(Payload::concat(unit)), true))
+        self.enqueue(socket, all.into_pieces(sent), true, false)
     }
 
-    /// Lets a piece wait. `rest`: it is what is left of a direct write, of which no warning is given.
+    /// Lets pieces wait. `rest`: they are what is left of a direct write, of which no warning is given.
     pub(crate) fn enqueue(
         &self,
         mut socket: Entry<'_>,
-        piece: Piece,
+        pieces: impl IntoIterator<Item = Piece>,
         low: bool,
         rest: bool,
     ) -> bool {
-        let bytes = piece.rest().len();
-        socket.queue.push(piece, low);
+        let before = socket.queue.pending();
+        for piece in pieces {
+            socket.queue.push(piece, low);
+        }
+        let bytes = socket.queue.pending() - before;
         let total = self.pending.fetch_add(bytes, Relaxed) + bytes;
         let pending = socket.queue.pending();
         if let Some(cap) = socket.cap.filter(|&cap| pending > cap) {
@@ -238,23 +219,68 @@ impl Engine {
     }
 }
 
-/// The next pieces of `units`, of which `sent` bytes have gone, and how many they are.
-fn unsent<'a>(units: &[[&'a [u8]; 2]], sent: usize) -> ([IoSlice<'a>; GATHER], usize) {
-    let mut slices = [IoSlice::new(&[]); GATHER];
-    let mut skip = sent;
-    let mut count = 0;
-    for piece in units.iter().flatten() {
-        let part = &piece[skip.min(piece.len())..];
-        skip -= piece.len() - part.len();
-        if !part.is_empty() {
-            slices[count] = IoSlice::new(part);
-            count += 1;
-        }
-        if count == GATHER {
-            break;
+/// What [`Engine::send_units`] has to send.
+struct Units<'a> {
+    head: &'a [u8],
+    body: Payload,
+    units: &'a [Unit],
+}
+
+impl Units<'_> {
+    /// Writes as far as the kernel takes it, and counts that in `sent`.
+    fn write(&self, socket: &mut Socket, sent: &mut usize) -> io::Result<()> {
+        loop {
+            let (slices, count) = self.unsent(*sent);
+            if count == 0 {
+                return Ok(());
+            }
+            match socket.io.write_vectored(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    socket.written += n as u64;
+                    *sent += n;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-    (slices, count)
+
+    /// The next slices, when so much has gone, and how many they are.
+    fn unsent(&self, sent: usize) -> ([IoSlice<'_>; GATHER], usize) {
+        let bytes = self.body.as_slice();
+        let units = self.units.iter();
+        let parts = units.flat_map(|unit| [unit.header(), &bytes[unit.range()]]);
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let mut skip = sent;
+        let mut count = 0;
+        for part in [self.head].into_iter().chain(parts) {
+            let rest = &part[skip.min(part.len())..];
+            skip -= part.len() - rest.len();
+            if !rest.is_empty() {
+                slices[count] = IoSlice::new(rest);
+                count += 1;
+            }
+            if count == GATHER {
+                break;
+            }
+        }
+        (slices, count)
+    }
+
+    /// What waits, when so much has gone.
+    fn into_pieces(self, sent: usize) -> impl Iterator<Item = Piece> {
+        let head = self.head.get(sent..).filter(|rest| !rest.is_empty());
+        let head = head.map(|rest| Piece::new(Payload::from_slice(rest), 0));
+        let mut sent = sent.saturating_sub(self.head.len());
+        let body = Arc::new(self.body);
+        let units = self.units.iter().filter_map(move |unit| {
+            let gone = sent.min(unit.len());
+            sent -= gone;
+            (gone < unit.len()).then(|| Piece::unit(Arc::clone(&body), unit.clone(), gone))
+        });
+        head.into_iter().chain(units)
+    }
 }
 
 /// Writes until all is written or something prevents it. An edge of output comes only after the

@@ -177,23 +177,29 @@ fn units_stay_together() {
     let probe = world.probe();
     let (id, mut peer) = world.connection(&probe);
     let mut expected = Vec::new();
+    let mut heads = Vec::new();
     let mut n = 0u32;
     // Odd sizes, empty pieces among them, until the kernel is full and some units wait.
     while world.net.pending(id).unwrap() < 100_000 {
-        let heads: Vec<Vec<u8>> = (0..40).map(|i| (n + i).to_be_bytes().to_vec()).collect();
-        let data: Vec<Vec<u8>> = (0..40)
-            .map(|i| vec![i as u8; (n as usize + i) * 37 % 3000])
-            .collect();
-        let units: Vec<[&[u8]; 2]> = heads
-            .iter()
-            .zip(&data)
-            .map(|(head, data)| [&head[..], &data[..]])
-            .collect();
-        assert!(world.net.lsend_units(id, &units));
-        expected.extend(units.concat().concat());
+        let head = (n != 0).then(|| b"head".repeat(n as usize % 3));
+        let head = head.unwrap_or_default();
+        expected.extend(&head);
+        let mut body = b"in front".to_vec();
+        let mut units = Vec::new();
+        for i in 0..40 {
+            let begin = body.len();
+            body.resize(begin + (n as usize + i) * 37 % 3000, i as u8);
+            let header = (n + i as u32).to_be_bytes();
+            expected.extend(header);
+            expected.extend(&body[begin..]);
+            units.push(Unit::new(&header, begin..body.len()));
+        }
+        let body = Payload::from_slice(&body);
+        assert!(world.net.lsend_units(id, &head, body, &units));
+        heads.push((n, head.len()));
         n += 40;
     }
-    assert!(world.net.lsend_units(id, &[]));
+    assert!(world.net.lsend_units(id, b"", Payload::EMPTY, &[]));
     assert!(world.net.send_slice(id, b"high"));
     let got = read_exactly(&mut peer, expected.len() + 4);
     let at = got
@@ -206,11 +212,18 @@ fn units_stay_together() {
     let mut begin = 0;
     let mut number = 0usize;
     while begin < at {
+        let head = heads.iter().find(|&&(first, _)| first as usize == number);
+        begin += head.map_or(0, |&(_, len)| len);
+        if begin == at {
+            break;
+        }
         begin += 4 + number * 37 % 3000;
         number += 1;
     }
     assert_eq!(begin, at);
-    assert!(!world.net.lsend_units(i32::MAX, &[[b"x", b"y"]]));
+    let unit = Unit::new(b"x", 0..1);
+    let body = Payload::from_slice(b"y");
+    assert!(!world.net.lsend_units(i32::MAX, b"", body, &[unit]));
 }
 
 #[test]
