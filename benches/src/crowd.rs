@@ -1,12 +1,14 @@
-//! The clients of a gate: many connections in one thread of this process, most of them idle.
+//! Clients of a node: connections in one thread of this process, which ask and measure.
 //!
-//! What is measured, in this order:
-//! 1. memory of the node for each connection,
-//! 2. messages a second, with one outstanding on each busy connection (the rate of the workload),
-//! 3. the time of a message at half of that rate. Messages are due at times that do not depend on the answers, and the
-//!    time of each counts from when it was due,
-//! 4. how long it takes until everybody in a room of all busy clients has heard what one of them said,
-//! 5. processor time and context switches of the node with all clients connected and silent.
+//! [`Run::measure`] asks whatever answers frames. It finds out how many messages a second there can be with one outstanding on each
+//! busy connection (the rate of the workload), and then how long a message takes in an open loop ([`crate::pace`]) at each of
+//! [`LOADS`], parts of that rate: percentiles (`at50_p99_us`), how late messages were sent (`at50_late99_us`, likewise), how much of what was offered was answered in time (`at50_kept_pct`: less than
+//! 100 means that a queue grew), and how busy the whole machine was, with its other processes (`at50_busy_pct`).
+//!
+//! [`Run::measure_gate`] has more idle clients than busy ones, and adds, in this order,
+//! 1. memory of the node for each connection, before,
+//! 2. how long it takes until everybody in a room of all busy clients has heard what one of them said,
+//! 3. processor time and context switches of the node with all clients connected and silent.
 //!
 //! A frame is two bytes of length and [`SIZE`] bytes: a letter (`bench_gate.lua` says which), eight bytes that come back as
 //! they are, and padding.
@@ -20,10 +22,19 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::pace::{Alarm, Schedule};
 use crate::proc;
 
 /// Bytes of a message.
 const SIZE: usize = 64;
+/// Loads at which messages are timed, in percent of the rate that there can be.
+pub const LOADS: [u32; 3] = [25, 50, 75];
+/// A message that is due so soon is not slept for.
+const SOON: Duration = Duration::from_micros(3);
+/// Messages that are sent before the answers are looked at, however many are due.
+const BURST: u64 = 16;
+/// The alarm among the tokens, which are the clients' numbers.
+const ALARM: Token = Token(usize::MAX);
 /// Connections that are opened before their first answers are waited for.
 const BATCH: usize = 64;
 /// Broadcasts that are timed.
@@ -72,21 +83,19 @@ pub fn raise_limit() -> anyhow::Result<()> {
 }
 
 impl Run {
-    /// Plays all clients, and returns the figures.
+    /// Times messages, and returns the figures.
     pub fn measure(&self) -> anyhow::Result<Vec<(String, f64)>> {
+        Clients::connect(self)?.time(self.messages)
+    }
+
+    /// The same for a gate, with what else there is to know about one.
+    pub fn measure_gate(&self) -> anyhow::Result<Vec<(String, f64)>> {
         let before = proc::rss_kb(self.pid)?;
         let mut clients = Clients::connect(self)?;
         let bytes = (proc::rss_kb(self.pid)?.saturating_sub(before) * 1024) as f64;
-        let rate = clients.closed_loop(self.messages)?;
-        let mut times = clients.open_loop(rate / 2.0, self.messages / 2)?;
+        let mut metrics = clients.time(self.messages)?;
         let mut sayings = clients.broadcast()?;
-        let mut metrics = vec![
-            (String::new(), rate),
-            ("conn_bytes".into(), bytes / self.crowd.len() as f64),
-        ];
-        for (name, part) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
-            metrics.push((name.into(), quantile(&mut times, part) as f64 / 1e3));
-        }
+        metrics.insert(1, ("conn_bytes".into(), bytes / self.crowd.len() as f64));
         let median = quantile(&mut sayings, 0.5) as f64;
         metrics.push(("broadcast_us".into(), median / 1e3));
         std::thread::sleep(Duration::from_secs(1).min(self.idle));
@@ -118,6 +127,7 @@ struct Client {
 struct Clients {
     poll: Poll,
     events: Events,
+    alarm: Alarm,
     /// The busy ones first.
     all: Vec<Client>,
     busy: usize,
@@ -127,8 +137,10 @@ struct Clients {
 
 impl Clients {
     fn connect(run: &Run) -> anyhow::Result<Clients> {
+        let poll = Poll::new()?;
         let mut clients = Clients {
-            poll: Poll::new()?,
+            alarm: Alarm::new(poll.registry(), ALARM)?,
+            poll,
             events: Events::with_capacity(1024),
             all: Vec::with_capacity(run.crowd.len()),
             busy: run.crowd.busy,
@@ -188,7 +200,7 @@ impl Clients {
         self.poll.poll(&mut events, Some(patience))?;
         let mut buffer = [0; 4096];
         let mut more = true;
-        for event in &events {
+        for event in events.iter().filter(|event| event.token() != ALARM) {
             let index = event.token().0;
             loop {
                 let client = &mut self.all[index];
@@ -224,7 +236,7 @@ impl Clients {
     ) -> anyhow::Result<()> {
         while self.receive(Duration::from_secs(1), &mut each)? {
             if Instant::now() > self.deadline {
-                bail!("the gate did not answer in time");
+                bail!("the node did not answer in time");
             }
         }
         Ok(())
@@ -250,35 +262,69 @@ impl Clients {
         Ok(n as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// `n` messages at this rate; the time of each in nanoseconds.
-    fn open_loop(&mut self, rate: f64, n: u64) -> anyhow::Result<Vec<u64>> {
+    /// The rate that there can be, and what a message takes at each of the loads, with so many messages at full load.
+    fn time(&mut self, messages: u64) -> anyhow::Result<Vec<(String, f64)>> {
+        let rate = self.closed_loop(messages)?;
+        let mut metrics = vec![(String::new(), rate)];
+        for load in LOADS {
+            let part = f64::from(load) / 100.0;
+            let n = (messages as f64 * part).ceil() as u64;
+            let before = proc::machine()?;
+            let began = Instant::now();
+            let (mut times, mut late) = self.open_loop(rate * part, n)?;
+            let offered = n as f64 / (rate * part);
+            let kept = offered / began.elapsed().as_secs_f64();
+            let busy = proc::machine()?.busy_since(&before);
+            for (name, part) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+                let time = quantile(&mut times, part) as f64 / 1e3;
+                metrics.push((format!("at{load}_{name}_us"), time));
+            }
+            for (name, part) in [("late50", 0.5), ("late99", 0.99)] {
+                let time = quantile(&mut late, part) as f64 / 1e3;
+                metrics.push((format!("at{load}_{name}_us"), time));
+            }
+            // The times are random, so that they may end a little early.
+            metrics.push((format!("at{load}_kept_pct"), kept.min(1.0) * 100.0));
+            metrics.push((format!("at{load}_busy_pct"), busy * 100.0));
+        }
+        Ok(metrics)
+    }
+
+    /// `n` messages at this rate: the time of each in nanoseconds, and how late each was sent, which is part of that.
+    fn open_loop(&mut self, rate: f64, n: u64) -> anyhow::Result<(Vec<u64>, Vec<u64>)> {
         let mut times = Vec::with_capacity(n as usize);
-        let mut random = 0x2545_f491_4f6c_dd1d_u64;
-        let mut due = self.now() as f64;
+        let mut late = Vec::with_capacity(n as usize);
+        let mut schedule = Schedule::new(self.now(), rate);
         let mut sent = 0;
         while times.len() < n as usize {
             if Instant::now() > self.deadline {
-                bail!("the gate did not answer in time");
+                bail!("the node did not answer in time");
             }
-            let now = self.now();
-            while sent < n && due <= now as f64 {
-                self.send(sent as usize % self.busy, b'e', due as u64)?;
+            let mut now = self.now();
+            let most = n.min(sent + BURST);
+            while sent < most && schedule.due() <= now {
+                self.send(sent as usize % self.busy, b'e', schedule.due())?;
                 sent += 1;
-                // Exponential gaps, from the upper bits of George Marsaglia's xorshift64.
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                let part = ((random >> 11) + 1) as f64 / (1u64 << 53) as f64;
-                due -= part.ln() * 1e9 / rate;
+                late.push(now - schedule.due());
+                schedule.advance();
+                now = self.now();
             }
-            self.receive(Duration::ZERO, &mut |clients, _, _, due| {
+            let left = match sent < n {
+                true => Duration::from_nanos(schedule.due().saturating_sub(now)),
+                false => Duration::from_secs(1),
+            };
+            let patience = if left > SOON {
+                self.alarm.set(left)?;
+                Duration::from_secs(1)
+            } else {
+                Duration::ZERO
+            };
+            self.receive(patience, &mut |clients, _, _, due| {
                 times.push(clients.now().saturating_sub(due));
                 Ok(true)
             })?;
-            // Timers are too coarse for waiting, but others may need the processor.
-            std::thread::yield_now();
         }
-        Ok(times)
+        Ok((times, late))
     }
 
     /// Until everybody has heard it: nanoseconds, of each of some broadcasts.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use crate::crowd;
 use crate::peers;
 use crate::results::{Baseline, Results};
 use crate::scaling;
@@ -51,7 +52,13 @@ fn render(root: &Path) -> anyhow::Result<Files> {
         ("machine", machine(&json)),
         (
             "results",
-            table::table(&results.only(shown), first, &[], None, Some(&targets)),
+            table::table(
+                &results.only(shown).without(is_timed),
+                first,
+                &[],
+                None,
+                Some(&targets),
+            ),
         ),
         (
             "kernel",
@@ -63,6 +70,7 @@ fn render(root: &Path) -> anyhow::Result<Files> {
                 None,
             ),
         ),
+        ("latency", latency(results, first)),
         ("peers", peers::table(&compared)),
         ("memory", memory(results, first)),
     ];
@@ -167,6 +175,56 @@ const WEIGHTS: &[(&str, &str, &str)] = &[
     ("gatenative.conn_bytes", "B", "a client of the native gate"),
     ("idle.rss_mb", "MB", "a node that does nothing"),
 ];
+
+/// Is it one of the metrics of [`crowd::LOADS`], which have a table of their own?
+fn is_timed(metric: &str) -> bool {
+    crowd::LOADS
+        .iter()
+        .any(|load| metric.starts_with(&format!("at{load}_")))
+}
+
+/// What messages take at several loads.
+fn latency(results: &Results, binary: &str) -> String {
+    let head = [
+        "workload",
+        "load",
+        "offered",
+        "kept",
+        "p50",
+        "p99",
+        "p99.9",
+        "sent late: p50",
+        "p99",
+        "machine busy",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for workload in crate::workload::ALL {
+        let Some(rate) = results.find(workload.name, "", binary) else {
+            continue;
+        };
+        for load in crowd::LOADS {
+            let find = |name: &str| {
+                let found = results.find(workload.name, &format!("at{load}_{name}"), binary)?;
+                Some(table::value(found.median, crate::workload::unit(name).0))
+            };
+            let Some(p50) = find("p50_us") else {
+                continue;
+            };
+            let offered = rate.median * f64::from(load) / 100.0;
+            let mut row = vec![
+                format!("`{}`", workload.name),
+                format!("{load} %"),
+                table::value(offered, "/s"),
+                find("kept_pct").unwrap_or_default(),
+                p50,
+            ];
+            let others = ["p99_us", "p999_us", "late50_us", "late99_us", "busy_pct"];
+            row.extend(others.map(|name| find(name).unwrap_or_default()));
+            rows.push(row);
+        }
+    }
+    table::layout(&rows)
+}
 
 fn memory(results: &Results, binary: &str) -> String {
     let mut rows = vec![vec![

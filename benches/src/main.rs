@@ -15,6 +15,7 @@ mod flame;
 mod kernel;
 mod machine;
 mod node;
+mod pace;
 mod peers;
 mod proc;
 mod results;
@@ -246,8 +247,9 @@ fn prepare(
         for workload in workloads {
             let more = match workload.kind {
                 Kind::Node | Kind::Idle => "",
-                Kind::Tcp | Kind::Gate => " BENCH_PORT=28700",
+                Kind::Tcp | Kind::Gate | Kind::Clients => " BENCH_PORT=28700",
                 Kind::Cluster => " BENCH_NODE=127.0.0.1:28700",
+                Kind::ClientsOfTwo => " BENCH_PORT=28701 BENCH_NODE=127.0.0.1:28700",
             };
             println!(
                 "BENCH={} N={}{more} {line}",
@@ -257,7 +259,7 @@ fn prepare(
         }
         if workloads
             .iter()
-            .any(|workload| workload.kind == Kind::Cluster)
+            .any(|workload| matches!(workload.kind, Kind::Cluster | Kind::ClientsOfTwo))
         {
             settings.command(binary, "bench_node")?;
             println!(

@@ -59,6 +59,9 @@ pub struct Settings {
 /// Lines of the code base that `spawnlarge` loads.
 const CODE_LINES: usize = 5000;
 
+/// The clients of workloads that time calls.
+const CLIENTS: Crowd = Crowd { idle: 0, busy: 64 };
+
 /// The figures of one run.
 pub enum Outcome {
     /// A metric's name, empty for the rate, and its value.
@@ -116,7 +119,15 @@ impl Settings {
                 environment[1].1 = self.crowd.len().to_string();
                 environment.push(("BENCH_PORT", port.to_string()));
             }
-            Kind::Cluster => {
+            Kind::Clients => {
+                port = free_port()?;
+                environment.push(("BENCH_PORT", port.to_string()));
+            }
+            Kind::Cluster | Kind::ClientsOfTwo => {
+                if workload.kind == Kind::ClientsOfTwo {
+                    port = free_port()?;
+                    environment.push(("BENCH_PORT", port.to_string()));
+                }
                 let address = format!("127.0.0.1:{}", free_port()?);
                 let node = self.start(binary, "bench_node", &[("BENCH_NODE", address.clone())])?;
                 environment.push(("BENCH_NODE", address));
@@ -154,16 +165,17 @@ impl Settings {
             } else if let Some(reason) = strip(&line, "FAILED", workload.name) {
                 bail!("{}", reason.replace(" | ", "\n    "));
             } else if let Some(rest) = strip(&line, "READY", workload.name) {
+                let run = |crowd| crowd::Run {
+                    crowd,
+                    messages: n,
+                    idle: self.idle,
+                    pid: node.child.id(),
+                    port,
+                    deadline,
+                };
                 let metrics = match workload.kind {
-                    Kind::Gate => crowd::Run {
-                        crowd: self.crowd,
-                        messages: n,
-                        idle: self.idle,
-                        pid: node.child.id(),
-                        port,
-                        deadline,
-                    }
-                    .measure(),
+                    Kind::Gate => run(self.crowd).measure_gate(),
+                    Kind::Clients | Kind::ClientsOfTwo => run(CLIENTS).measure(),
                     _ => self.idle(node, rest),
                 };
                 return Ok(Outcome::Done(metrics?));

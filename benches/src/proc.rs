@@ -50,6 +50,42 @@ fn field(text: &str, name: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// What all processors have done since the machine started, in clock ticks.
+pub struct Machine {
+    idle: u64,
+    total: u64,
+}
+
+impl Machine {
+    /// The part of the time since then in which they were not idle: all processes, and what the host took away.
+    pub fn busy_since(&self, before: &Machine) -> f64 {
+        let total = self.total.saturating_sub(before.total);
+        let idle = self.idle.saturating_sub(before.idle);
+        match total {
+            0 => 0.0,
+            _ => 1.0 - idle as f64 / total as f64,
+        }
+    }
+}
+
+/// The machine's processors so far: the first line of /proc/stat, proc_stat(5).
+pub fn machine() -> io::Result<Machine> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("cpu "));
+    let words = line
+        .ok_or(io::ErrorKind::InvalidData)?
+        .split_ascii_whitespace();
+    // Those after the eighth are in the first two already.
+    let ticks: Vec<u64> = words.take(8).map_while(|word| word.parse().ok()).collect();
+    Ok(Machine {
+        idle: ticks.iter().skip(3).take(2).sum(),
+        total: ticks.iter().sum(),
+    })
+}
+
 /// The processor's model.
 pub fn cpu_model() -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
@@ -82,6 +118,21 @@ mod tests {
     fn the_program_may_have_any_name() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 0 0 0 30 12 0 0 20 0 4 0 99";
         assert_eq!(cpu_ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn the_machine_is_busy_in_part() {
+        let then = Machine {
+            idle: 10,
+            total: 30,
+        };
+        let now = Machine {
+            idle: 15,
+            total: 50,
+        };
+        assert_eq!(now.busy_since(&then), 0.75);
+        assert_eq!(now.busy_since(&now), 0.0);
+        assert!(machine().unwrap().total > 0);
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl Results {
         }
     }
 
+    /// Without some metrics.
+    pub fn without(mut self, drop: impl Fn(&str) -> bool) -> Results {
+        self.series.retain(|series| !drop(&series.metric));
+        self
+    }
+
     /// What [`json`](Results::json) calls `results`, read.
     pub fn parse(json: &Value) -> Option<Results> {
         let text = |value: &Value| value.as_str().map(str::to_owned);

@@ -13,6 +13,10 @@ pub enum Kind {
     Idle,
     /// As `Tcp`, but the node stays, and has clients: see [`crate::crowd`].
     Gate,
+    /// Likewise, with busy clients only, whose messages are timed.
+    Clients,
+    /// As `Clients`, with a second node whose address is in `BENCH_NODE`.
+    ClientsOfTwo,
 }
 
 /// A workload.
@@ -89,7 +93,7 @@ pub const ALL: &[Workload] = &[
     node("memsleep", 100_000, 1_000, "", "memory of a sleeping coroutine"),
     node("memtimer", 100_000, 1_000, "", "memory of a timer"),
     node("memmessage", 100_000, 1_000, "", "memory of a waiting message"),
-    node("latency", 200_000, 1_000, "calls", "time of local calls at half of the possible rate, open loop"),
+    of(Kind::Clients, node("latency", 200_000, 1_000, "calls", "a client's message leads to a local call: time at loads of 25, 50 and 75 %, open loop")),
     of(Kind::Tcp, node("memsocket", 4_000, 50, "", "memory of one end of a connection")),
     of(Kind::Tcp, node("tcpecho", 200_000, 640, "lines", "64 loopback connections, one line of 64 bytes on each")),
     of(Kind::Tcp, node("tcpbulk", 4_000, 20, "blocks", "one loopback connection, 64 KiB there and back")),
@@ -99,7 +103,7 @@ pub const ALL: &[Workload] = &[
     of(Kind::Cluster, node("cluster64", 200_000, 640, "calls", "calls to another node, 64 outstanding")),
     of(Kind::Cluster, node("clustersend", 400_000, 500, "messages", "one-way messages to another node")),
     of(Kind::Cluster, node("clusterbig", 600, 3, "calls", "calls to another node that carry 1 MiB")),
-    of(Kind::Cluster, node("clusterlatency", 100_000, 500, "calls", "time of calls to another node at half of the possible rate, open loop")),
+    of(Kind::ClientsOfTwo, node("clusterlatency", 100_000, 1_000, "calls", "the same with a call to another node")),
     once(of(Kind::Idle, node("idle", 0, 0, "", "processor time and context switches of a node that does nothing"))),
     once(of(Kind::Idle, node("idle10k", 10_000, 100, "", "the same with 10,000 idle services; memory of each"))),
     once(of(Kind::Idle, node("idle100k", 100_000, 200, "", "the same with 100,000"))),
@@ -115,6 +119,7 @@ pub fn unit(metric: &str) -> (&'static str, bool) {
         Some("mb") => ("MB", false),
         Some("bytes") => ("B", false),
         Some("switches") => ("", false),
+        Some("pct") => ("%", metric.ends_with("kept_pct")),
         _ => ("/s", true),
     }
 }
