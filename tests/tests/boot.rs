@@ -1,6 +1,7 @@
 //! The process: command line, boot log, exit codes, signals, daemon mode, stopping.
 
 use std::path::Path;
+use std::process::Command;
 
 use skynet_tests::{Node, Output, lua_dir, running};
 
@@ -283,6 +284,24 @@ fn term_and_int_stop_in_order() {
     }
 }
 
+/// Programs that run others often signal the process and then its group. That is one wish: the stop stays an orderly one.
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut node = Node::program("boot/stop").spawn();
+    node.until_output("] ready");
+    let both = Command::new("sh")
+        .args(["-c", "kill -TERM $0; kill -INT $0"])
+        .arg(node.pid().to_string())
+        .status();
+    assert!(both.expect("sh runs").success());
+    let out = node.wait();
+    out.exit(0)
+        .no_panic()
+        .has("the node stops")
+        .has_times("finalizer of a child", 3)
+        .has_times("finalizer of main", 1);
+}
+
 /// A service that never returns cannot hold the process for ever: a second signal ends it at once.
 #[test]
 fn second_signal_stops_at_once() {
@@ -292,7 +311,7 @@ fn second_signal_stops_at_once() {
         .spawn();
     node.until_output("] spinning");
     node.signal("TERM");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(std::time::Duration::from_millis(600));
     if node.alive() {
         node.signal("TERM");
     }

@@ -1,6 +1,7 @@
 //! Signals to a running node.
 //!
-//! SIGTERM and SIGINT stop it in order, with a deadline; the second of them ends the process at once. SIGHUP makes the
+//! SIGTERM and SIGINT stop it in order, with a deadline; another of them, later than a moment, ends the process at once. (Who
+//! runs a command often signals both the process and its group, as `timeout` does: one wish, two signals.) SIGHUP makes the
 //! log service reopen its file. SIGPIPE is ignored already: Rust's runtime does so before `main`.
 
 use super::NAME;
@@ -16,6 +17,9 @@ use std::time::Duration;
 /// What the log service may take for the last lines before the process ends.
 const TO_LOG: Duration = Duration::from_millis(100);
 
+/// What arrives so soon after a signal belongs to it.
+const SAME_WISH: Duration = Duration::from_millis(250);
+
 /// Signals that arrive from now on, to be given to a node later.
 pub struct Caught(Signals);
 
@@ -28,21 +32,22 @@ impl Caught {
     /// Gives what was and will be caught to `node`, which has `timeout` for an orderly stop.
     pub fn govern(mut self, node: Arc<Node>, timeout: Duration) -> io::Result<()> {
         let work = move || {
-            let mut stopping = false;
             for signal in self.0.forever() {
                 if signal == SIGHUP {
                     node.reopen_log();
-                } else if stopping {
+                } else {
+                    stop(&node, signal, timeout);
+                    break;
+                }
+            }
+            thread::sleep(SAME_WISH);
+            self.0.pending().for_each(drop);
+            for signal in self.0.forever() {
+                if signal == SIGHUP {
+                    node.reopen_log();
+                } else {
                     // Not `exit`: workers still run, and nothing may be torn down under them.
                     low_level::exit(128 + signal);
-                } else {
-                    stopping = true;
-                    let name = low_level::signal_name(signal).unwrap_or("a signal");
-                    node.log(Handle::NONE, format!("{name}: the node stops").as_bytes());
-                    // Services that are being stopped cannot be asked for their names any more.
-                    let names = node.services();
-                    node.shutdown();
-                    deadline(timeout, node.clone(), names);
                 }
             }
         };
@@ -51,6 +56,16 @@ impl Caught {
             .spawn(work)
             .map(drop)
     }
+}
+
+/// Begins an orderly stop.
+fn stop(node: &Arc<Node>, signal: i32, timeout: Duration) {
+    let name = low_level::signal_name(signal).unwrap_or("a signal");
+    node.log(Handle::NONE, format!("{name}: the node stops").as_bytes());
+    // Services that are being stopped cannot be asked for their names any more.
+    let names = node.services();
+    node.shutdown();
+    deadline(timeout, node.clone(), names);
 }
 
 /// Ends the process with 1 if it still runs after `timeout`. `names` are the services that there were.
