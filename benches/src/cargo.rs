@@ -36,6 +36,14 @@ pub const KERNEL: Program = Program {
     workspace: ".",
 };
 
+/// Actors that send each other messages.
+pub const ACTORS: Program = Program {
+    package: "skynet",
+    kind: "--example",
+    name: "actors",
+    workspace: ".",
+};
+
 /// The folder of this workspace.
 pub fn root() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));

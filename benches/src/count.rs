@@ -32,12 +32,21 @@ enum Threads {
     All,
 }
 
+/// What runs a path.
+#[derive(Clone, Copy, PartialEq)]
+enum Runner {
+    /// A node of the command, with a workload in Lua.
+    Node(Kind),
+    /// The example `actors` of the crate `skynet`, with this shape.
+    Actors(&'static str),
+}
+
 /// A path: the workload of that name, with these numbers of operations.
 struct Hot {
     name: &'static str,
     few: u64,
     many: u64,
-    kind: Kind,
+    runner: Runner,
     threads: Threads,
     /// How much more than the usual tolerance is allowed: where threads wait for each other, they look for work for a while, and how
     /// often depends on the time.
@@ -50,7 +59,7 @@ const fn hot(name: &'static str, few: u64, many: u64, about: &'static str) -> Ho
         name,
         few,
         many,
-        kind: Kind::Node,
+        runner: Runner::Node(Kind::Node),
         threads: Threads::Worker,
         slack: 1.0,
         about,
@@ -109,7 +118,7 @@ const PATHS: &[Hot] = &[
         "a cluster's request is taken apart",
     ),
     Hot {
-        kind: Kind::Tcp,
+        runner: Runner::Node(Kind::Tcp),
         threads: Threads::All,
         slack: 4.0,
         ..hot(
@@ -120,7 +129,7 @@ const PATHS: &[Hot] = &[
         )
     },
     Hot {
-        kind: Kind::Cluster,
+        runner: Runner::Node(Kind::Cluster),
         threads: Threads::All,
         slack: 4.0,
         ..hot(
@@ -130,7 +139,17 @@ const PATHS: &[Hot] = &[
             "a call to another node, the caller's side; all threads",
         )
     },
+    actors("tell", "tell", "a message of a Rust type, told and handled"),
+    actors("ask", "ask", "a question of a Rust type and its answer"),
+    actors("asklua", "call", "the same with values in the pack format"),
 ];
+
+const fn actors(name: &'static str, shape: &'static str, about: &'static str) -> Hot {
+    Hot {
+        runner: Runner::Actors(shape),
+        ..hot(name, 2_000, 42_000, about)
+    }
+}
 
 /// How much more than stored is allowed if it was made with other tools: another compiler may well differ by more than a
 /// change of the code.
@@ -151,7 +170,16 @@ pub fn run(args: &CountArgs) -> anyhow::Result<bool> {
     };
     let own = match &args.binary {
         Some(path) => path.clone(),
-        None => cargo::build(cargo::SKYNET, &args.profile)?,
+        None => {
+            // Beside the command, where it is looked for.
+            if paths
+                .iter()
+                .any(|path| matches!(path.runner, Runner::Actors(_)))
+            {
+                cargo::build(cargo::ACTORS, &args.profile)?;
+            }
+            cargo::build(cargo::SKYNET, &args.profile)?
+        }
     };
     let mut binaries = vec![Other {
         label: "now".into(),
@@ -208,23 +236,9 @@ impl Hot {
         // A file for each thread; the first one is empty.
         remove(folder)?;
         let settings = settings(folder, &output)?;
-        let workload = Workload {
-            name: self.name,
-            kind: self.kind,
-            n,
-            smoke: n,
-            operation: "",
-            about: self.about,
-            once: true,
-        };
-        let binary = Binary {
-            label: binary.label.clone(),
-            path: binary.path.canonicalize()?,
-            mode: Mode::Config,
-        };
-        match settings.run(&binary, &workload, n) {
-            Outcome::Done(_) => {}
-            Outcome::Skipped(reason) | Outcome::Failed(reason) => bail!("{reason}"),
+        match self.runner {
+            Runner::Node(kind) => self.run_node(kind, n, binary, &settings)?,
+            Runner::Actors(shape) => run_actors(shape, n, binary, &settings)?,
         }
         let mut threads = Vec::new();
         for file in fs::read_dir(folder)? {
@@ -240,6 +254,57 @@ impl Hot {
         };
         count.context("callgrind wrote no figures")
     }
+
+    fn run_node(
+        &self,
+        kind: Kind,
+        n: u64,
+        binary: &Other,
+        settings: &Settings,
+    ) -> anyhow::Result<()> {
+        let workload = Workload {
+            name: self.name,
+            kind,
+            n,
+            smoke: n,
+            operation: "",
+            about: self.about,
+            once: true,
+        };
+        let binary = Binary {
+            label: binary.label.clone(),
+            path: binary.path.canonicalize()?,
+            mode: Mode::Config,
+        };
+        match settings.run(&binary, &workload, n) {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Skipped(reason) | Outcome::Failed(reason) => bail!("{reason}"),
+        }
+    }
+}
+
+/// Runs the example, which lies in a folder beside the command.
+fn run_actors(shape: &str, n: u64, binary: &Other, settings: &Settings) -> anyhow::Result<()> {
+    let command = binary.path.canonicalize()?;
+    let program = command.with_file_name("examples").join("actors");
+    if !program.exists() {
+        bail!("there is no {}", program.display());
+    }
+    let [first, wrap @ ..] = &settings.wrap[..] else {
+        bail!("nothing counts");
+    };
+    let mut command = Command::new(first);
+    command
+        .args(wrap)
+        .arg(&program)
+        .args([shape, &n.to_string()]);
+    command.envs(settings.environment.iter().cloned());
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("it ended with {}: {said}", output.status);
+    }
+    Ok(())
 }
 
 /// Takes the files of the last run away.

@@ -1,13 +1,11 @@
-//! The project's public trait for services in Rust: values in the pack format, requests as `async` functions.
+//! The project's public trait for services in Rust: messages of Rust types, and `async` functions that handle them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use skynet::kernel::{Handle, Node, Payload, Service, factory, kind};
-use skynet::service::{Actor, Cx, Error, Request, Values, args, module};
-use skynet::wire::seri;
+use skynet::kernel::{Node, Service, factory};
+use skynet::service::{Actor, Addr, Cx, Error, Handler, start};
 
 use crate::{Done, LOT, RING, Shape, wait};
 
@@ -17,25 +15,35 @@ impl Service for Quiet {
     fn handle(&mut self, _: &Arc<skynet::kernel::Context>, _: skynet::kernel::Message) {}
 }
 
+/// Begin.
+struct Go;
+
+/// What a source sends.
+struct Tell(#[expect(dead_code, reason = "what is carried")] u64);
+
 struct Source {
-    sink: Handle,
+    sink: Addr<Sink>,
     left: AtomicU64,
 }
 
-impl Actor for Source {
+impl Actor for Source {}
+
+impl Handler<Go> for Source {
+    type Answer = ();
+
     /// One of the two rows of lots that are under way.
-    async fn request(&self, cx: &Cx, _: Request) -> Result<Values, Error> {
+    async fn handle(&self, cx: &Cx, _: Go) -> Result<(), Error> {
         loop {
             let left = self.left.load(Relaxed);
             let lot = left.min(LOT);
             if lot == 0 {
-                return Ok(args![]);
+                return Ok(());
             }
             self.left.store(left - lot, Relaxed);
             for left in 1..lot {
-                cx.send(self.sink, args![left as i64])?;
+                cx.tell(self.sink, Tell(left))?;
             }
-            cx.call(self.sink, args![0]).await?;
+            cx.ask(self.sink, Tell(0)).await?;
         }
     }
 }
@@ -45,80 +53,79 @@ struct Sink {
     done: Done,
 }
 
-impl Actor for Sink {
-    async fn request(&self, _: &Cx, request: Request) -> Result<Values, Error> {
-        number(&request)?;
+impl Actor for Sink {}
+
+impl Handler<Tell> for Sink {
+    type Answer = ();
+
+    async fn handle(&self, _: &Cx, _: Tell) -> Result<(), Error> {
         let left = self.left.load(Relaxed) - 1;
         self.left.store(left, Relaxed);
         if left == 0 {
             self.done.say();
         }
-        Ok(args![])
+        Ok(())
     }
 }
 
+struct Ask(u64);
+
 struct Callee;
 
-impl Actor for Callee {
-    async fn request(&self, _: &Cx, request: Request) -> Result<Values, Error> {
-        request.values()
+impl Actor for Callee {}
+
+impl Handler<Ask> for Callee {
+    type Answer = u64;
+
+    async fn handle(&self, _: &Cx, ask: Ask) -> Result<u64, Error> {
+        Ok(ask.0)
     }
 }
 
 struct Caller {
-    callee: Handle,
+    callee: Addr<Callee>,
     left: u64,
     done: Done,
 }
 
-impl Actor for Caller {
-    async fn request(&self, cx: &Cx, _: Request) -> Result<Values, Error> {
+impl Actor for Caller {}
+
+impl Handler<Go> for Caller {
+    type Answer = ();
+
+    async fn handle(&self, cx: &Cx, _: Go) -> Result<(), Error> {
         for left in 0..self.left {
-            cx.call(self.callee, args![left as i64]).await?;
+            cx.ask(self.callee, Ask(left)).await?;
         }
         self.done.say();
-        Ok(args![])
+        Ok(())
     }
 }
+
+struct Token(u64);
 
 struct Member {
     index: usize,
-    all: Arc<OnceLock<Vec<Handle>>>,
+    all: Arc<OnceLock<Vec<Addr<Member>>>>,
     done: Done,
 }
 
-impl Actor for Member {
-    async fn request(&self, cx: &Cx, request: Request) -> Result<Values, Error> {
-        let left = number(&request)?;
+impl Actor for Member {}
+
+impl Handler<Token> for Member {
+    type Answer = ();
+
+    async fn handle(&self, cx: &Cx, Token(left): Token) -> Result<(), Error> {
         if left == 0 {
             self.done.say();
         } else if let Some(all) = self.all.get() {
-            cx.send(all[(self.index + 1) % all.len()], args![left - 1])?;
+            cx.tell(all[(self.index + 1) % all.len()], Token(left - 1))?;
         }
-        Ok(args![])
+        Ok(())
     }
 }
 
-fn number(request: &Request) -> Result<i64, Error> {
-    let values = request.values()?;
-    Ok(values.first().and_then(|value| value.as_int()).unwrap_or(0))
-}
-
-fn launch<A: Actor>(
-    node: &Arc<Node>,
-    make: impl FnOnce() -> A + Send + 'static,
-) -> anyhow::Result<Handle> {
-    let make = std::sync::Mutex::new(Some(make));
-    let module = module(move || {
-        let make = make.lock().ok().and_then(|mut make| make.take());
-        make.expect("it is launched once")()
-    });
-    node.add_module("peer", module);
-    node.launch(Handle::NONE, "peer", "")
-        .context("not launched")
-}
-
-pub fn run(shape: Shape, n: u64, threads: usize) -> anyhow::Result<Duration> {
+pub fn run(shape: Shape, n: u64, threads: usize) -> Result<Duration, Error> {
     let (done, finished) = Done::new();
     let node = Node::builder()
         .threads(threads)
@@ -126,49 +133,49 @@ pub fn run(shape: Shape, n: u64, threads: usize) -> anyhow::Result<Duration> {
         .log_service("quiet", None)
         .start()?;
     node.run();
-    let mut first = Vec::new();
+    let cx = Cx::outside(&node)?;
+    let began;
     let mut parts = 1;
-    let mut token = 0;
     match shape {
         Shape::Tell { sources } => {
             let left = AtomicU64::new(n);
-            let sink = launch(&node, move || Sink { left, done })?;
+            let sink = start(&node, Sink { left, done })?;
+            let mut first = Vec::new();
             for _ in 0..sources {
                 let left = AtomicU64::new(n / sources as u64);
-                let source = launch(&node, move || Source { sink, left })?;
+                let source = start(&node, Source { sink, left })?;
                 first.extend([source, source]);
+            }
+            began = Instant::now();
+            for source in first {
+                cx.tell(source, Go)?;
             }
         }
         Shape::Ask { pairs } => {
             parts = pairs;
+            let mut callers = Vec::new();
             for _ in 0..pairs {
-                let callee = launch(&node, || Callee)?;
+                let callee = start(&node, Callee)?;
                 let (left, done) = (n / pairs as u64, done.clone());
-                first.push(launch(&node, move || Caller { callee, left, done })?);
+                callers.push(start(&node, Caller { callee, left, done })?);
+            }
+            began = Instant::now();
+            for caller in callers {
+                cx.tell(caller, Go)?;
             }
         }
         Shape::Ring => {
-            token = n;
             let all = Arc::new(OnceLock::new());
-            let mut handles = Vec::new();
+            let mut members = Vec::new();
             for index in 0..RING {
                 let (all, done) = (all.clone(), done.clone());
-                handles.push(launch(&node, move || Member { index, all, done })?);
+                members.push(start(&node, Member { index, all, done })?);
             }
-            first.push(handles[0]);
-            let _ = all.set(handles);
+            let first = members[0];
+            let _ = all.set(members);
+            began = Instant::now();
+            cx.tell(first, Token(n))?;
         }
-    }
-    let began = Instant::now();
-    for handle in first {
-        let payload = seri::pack(&args![token as i64])?;
-        node.send(
-            Handle::NONE,
-            handle,
-            kind::LUA,
-            0,
-            Payload::from_slice(&payload),
-        )?;
     }
     let took = wait(&finished, parts, began)?;
     node.shutdown();

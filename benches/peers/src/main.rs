@@ -19,6 +19,7 @@ mod actor;
 mod kameo;
 mod kernel;
 mod ractor;
+mod values;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -55,9 +56,14 @@ const SHAPES: [(&str, Shape); 5] = [
 /// Sets the actors up, sends `n` messages on so many threads, and returns how long these took.
 type Run = fn(shape: Shape, n: u64, threads: usize) -> anyhow::Result<Duration>;
 
-const IMPLEMENTATIONS: [(&str, Run); 5] = [
+const IMPLEMENTATIONS: [(&str, Run); 6] = [
     ("kernel", kernel::run),
-    ("Actor", actor::run),
+    ("Actor", |shape, n, threads| {
+        own(actor::run(shape, n, threads))
+    }),
+    ("values", |shape, n, threads| {
+        own(values::run(shape, n, threads))
+    }),
     ("kameo", kameo::run),
     ("ractor", ractor::run),
     ("actix", actix::run),
@@ -95,6 +101,11 @@ fn main() -> anyhow::Result<()> {
         let factor = (seconds / took.max(1e-6)).clamp(1.5, 20.0);
         n = ((n as f64 * factor) as u64).div_ceil(unit) * unit;
     }
+}
+
+/// The error of a service as any error.
+fn own<T>(result: Result<T, skynet::service::Error>) -> anyhow::Result<T> {
+    result.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// What the last actor of a run says to the main thread.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::context::{Context, RETIRED};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::node::{Node, lock};
-use crate::service::{Mailbox, Resident};
+use crate::service::{Mailbox, Resident, Service};
 use crate::worker::{Local, panic_text};
 
 /// How many services there are.
@@ -115,7 +115,7 @@ impl Node {
                 return Err(reason);
             }
         };
-        let mut service = match catch_unwind(AssertUnwindSafe(|| factory())) {
+        let service = match catch_unwind(AssertUnwindSafe(|| factory())) {
             Ok(service) => service,
             Err(panic) => {
                 let reason = panic_text(&*panic).to_owned();
@@ -124,6 +124,26 @@ impl Node {
                 return Err(reason);
             }
         };
+        self.install(module, param, service)
+    }
+
+    /// Starts a service that has been made already, without a module: `name` stands for it in the log. Problems are
+    /// logged.
+    pub fn launch_service(
+        &self,
+        name: &str,
+        param: &str,
+        service: Box<dyn Service>,
+    ) -> Option<Handle> {
+        self.install(name, param, service).ok()
+    }
+
+    fn install(
+        &self,
+        module: &str,
+        param: &str,
+        mut service: Box<dyn Service>,
+    ) -> Result<Handle, String> {
         let mut context = None;
         let allocated = self.registry.allocate(|handle, mailbox| {
             let node = self.this.upgrade().expect("a node that is used is alive");

@@ -1,6 +1,6 @@
-//! The lock of mailboxes.
+//! The lock of mailboxes, and of what else is touched by every message.
 //!
-//! It is taken three times for every message, nearly always without contention, and held for a few
+//! That of a mailbox is taken three times for every message, nearly always without contention, and held for a few
 //! nanoseconds: a queue is pushed to, or two are swapped. Giving a futex-based mutex back needs an
 //! atomic exchange (somebody may sleep on it), which costs as much as taking it. Here it is a plain
 //! store, and whoever finds the lock taken waits by itself: first with a few pauses, then by giving
@@ -19,8 +19,11 @@ const SPINS: u32 = 6;
 /// Rounds of waiting by giving up the processor.
 const YIELDS: u32 = 64;
 
+/// A lock for what is held for a few nanoseconds and hardly ever contended: giving it back is a plain store.
+///
+/// Who holds it must neither block nor run code of others, and should not panic: who waits for it does not sleep.
 #[derive(Default)]
-pub(crate) struct Lock<T> {
+pub struct Lock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
 }
@@ -28,20 +31,23 @@ pub(crate) struct Lock<T> {
 // SAFETY: the value is reached through a guard only, and there is one guard at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
-pub(crate) struct Guard<'a, T> {
+/// What holds a [`Lock`], until it is dropped.
+pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
 }
 
 impl<T> Lock<T> {
-    pub(crate) fn new(value: T) -> Lock<T> {
+    /// A lock around `value`.
+    pub fn new(value: T) -> Lock<T> {
         Lock {
             taken: AtomicBool::new(false),
             value: UnsafeCell::new(value),
         }
     }
 
+    /// Takes it.
     #[inline]
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    pub fn lock(&self) -> Guard<'_, T> {
         if self
             .taken
             .compare_exchange(false, true, Acquire, Relaxed)
@@ -75,6 +81,18 @@ impl<T> Lock<T> {
                 return;
             }
         }
+    }
+}
+
+impl<T> std::fmt::Debug for Lock<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
+}
+
+impl<T> std::fmt::Debug for Guard<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 

@@ -5,12 +5,14 @@
 //! are one block of [`crate::block`], owned by exactly one party: by the sender until it is
 //! accepted, then by the mailbox, then by the receiver.
 
+use std::any::Any;
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
 use std::{ptr, slice};
 
 use crate::block;
 use crate::package::Package;
+use crate::parcel::{Carried, Parcel};
 
 /// Address of a service: the node's number in the high 8 bits, the local number in the low 24. 0 is
 /// nobody.
@@ -62,7 +64,7 @@ impl fmt::Display for Handle {
     }
 }
 
-/// Kinds of messages. Numbers above [`TRACE`](kind::TRACE) are free for applications.
+/// Kinds of messages. Numbers between [`TRACE`](kind::TRACE) and [`VALUE`](kind::VALUE) are free for applications.
 pub mod kind {
     /// Log lines to the logger, the argument string of a Lua service, simple services.
     pub const TEXT: u8 = 0;
@@ -90,6 +92,8 @@ pub mod kind {
     pub const SNAX: u8 = 11;
     /// Trace tag of the next request of the source.
     pub const TRACE: u8 = 12;
+    /// A Rust value for a service in Rust.
+    pub const VALUE: u8 = 255;
 
     /// The name of a kind that the runtime knows.
     pub fn name(kind: u8) -> Option<&'static str> {
@@ -119,6 +123,7 @@ const INLINE: usize = 16;
 union Data {
     inline: [u8; INLINE],
     heap: Heap,
+    carried: Carried,
 }
 
 #[derive(Clone, Copy)]
@@ -128,7 +133,7 @@ struct Heap {
 }
 
 /// Which variant of [`Data`] is live: `HEAP`, or the inline length. `SHARED`: the 8 inline bytes are the address of a
-/// package, to which this payload owns a reference.
+/// package, to which this payload owns a reference. `VALUE`: a Rust value, and no bytes.
 ///
 /// Not an enum or a non-zero number: the spare values would make the compiler treat this byte of an
 /// `Option<Message>` apart from its neighbours, and copy messages in overlapping pieces.
@@ -140,6 +145,8 @@ impl Tag {
     const EMPTY: Tag = Tag(0);
     /// Above all inline lengths; its low bits are the length of an address.
     const SHARED: Tag = Tag(0x80 | size_of::<usize>() as u8);
+    /// Above all inline lengths; its low bits are a length of 0.
+    const VALUE: Tag = Tag(0xa0);
 
     #[inline]
     fn inline(len: usize) -> Tag {
@@ -155,7 +162,7 @@ impl Tag {
     /// Does the payload own something that has to be released?
     #[inline]
     fn owns(self) -> bool {
-        self.0 >= Tag::SHARED.0
+        self.0 >= 0x80
     }
 }
 
@@ -260,10 +267,55 @@ impl Payload {
         }
     }
 
+    /// A payload that carries a Rust value in the place of bytes.
+    #[inline]
+    pub fn value<T: Parcel>(value: T) -> Payload {
+        Payload {
+            data: Data {
+                carried: Carried::new(value),
+            },
+            tag: Tag::VALUE,
+        }
+    }
+
+    /// The value that [`value`](Self::value) was given.
+    ///
+    /// # Errors
+    /// The payload, if it carries no value of this type.
+    #[inline]
+    pub fn into_value<T: Parcel>(self) -> Result<T, Payload> {
+        match self.carried() {
+            Some(carried) if carried.is::<T>() => {
+                std::mem::forget(self);
+                // SAFETY: the type is right, and the payload that owned the value is forgotten.
+                Ok(unsafe { carried.take() })
+            }
+            _ => Err(self),
+        }
+    }
+
+    /// The [label](Parcel::LABEL) of the value's type, if it carries a value.
+    #[inline]
+    pub fn label(&self) -> Option<&'static (dyn Any + Send + Sync)> {
+        self.carried().map(|carried| carried.label())
+    }
+
+    #[inline]
+    fn carried(&self) -> Option<Carried> {
+        match self.tag {
+            // SAFETY: the tag says that this variant is live.
+            Tag::VALUE => Some(unsafe { self.data.carried }),
+            _ => None,
+        }
+    }
+
     /// Gives the bytes away as a block that the caller frees with [`crate::block::free`]. An empty
-    /// payload gives (null, 0).
+    /// payload gives (null, 0); a value is dropped.
     #[inline]
     pub fn into_raw(self) -> (*mut u8, usize) {
+        if self.tag == Tag::VALUE {
+            return (ptr::null_mut(), 0);
+        }
         let this = ManuallyDrop::new(self);
         if this.tag == Tag::HEAP {
             // SAFETY: the tag says that the heap variant is live.
@@ -304,6 +356,9 @@ impl Payload {
     /// not count. Blocks that were handed in by [`from_raw`](Self::from_raw) get one only if they happen to have room; they stay
     /// where they are.
     pub fn into_raw_terminated(self) -> (*mut u8, usize) {
+        if self.tag == Tag::VALUE {
+            return (ptr::null_mut(), 0);
+        }
         let this = ManuallyDrop::new(self);
         if this.tag == Tag::HEAP {
             // SAFETY: the tag says that the heap variant is live; its block is owned, so that its spare room is too.
@@ -357,14 +412,15 @@ unsafe fn as_slice(data: &Data, tag: Tag) -> &[u8] {
         // as the owner lives.
         unsafe { slice::from_raw_parts(data.heap.ptr, data.heap.len) }
     } else {
-        // SAFETY: the inline variant is live, fully initialised, and the length is at most INLINE.
-        unsafe { data.inline.get_unchecked(..tag.inline_len()) }
+        let inline = (&raw const data.inline).cast();
+        // SAFETY: the inline variant is live, fully initialised, and the length is at most INLINE; or the length is 0.
+        unsafe { slice::from_raw_parts(inline, tag.inline_len()) }
     }
 }
 
 /// The package whose address is in `data`.
 fn address(data: &Data) -> *mut Package {
-    // SAFETY: every variant has initialised bytes in front.
+    // SAFETY: the payload is a shared one, whose bytes are initialised.
     let inline = unsafe { data.inline };
     let mut address = [0; size_of::<usize>()];
     address.copy_from_slice(&inline[..size_of::<usize>()]);
@@ -379,6 +435,9 @@ unsafe fn release(data: &Data, tag: Tag) {
     if tag == Tag::HEAP {
         // SAFETY: the heap variant is live and owned.
         unsafe { block::free(data.heap.ptr) };
+    } else if tag == Tag::VALUE {
+        // SAFETY: the variant is live, and not used any more.
+        unsafe { data.carried.release() };
     } else {
         // SAFETY: the payload owns a reference.
         let released = unsafe { Package::release(address(data)) };
@@ -505,6 +564,16 @@ impl Message {
     #[inline]
     pub fn is_shared(&self) -> bool {
         self.tag == Tag::SHARED
+    }
+
+    /// The [label](Parcel::LABEL) of the value's type, if the payload is a value.
+    #[inline]
+    pub fn label(&self) -> Option<&'static (dyn Any + Send + Sync)> {
+        match self.tag {
+            // SAFETY: the tag says that this variant is live.
+            Tag::VALUE => Some(unsafe { self.data.carried }.label()),
+            _ => None,
+        }
     }
 
     /// The payload's bytes.

@@ -34,7 +34,8 @@ impl Node {
     #[cold]
     pub(crate) fn send_away(&self, dest: Handle, message: Message) -> Result<(), SendError> {
         match &self.network {
-            Some(network) if self.is_remote(dest) => {
+            // What carries a value has no bytes to be sent.
+            Some(network) if self.is_remote(dest) && message.label().is_none() => {
                 network.send(self, Destination::Handle(dest), message)
             }
             _ => Err(SendError::NoService),

@@ -28,7 +28,7 @@ impl Actor for Prices {
         Ok(())
     }
 
-    async fn request(&self, cx: &Cx, request: Request) -> Result<Values, Error> {
+    async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
         let values = request.values()?;
         let text = |i: usize| {
             values

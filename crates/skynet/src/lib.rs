@@ -6,49 +6,37 @@
 //! * [`kernel`], [`lua`], [`wire`]: the crates below, for what is not offered here.
 //!
 //! ```
-//! use skynet::kernel::{Handle, Node};
-//! use skynet::service::{Actor, Cx, Error, Request, Values, args, module};
+//! use skynet::service::{Actor, Cx, Error, Handler, Node};
 //!
-//! /// Adds two numbers.
+//! /// Adds numbers.
 //! struct Adder;
 //!
-//! impl Actor for Adder {
-//!     async fn request(&self, _: &Cx, request: Request) -> Result<Values, Error> {
-//!         let sum: i64 = request.values()?.iter().filter_map(|value| value.as_int()).sum();
-//!         Ok(args![sum])
+//! impl Actor for Adder {}
+//!
+//! /// What it is asked.
+//! struct Add(i64, i64);
+//!
+//! impl Handler<Add> for Adder {
+//!     type Answer = i64;
+//!
+//!     async fn handle(&self, _: &Cx, Add(a, b): Add) -> Result<i64, Error> {
+//!         Ok(a + b)
 //!     }
 //! }
 //!
-//! /// Asks it, and ends the node.
-//! struct Asker;
-//!
-//! impl Actor for Asker {
-//!     async fn started(&self, cx: &Cx, _: &str) -> Result<(), Error> {
-//!         let adder = cx.launch("adder", "").ok_or("no adder")?;
-//!         let answer = cx.call(adder, args![1, 2]).await?;
-//!         cx.log(format!("1 + 2 = {:?}", answer[0].as_int()));
-//!         assert_eq!(answer, args![3]);
-//!         cx.node().shutdown();
-//!         Ok(())
-//!     }
-//!
-//!     async fn request(&self, _: &Cx, _: Request) -> Result<Values, Error> {
-//!         Ok(args![])
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let node = Node::builder()
-//!     .threads(2)
-//!     .module("adder", module(|| Adder))
-//!     .module("asker", module(|| Asker))
-//!     .start()?;
-//! node.launch(Handle::NONE, "asker", "").ok_or("no asker")?;
+//! # fn main() -> Result<(), Error> {
+//! let node = Node::builder().threads(2).start()?;
 //! node.run();
+//! let cx = Cx::outside(&node)?;
+//! let adder = cx.start(Adder)?;
+//! assert_eq!(cx.ask(adder, Add(1, 2)).wait()?, 3);
+//! node.shutdown();
 //! node.wait();
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [docs/rust-services.md](https://github.com/skynet-rs/skynet-rs/blob/main/docs/rust-services.md) is the guide.
 
 #![forbid(unsafe_code)]
 

@@ -25,7 +25,7 @@ impl Actor for Waiter {
         Ok(())
     }
 
-    async fn request(&self, cx: &Cx, request: Request) -> Result<Values, Error> {
+    async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
         let values = request.values()?;
         let next = Handle(values.get(1).and_then(Value::as_int).unwrap_or(0) as u32);
         match values.first().and_then(Value::as_str) {
@@ -85,7 +85,11 @@ fn tasks(node: &Node, of: Handle, wanted: impl Fn(&[TaskReport]) -> bool) -> Vec
             Ok(_) | Err(InspectError::Busy) => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(Instant::now() < end, "never as wanted");
+        assert!(
+            Instant::now() < end,
+            "never as wanted: {:?}",
+            node.inspect(of, true, Duration::from_millis(100))
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -17,7 +17,7 @@ use support::{LIMIT, stop};
 struct Native;
 
 impl Actor for Native {
-    async fn request(&self, cx: &Cx, request: Request) -> Result<Values, Error> {
+    async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
         let mut values = request.values()?;
         match values.first().and_then(Value::as_str) {
             Some("echo") => Ok(values.split_off(1)),
@@ -56,7 +56,7 @@ impl Actor for Native {
 struct Report(Mutex<Sender<Values>>);
 
 impl Actor for Report {
-    async fn request(&self, _: &Cx, request: Request) -> Result<Values, Error> {
+    async fn request(&self, _: &Cx, request: &Request) -> Result<Values, Error> {
         self.0.lock().unwrap().send(request.values()?)?;
         Ok(args![])
     }

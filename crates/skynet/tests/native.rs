@@ -34,7 +34,7 @@ impl Actor for Servant {
         Ok(())
     }
 
-    async fn request(&self, cx: &Cx, request: Request) -> Result<Values, Error> {
+    async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
         let values = request.values()?;
         match values.first().and_then(Value::as_str) {
             Some("echo") => Ok(values[1..].to_vec()),
@@ -79,7 +79,7 @@ impl Actor for Servant {
         }
     }
 
-    async fn message(&self, _: &Cx, request: Request) -> Result<Values, Error> {
+    async fn message(&self, _: &Cx, request: &Request) -> Result<Values, Error> {
         match request.kind() {
             kind::TEXT => {
                 let mut bytes = request.payload().to_vec();
@@ -435,7 +435,7 @@ impl Actor for Lender {
         Ok(())
     }
 
-    async fn request(&self, _: &Cx, _: Request) -> Result<Values, Error> {
+    async fn request(&self, _: &Cx, _: &Request) -> Result<Values, Error> {
         Ok(args![])
     }
 }

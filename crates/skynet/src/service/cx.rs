@@ -3,9 +3,8 @@
 use super::calls::{Call, RawCall, Sleep};
 use super::host::Shared;
 use super::report::About;
-use super::{Error, Value, args};
+use super::{Actor, Addr, Ask, Error, Handler, Pack, typed};
 use skynet_kernel::{Context, Handle, Node, Payload, kind};
-use skynet_wire::seri;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +30,12 @@ impl From<Handle> for Address {
     }
 }
 
+impl<A> From<Addr<A>> for Address {
+    fn from(addr: Addr<A>) -> Address {
+        Address::Handle(addr.handle())
+    }
+}
+
 impl From<&str> for Address {
     fn from(text: &str) -> Address {
         Address::Text(text.to_owned())
@@ -44,6 +49,15 @@ impl From<String> for Address {
 }
 
 impl Cx {
+    /// A hand on the node for code that is no service: the main function, tests, other runtimes. Its calls can be awaited anywhere, or
+    /// [waited](super::wait) for. It does not keep the node from ending; drop or keep it as you like.
+    ///
+    /// # Errors
+    /// If the node is about to stop.
+    pub fn outside(node: &Arc<Node>) -> Result<Cx, Error> {
+        super::outside::cx(node)
+    }
+
     /// The own handle.
     pub fn handle(&self) -> Handle {
         self.shared.context.handle()
@@ -73,13 +87,12 @@ impl Cx {
             .register_name(name.strip_prefix('.').unwrap_or(name), self.handle())
     }
 
-    /// Sends values to a service, of type `lua`, without an answer.
+    /// Sends values to a service, of type `lua`, without an answer: `cx.send(".shop", ("set", item, 2.5))`.
     ///
     /// # Errors
     /// If they cannot be packed, or the address does not take them.
-    pub fn send(&self, dest: impl Into<Address>, values: impl AsRef<[Value]>) -> Result<(), Error> {
-        let bytes = seri::pack(values.as_ref()).map_err(Error::Seri)?;
-        self.send_raw(dest, kind::LUA, bytes)
+    pub fn send(&self, dest: impl Into<Address>, values: impl Pack) -> Result<(), Error> {
+        self.send_raw(dest, kind::LUA, super::pack::payload(&values)?)
     }
 
     /// Sends bytes to a service, without an answer.
@@ -102,10 +115,10 @@ impl Cx {
     /// Calls a service with values, of type `lua`. The request is sent at once; the future is its answer.
     ///
     /// The future fails with [`Error::CallFailed`] if the callee fails or dies, so that it never waits for the dead.
-    pub fn call(&self, dest: impl Into<Address>, values: impl AsRef<[Value]>) -> Call {
-        match seri::pack(values.as_ref()) {
-            Ok(bytes) => Call(self.call_raw(dest, kind::LUA, bytes)),
-            Err(error) => Call(RawCall::failed(&self.shared, Error::Seri(error))),
+    pub fn call(&self, dest: impl Into<Address>, values: impl Pack) -> Call {
+        match super::pack::payload(&values) {
+            Ok(payload) => Call(self.call_raw(dest, kind::LUA, payload)),
+            Err(error) => Call(RawCall::failed(&self.shared, error)),
         }
     }
 
@@ -119,6 +132,33 @@ impl Cx {
         RawCall::new(&self.shared, self.query(dest), kind, payload.into())
     }
 
+    /// Sends a message to an actor, without an answer. Nothing is packed.
+    ///
+    /// # Errors
+    /// If the address does not take it.
+    #[inline]
+    pub fn tell<A: Handler<M>, M: Send + 'static>(
+        &self,
+        to: Addr<A>,
+        message: M,
+    ) -> Result<(), Error> {
+        let sent =
+            self.shared
+                .context
+                .send(to.handle(), kind::VALUE, 0, typed::letter::<A, M>(message));
+        sent.map_err(Error::of_send)
+    }
+
+    /// Sends a message to an actor, whose answer is the future. It is sent at once.
+    ///
+    /// The future fails with [`Error::CallFailed`] if the actor fails or dies, so that it never waits for the dead.
+    #[inline]
+    pub fn ask<A: Handler<M>, M: Send + 'static>(&self, to: Addr<A>, message: M) -> Ask<A::Answer> {
+        let letter = typed::letter::<A, M>(message);
+        let call = RawCall::new(&self.shared, Some(to.handle()), kind::VALUE, letter);
+        Ask::new(call)
+    }
+
     /// Waits. The resolution is a millisecond; it never ends early.
     pub fn sleep(&self, time: Duration) -> Sleep {
         Sleep::new(&self.shared, time)
@@ -127,6 +167,14 @@ impl Cx {
     /// Runs `task` beside the others of this service. It ends with the service.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         self.shared.spawn(Box::pin(task), About::of::<F>(""));
+    }
+
+    /// Starts an actor.
+    ///
+    /// # Errors
+    /// If there are too many services, or the node is about to stop; the log says why.
+    pub fn start<A: Actor>(&self, actor: A) -> Result<Addr<A>, Error> {
+        super::start(self.node(), actor)
     }
 
     /// Starts a service of a module. Problems are logged.
@@ -139,16 +187,9 @@ impl Cx {
     /// # Errors
     /// If it fails to start, or the node has no launcher.
     pub async fn newservice(&self, service: &str) -> Result<Handle, Error> {
-        let answer = self
-            .call(".launcher", args!["LAUNCH", "snlua", service])
-            .await?;
-        let handle = answer
-            .first()
-            .and_then(Value::as_int)
-            .and_then(|handle| u32::try_from(handle).ok());
-        handle
-            .map(Handle)
-            .ok_or_else(|| format!("{service} has gone while it started").into())
+        let started = self.call(".launcher", ("LAUNCH", "snlua", service));
+        let handle: Option<Handle> = started.to().await?;
+        handle.ok_or_else(|| format!("{service} has gone while it started").into())
     }
 
     /// Writes a line to the log.

@@ -1,37 +1,49 @@
 //! The kernel's side of an [`Actor`]: messages become tasks, and tasks are polled by whoever runs the service.
 //!
+//! ## What a message costs
+//! Most handlers end at their first poll. So a message takes what it needs from what is there: a task gets a slot with a waker that
+//! has served before; the handler's references to the actor and its [`Cx`], a [`Seat`], come back when it ends, and so does the room
+//! that its future lay in ([`Spares`]). Nothing is allocated, and no reference counted. What a task waits for is noted with the slot's number ([`Calls`]), not with a waker, unless others wake it.
+//!
 //! ## Waking
-//! A waker puts its task into the service's list of ready tasks. The worker that runs the service empties the list before it gives
-//! the service back. If no worker runs it (`running` is false), the waker sends a message to the service's own mailbox, one
+//! A waker puts its task into the service's list of ready tasks. The worker that runs the service empties the list at the end of the
+//! turn. If no worker runs it (`running` is false), the waker sends a message to the service's own mailbox, one
 //! at a time (`notified`), which makes a worker run it. Nothing is lost between the two: a waker pushes, then reads `running`; a
 //! worker clears `running`, then looks at the list, which is locked by both, so one of the two sees the other.
 //!
 //! The message is a RESPONSE with session 0 from the service itself, which nothing else uses; responses are never refused by
 //! a full mailbox.
+//!
+//! A waker belongs to a slot, not to a task. One that is kept for longer than its task wakes the next one in the slot for nothing, which
+//! tasks have to bear anyway.
 
-use super::calls::{Calls, lock};
+use super::calls::{Calls, Woken, lock};
 use super::report::About;
-use super::request::{Claim, Request};
-use super::{Actor, Cx, Error};
-use skynet_kernel::{Context, InitError, Message, Payload, Report, Service, kind};
+use super::request::{Later, Request};
+use super::typed::Entry;
+use super::{Actor, Addr, Cx, Error};
+use skynet_kernel::{
+    Context, Handle, InitError, Lock, Message, Node, Payload, Report, Service, kind,
+};
+use std::any::{Any, TypeId};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::task::{Context as TaskContext, Poll, Wake, Waker, ready};
 
 /// Polls in one turn, after which other services are let before the rest.
 const POLLS: usize = 128;
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a service's tasks, wakers and handles have in common.
 pub(super) struct Shared {
     pub(super) context: Arc<Context>,
-    pub(super) calls: Mutex<Calls>,
+    pub(super) calls: Lock<Calls>,
     /// Claims that left their handlers, to be failed when the service ends.
-    pub(super) deferred: Mutex<Vec<Weak<Claim>>>,
+    pub(super) deferred: Mutex<Vec<Weak<Later>>>,
     inbox: Mutex<Inbox>,
     /// There is something in the inbox, or has just been.
     work: AtomicBool,
@@ -41,23 +53,70 @@ pub(super) struct Shared {
     notified: AtomicBool,
     /// `started` has returned.
     ready: AtomicBool,
-    /// Index of the task that is being polled, or [`NOBODY`].
-    pub(super) current: AtomicUsize,
+    /// Which poll of which task is going on.
+    current: AtomicU64,
+    /// The data of that task's own waker.
+    waker: AtomicUsize,
 }
 
-/// No task.
-pub(super) const NOBODY: usize = usize::MAX;
+/// A poll of a task: in the low bits the task's slot, above them the number of the poll.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turn(u64);
+
+impl Turn {
+    const SLOT_BITS: u32 = 24;
+    /// No task.
+    pub(super) const NOBODY: usize = (1 << Turn::SLOT_BITS) - 1;
+
+    pub(super) fn slot(self) -> usize {
+        self.0 as usize & Turn::NOBODY
+    }
+
+    fn next(self, slot: usize) -> Turn {
+        // A slot beyond the bits has no number of its own; its tasks are woken by their wakers.
+        let number = (self.0 >> Turn::SLOT_BITS) + 1;
+        Turn(number << Turn::SLOT_BITS | slot.min(Turn::NOBODY) as u64)
+    }
+}
 
 #[derive(Default)]
 struct Inbox {
     ready: Vec<Arc<TaskWaker>>,
-    spawned: Vec<(Task, About)>,
+    spawned: Vec<(Spawned, About)>,
     /// The service is gone.
     closed: bool,
 }
 
 impl Shared {
-    pub(super) fn spawn(&self, task: Task, about: About) {
+    fn new(context: &Arc<Context>) -> Arc<Shared> {
+        Arc::new(Shared {
+            context: context.clone(),
+            calls: Lock::default(),
+            deferred: Mutex::default(),
+            inbox: Mutex::default(),
+            work: AtomicBool::new(false),
+            running: AtomicBool::new(false),
+            notified: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
+            current: AtomicU64::new(Turn(0).next(Turn::NOBODY).0),
+            waker: AtomicUsize::new(0),
+        })
+    }
+
+    /// What is being polled. Only the thread that polls knows for sure.
+    #[inline]
+    pub(super) fn current(&self) -> Turn {
+        Turn(self.current.load(Ordering::Relaxed))
+    }
+
+    /// Is `waker` the own one of the task that is being polled?
+    #[inline]
+    pub(super) fn is_own(&self, waker: &Waker) -> bool {
+        // Nobody else's data are at that address, since the task's slot holds the waker.
+        waker.data() as usize == self.waker.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn spawn(&self, task: Spawned, about: About) {
         {
             let mut inbox = lock(&self.inbox);
             if inbox.closed {
@@ -82,11 +141,10 @@ impl Shared {
     }
 }
 
-/// Wakes one task.
+/// Wakes the task in a slot.
 struct TaskWaker {
     /// Weak, since wakers may be kept by foreign code for longer than the service lives.
     shared: Weak<Shared>,
-    /// Index of the task.
     slot: usize,
     /// It is in the list of ready tasks.
     queued: AtomicBool,
@@ -110,22 +168,97 @@ impl Wake for TaskWaker {
     }
 }
 
-pub(super) struct Running {
-    task: Task,
-    waker: Arc<TaskWaker>,
-    pub(super) about: About,
+/// What a handler needs of its service while it runs.
+pub(super) struct Seat<A> {
+    pub(super) actor: Arc<A>,
+    pub(super) cx: Cx,
+}
+
+enum Task<A> {
+    /// A method of the actor.
+    Method(Pin<Box<dyn Method<A>>>),
+    Spawned(Spawned),
+}
+
+/// A room with the future of a method in it; empty when that has ended.
+trait Method<A>: Send {
+    /// Polls the future, and drops it if it is ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Seat<A>>;
+
+    /// Keeps the room for the next one.
+    fn recycle(self: Pin<Box<Self>>, spares: &mut Spares);
+}
+
+impl<A, F: Future<Output = Seat<A>> + Send + 'static> Method<A> for Option<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Seat<A>> {
+        let future = self.as_mut().as_pin_mut();
+        let seat = ready!(future.expect("it is polled until it ends").poll(cx));
+        self.set(None);
+        Poll::Ready(seat)
+    }
+
+    fn recycle(self: Pin<Box<Self>>, spares: &mut Spares) {
+        spares.give(self);
+    }
+}
+
+/// Empty rooms, one for each type of future that has ended: a handler that does not wait allocates nothing.
+#[derive(Default)]
+struct Spares(Vec<(TypeId, Box<dyn Any + Send>)>);
+
+type Room<F> = Pin<Box<Option<F>>>;
+
+impl Spares {
+    fn find<F: Send + 'static>(&mut self) -> Option<&mut Option<Room<F>>> {
+        let wanted = TypeId::of::<F>();
+        let (_, rooms) = self.0.iter_mut().find(|(id, _)| *id == wanted)?;
+        rooms.downcast_mut()
+    }
+
+    #[inline]
+    fn take<F: Send + 'static>(&mut self) -> Room<F> {
+        let spare = self.find::<F>().and_then(Option::take);
+        spare.unwrap_or_else(|| Box::pin(None))
+    }
+
+    #[inline]
+    fn give<F: Send + 'static>(&mut self, room: Room<F>) {
+        match self.find() {
+            Some(place) => *place = Some(room),
+            None => self.0.push((TypeId::of::<F>(), Box::new(Some(room)))),
+        }
+    }
+}
+
+/// A place for a task.
+struct Slot<A> {
+    task: Option<Task<A>>,
+    about: About,
+    waker: Waker,
 }
 
 /// A service of the kernel that runs an actor.
 pub(super) struct Host<A> {
     actor: Arc<A>,
     /// Set by `init`.
-    pub(super) shared: Option<Arc<Shared>>,
+    core: Option<Core<A>>,
+}
+
+/// The same, as soon as it has an address.
+pub(super) struct Core<A> {
+    actor: Arc<A>,
+    pub(super) shared: Arc<Shared>,
     phase: Phase,
-    pub(super) tasks: Vec<Option<Running>>,
+    tasks: Vec<Slot<A>>,
     free: Vec<usize>,
-    /// Requests that came before `started` had returned.
-    pub(super) held: Vec<Request>,
+    /// What has come back from handlers.
+    seats: Vec<Seat<A>>,
+    spares: Spares,
+    turn: Turn,
+    /// Messages that came before `started` had returned.
+    pub(super) held: Vec<Message>,
+    /// `Shared::running` has been set in this turn.
+    running: bool,
 }
 
 #[derive(PartialEq)]
@@ -139,153 +272,267 @@ impl<A: Actor> Host<A> {
     pub(super) fn new(actor: A) -> Host<A> {
         Host {
             actor: Arc::new(actor),
-            shared: None,
-            phase: Phase::New,
-            tasks: Vec::new(),
-            free: Vec::new(),
-            held: Vec::new(),
+            core: None,
         }
     }
 
-    /// Calls the actor's `started`.
-    fn begin(&mut self, shared: &Arc<Shared>, args: &[u8]) {
-        self.phase = Phase::Starting;
-        let args = String::from_utf8_lossy(args).into_owned();
-        let (actor, cx) = (
-            self.actor.clone(),
-            Cx {
-                shared: shared.clone(),
-            },
-        );
-        self.start(
+    /// Its hand on the node, once it has an address.
+    pub(super) fn cx(&self) -> Option<Cx> {
+        let shared = self.core.as_ref()?.shared.clone();
+        Some(Cx { shared })
+    }
+}
+
+impl<A: Actor> Core<A> {
+    fn new(actor: &Arc<A>, context: &Arc<Context>) -> Core<A> {
+        let shared = Shared::new(context);
+        Core {
+            actor: actor.clone(),
+            phase: Phase::New,
+            tasks: Vec::new(),
+            free: Vec::new(),
+            seats: Vec::new(),
+            spares: Spares::default(),
+            turn: shared.current(),
+            held: Vec::new(),
+            running: false,
             shared,
-            Box::pin(async move {
-                match actor.started(&cx, &args).await {
-                    Ok(()) => cx.shared.ready.store(true, Ordering::Release),
-                    Err(error) => {
-                        cx.log(format!(
-                            "error: {} did not start: {error}",
-                            cx.context().description()
-                        ));
-                        cx.exit();
-                    }
-                }
-            }),
-            About::of::<A>("started"),
-        );
+        }
     }
 
-    /// Makes a task of a request.
-    fn handle_request(&mut self, shared: &Arc<Shared>, request: Request) {
-        let (actor, cx) = (
-            self.actor.clone(),
-            Cx {
-                shared: shared.clone(),
+    /// What is needed to run a method.
+    pub(super) fn seat(&mut self) -> Seat<A> {
+        self.seats.pop().unwrap_or_else(|| Seat {
+            actor: self.actor.clone(),
+            cx: Cx {
+                shared: self.shared.clone(),
             },
-        );
-        let about = match request.kind() {
-            kind::LUA => About::of::<A>("request"),
-            _ => About::of::<A>("message"),
-        };
-        let about = about.working_on(&request);
-        self.start(
-            shared,
-            Box::pin(async move {
-                let claim = request.claim();
-                let (source, session) = (request.source(), request.session());
-                let result = if request.kind() == kind::LUA {
-                    actor.request(&cx, request).await
-                } else {
-                    actor.message(&cx, request).await
-                };
-                let result = match result {
-                    Ok(values) if !claim.is_deferred() => claim.answer(&values),
-                    Ok(_) => Ok(()),
-                    Err(error) => {
-                        claim.fail();
-                        Err(error)
-                    }
-                };
-                if let Err(error) = result
-                    && !matches!(error, Error::NoService)
-                {
-                    cx.log(format!(
-                        "error: request {session} from {source} failed: {error}"
-                    ));
+        })
+    }
+
+    /// Calls the actor's `started`.
+    fn begin(&mut self, args: &[u8]) {
+        self.phase = Phase::Starting;
+        let args = String::from_utf8_lossy(args).into_owned();
+        let seat = self.seat();
+        let started = async move {
+            match seat.actor.started(&seat.cx, &args).await {
+                Ok(()) => seat.cx.shared.ready.store(true, Ordering::Release),
+                Err(error) => {
+                    let name = seat.cx.context().description();
+                    seat.cx.log(format!("error: {name} did not start: {error}"));
+                    seat.cx.exit();
                 }
-            }),
-            about,
-        );
+            }
+            seat
+        };
+        self.start(started, || About::of::<A>("started"));
+    }
+
+    /// Makes a task of a message.
+    fn dispatch(&mut self, message: Message) {
+        if let Some(label) = message.label() {
+            return match label.downcast_ref::<Entry<A>>() {
+                Some(entry) => entry.run(self, message),
+                None => self.misdirected(&message),
+            };
+        }
+        if message.kind == kind::TRACE {
+            // The tag of a request to come; there are no events to write for it.
+            return;
+        }
+        let (source, session, kind) = (message.source, message.session, message.kind);
+        let Seat { actor, cx } = self.seat();
+        let request = Request::new(cx, message);
+        let task = async move {
+            let claim = request.claim();
+            let result = if kind == kind::LUA {
+                actor.request(request.cx(), &request).await
+            } else {
+                actor.message(request.cx(), &request).await
+            };
+            claim.conclude(result, |claim, values| claim.answer(&values));
+            let cx = request.into_cx();
+            Seat { actor, cx }
+        };
+        self.start(task, || {
+            let method = match kind {
+                kind::LUA => "request",
+                _ => "message",
+            };
+            About::of::<A>(method).working_on(source, session)
+        });
+    }
+
+    /// A value for an actor of another type.
+    #[cold]
+    fn misdirected(&self, message: &Message) {
+        let (context, source) = (&self.shared.context, message.source);
+        context.log(format!(
+            "error: a message from {source} is not one of {}",
+            std::any::type_name::<A>()
+        ));
+        fail(context, message);
     }
 
     /// Polls a new task, and keeps it if it waits.
-    fn start(&mut self, shared: &Arc<Shared>, task: Task, about: About) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.tasks.push(None);
-            self.tasks.len() - 1
-        });
-        let queued = AtomicBool::new(false);
-        let waker = Arc::new(TaskWaker {
-            shared: Arc::downgrade(shared),
-            slot,
-            queued,
-        });
-        self.poll(shared, Running { task, waker, about });
+    #[inline]
+    pub(super) fn start(
+        &mut self,
+        task: impl Future<Output = Seat<A>> + Send + 'static,
+        about: impl FnOnce() -> About,
+    ) {
+        let slot = self.slot();
+        let mut room = self.spares.take();
+        room.set(Some(task));
+        if self.poll(slot, Task::Method(room)) {
+            self.tasks[slot].about = about();
+        }
     }
 
-    fn poll(&mut self, shared: &Arc<Shared>, mut running: Running) {
-        let slot = running.waker.slot;
-        running.waker.queued.store(false, Ordering::Release);
-        let waker = Waker::from(running.waker.clone());
-        let mut cx = TaskContext::from_waker(&waker);
-        shared.current.store(slot, Ordering::Relaxed);
+    /// A free slot.
+    fn slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            let slot = self.tasks.len();
+            let state = Arc::new(TaskWaker {
+                shared: Arc::downgrade(&self.shared),
+                slot,
+                queued: AtomicBool::new(false),
+            });
+            self.tasks.push(Slot {
+                task: None,
+                about: About::default(),
+                waker: Waker::from(state),
+            });
+            slot
+        })
+    }
+
+    /// Polls a task, and puts it into its slot if it waits; else the slot is free.
+    fn poll(&mut self, slot: usize, task: Task<A>) -> bool {
+        let place = &mut self.tasks[slot];
+        let shared = &*self.shared;
+        let mut cx = TaskContext::from_waker(&place.waker);
+        self.turn = self.turn.next(slot);
+        shared.current.store(self.turn.0, Ordering::Relaxed);
+        shared
+            .waker
+            .store(place.waker.data() as usize, Ordering::Relaxed);
         // The end of a task runs its destructors, which are its own code as well.
+        let (seats, spares) = (&mut self.seats, &mut self.spares);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            match running.task.as_mut().poll(&mut cx) {
-                Poll::Pending => Some(running),
-                Poll::Ready(()) => None,
+            match task {
+                Task::Method(mut method) => match method.as_mut().poll(&mut cx) {
+                    Poll::Pending => return Some(Task::Method(method)),
+                    Poll::Ready(seat) => {
+                        seats.push(seat);
+                        method.recycle(spares);
+                    }
+                },
+                Task::Spawned(mut future) => match future.as_mut().poll(&mut cx) {
+                    Poll::Pending => return Some(Task::Spawned(future)),
+                    Poll::Ready(()) => drop(future),
+                },
             }
+            None
         }));
-        shared.current.store(NOBODY, Ordering::Relaxed);
+        self.turn = self.turn.next(Turn::NOBODY);
+        shared.current.store(self.turn.0, Ordering::Relaxed);
+        shared.waker.store(0, Ordering::Relaxed);
         match outcome {
-            Ok(Some(running)) => self.tasks[slot] = Some(running),
-            Ok(None) => self.free.push(slot),
+            Ok(Some(task)) => {
+                place.task = Some(task);
+                true
+            }
+            Ok(None) => {
+                self.free.push(slot);
+                false
+            }
             Err(panic) => {
                 self.free.push(slot);
-                let text = panic
-                    .downcast_ref::<&str>()
-                    .copied()
-                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-                    .unwrap_or("no text");
-                shared
-                    .context
-                    .log(format!(
-                        "error: a task panicked: {text} (its request fails, the service goes on; RUST_BACKTRACE=1 shows where)"
-                    ));
+                self.panicked(&*panic);
+                false
             }
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, panic: &(dyn Any + Send)) {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no text");
+        self.shared.context.log(format!(
+            "error: a task panicked: {text} (its request fails, the service goes on; RUST_BACKTRACE=1 shows where)"
+        ));
+    }
+
+    /// Polls the task in a slot, if there is one.
+    fn resume(&mut self, slot: usize) {
+        let task = self.tasks.get_mut(slot).and_then(|slot| slot.task.take());
+        if let Some(task) = task {
+            self.poll(slot, task);
+        }
+    }
+
+    /// An answer, or the expiry of a timer.
+    fn settle(&mut self, session: i32, result: Result<Payload, Error>) {
+        match self.shared.settle(session, result) {
+            Woken::Nobody(_) => {}
+            Woken::Task(slot) => self.resume(slot),
+            // Foreign code, perhaps.
+            Woken::Waker(waker) => waker.wake(),
+        }
+    }
+
+    fn handle(&mut self, mut message: Message) {
+        if !self.running {
+            self.running = true;
+            // Who does not see it yet wakes for nothing, and no harm is done.
+            self.shared.running.store(true, Ordering::Relaxed);
+        }
+        match message.kind {
+            kind::RESPONSE | kind::ERROR if message.session == 0 => {
+                if message.kind == kind::ERROR {
+                    for session in self.shared.owed_by(message.source) {
+                        self.settle(session, Err(Error::CallFailed));
+                    }
+                } else if message.source == self.shared.context.handle() {
+                    self.shared.notified.store(false, Ordering::SeqCst);
+                }
+            }
+            kind::RESPONSE => self.settle(message.session, Ok(message.take_payload())),
+            kind::ERROR => self.settle(message.session, Err(Error::CallFailed)),
+            _ => match self.phase {
+                Phase::Ready => self.dispatch(message),
+                Phase::Starting => self.held.push(message),
+                Phase::New => self.begin(message.payload()),
+            },
         }
     }
 
     /// Polls what is ready until nothing is, or it is others' turn.
-    fn drain(&mut self, shared: &Arc<Shared>) {
+    fn drain(&mut self) {
         let mut polls = 0;
-        while !shared.context.retired() {
-            if self.phase == Phase::Starting && shared.ready.load(Ordering::Acquire) {
+        while !self.shared.context.retired() {
+            if self.phase == Phase::Starting && self.shared.ready.load(Ordering::Acquire) {
                 self.phase = Phase::Ready;
-                for request in std::mem::take(&mut self.held) {
-                    self.handle_request(shared, request);
+                for message in std::mem::take(&mut self.held) {
+                    self.dispatch(message);
                 }
             }
-            if !shared.work.swap(false, Ordering::SeqCst) {
-                shared.running.store(false, Ordering::SeqCst);
-                if !shared.work.load(Ordering::SeqCst) {
+            if !self.shared.work.load(Ordering::SeqCst) {
+                self.shared.running.store(false, Ordering::SeqCst);
+                if !self.shared.work.load(Ordering::SeqCst) {
+                    self.running = false;
                     return;
                 }
-                shared.running.store(true, Ordering::SeqCst);
-                continue;
+                self.shared.running.store(true, Ordering::SeqCst);
             }
+            self.shared.work.store(false, Ordering::SeqCst);
             let (ready, spawned) = {
-                let mut inbox = lock(&shared.inbox);
+                let mut inbox = lock(&self.shared.inbox);
                 (
                     std::mem::take(&mut inbox.ready),
                     std::mem::take(&mut inbox.spawned),
@@ -293,90 +540,69 @@ impl<A: Actor> Host<A> {
             };
             polls += ready.len() + spawned.len();
             for (task, about) in spawned {
-                self.start(shared, task, about);
+                let slot = self.slot();
+                if self.poll(slot, Task::Spawned(task)) {
+                    self.tasks[slot].about = about;
+                }
             }
             for waker in ready {
-                let task = &mut self.tasks[waker.slot];
-                // The slot may have another task by now.
-                if task
-                    .as_ref()
-                    .is_some_and(|running| Arc::ptr_eq(&running.waker, &waker))
-                    && let Some(running) = task.take()
-                {
-                    self.poll(shared, running);
-                }
+                // Who finds it set before has told what there is to see, and this reads it.
+                waker.queued.swap(false, Ordering::AcqRel);
+                self.resume(waker.slot);
             }
             if polls >= POLLS {
                 break;
             }
         }
-        shared.running.store(false, Ordering::SeqCst);
-        if shared.work.load(Ordering::SeqCst) {
-            shared.notify();
+        self.running = false;
+        self.shared.running.store(false, Ordering::SeqCst);
+        if self.shared.work.load(Ordering::SeqCst) {
+            self.shared.notify();
         }
+    }
+
+    /// The tasks that wait, with their slots.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, About)> {
+        let all = self.tasks.iter().enumerate();
+        all.filter(|(_, slot)| slot.task.is_some())
+            .map(|(index, slot)| (index, slot.about))
     }
 }
 
 impl<A: Actor> Service for Host<A> {
     fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
-        self.shared = Some(Arc::new(Shared {
-            context: cx.clone(),
-            calls: Mutex::default(),
-            deferred: Mutex::default(),
-            inbox: Mutex::default(),
-            work: AtomicBool::new(false),
-            running: AtomicBool::new(false),
-            notified: AtomicBool::new(false),
-            ready: AtomicBool::new(false),
-            current: AtomicUsize::new(NOBODY),
-        }));
+        self.core = Some(Core::new(&self.actor, cx));
         // Nobody else knows the handle yet, so this is the first message that is handled.
         cx.send(cx.handle(), kind::TEXT, 0, Payload::from(param))
             .map_err(|error| InitError::new(error.to_string()))
     }
 
-    fn handle(&mut self, _: &Arc<Context>, mut message: Message) {
-        let Some(shared) = self.shared.clone() else {
-            return;
-        };
-        shared.running.store(true, Ordering::SeqCst);
-        match message.kind {
-            kind::RESPONSE | kind::ERROR if message.session == 0 => {
-                if message.kind == kind::ERROR {
-                    shared.gone(message.source);
-                } else if message.source == shared.context.handle() {
-                    shared.notified.store(false, Ordering::SeqCst);
-                }
-            }
-            kind::RESPONSE => shared.settle(message.session, Ok(message.take_payload())),
-            kind::ERROR => shared.settle(message.session, Err(Error::CallFailed)),
-            _ if self.phase == Phase::New => self.begin(&shared, message.payload()),
-            _ => {
-                let request = Request::new(&shared, message);
-                match self.phase {
-                    Phase::Ready => self.handle_request(&shared, request),
-                    _ => self.held.push(request),
-                }
-            }
+    fn handle(&mut self, _: &Arc<Context>, message: Message) {
+        if let Some(core) = &mut self.core {
+            core.handle(message);
         }
-        self.drain(&shared);
+    }
+
+    fn turn_end(&mut self, _: &Arc<Context>) {
+        if let Some(core) = &mut self.core {
+            core.drain();
+        }
     }
 
     fn report(&mut self, stacks: bool) -> Option<Report> {
-        Some(self.look_in(stacks))
+        Some(self.core.as_ref()?.look_in(stacks))
     }
 }
 
-impl<A> Drop for Host<A> {
+impl<A> Drop for Core<A> {
     fn drop(&mut self) {
-        let Some(shared) = self.shared.take() else {
-            return;
-        };
         // Tasks go first: they may still send, and their claims fail with them.
         self.tasks.clear();
-        self.held.clear();
+        for message in self.held.drain(..) {
+            fail(&self.shared.context, &message);
+        }
         let rest = std::mem::replace(
-            &mut *lock(&shared.inbox),
+            &mut *lock(&self.shared.inbox),
             Inbox {
                 closed: true,
                 ..Inbox::default()
@@ -384,11 +610,39 @@ impl<A> Drop for Host<A> {
         );
         // Without the lock, since tasks may come back to it while they are dropped.
         drop(rest);
-        let deferred = std::mem::take(&mut *lock(&shared.deferred));
+        let deferred = std::mem::take(&mut *lock(&self.shared.deferred));
         deferred
             .iter()
             .filter_map(Weak::upgrade)
             .for_each(|claim| claim.fail());
-        shared.close();
+        self.shared.close();
+    }
+}
+
+/// Starts an actor on a node, without a module: [`Cx::start`] for code that has no `Cx`.
+///
+/// # Errors
+/// If there are too many services, or the node is about to stop; the log says why.
+pub fn start<A: Actor>(node: &Node, actor: A) -> Result<Addr<A>, Error> {
+    let name = std::any::type_name::<A>();
+    let handle = node.launch_service(name, "", Box::new(Host::new(actor)));
+    handle
+        .map(Addr::new)
+        .ok_or_else(|| format!("{name} did not start").into())
+}
+
+/// Answers a message, which nobody handles, with an error, if it is a request.
+fn fail(context: &Context, message: &Message) {
+    if message.is_request() {
+        let _: Result<_, _> =
+            context.send(message.source, kind::ERROR, message.session, Payload::EMPTY);
+    }
+}
+
+/// Who has sent a message, and which answer they wait for; no session if none.
+pub(super) fn origin(message: &Message) -> (Handle, i32) {
+    match message.is_request() {
+        true => (message.source, message.session),
+        false => (message.source, 0),
     }
 }

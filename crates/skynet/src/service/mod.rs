@@ -8,13 +8,18 @@
 //! Waiting never holds a worker: a future that is not ready gives the worker back. Futures of other runtimes work as well:
 //! whoever wakes a task, on whatever thread, sends a message to the service's own mailbox.
 //!
-//! Values travel in the pack format of Lua services ([`Values`], [`args!`]); raw bytes can be sent and read, too.
+//! Services in Rust send each other values of Rust types ([`Handler`], [`Cx::tell`], [`Cx::ask`]), which are never packed. To and from Lua
+//! services, and services that know each other by name only, values travel in the pack format ([`Actor::request`],
+//! [`Cx::send`], [`Cx::call`]); raw bytes can be sent and read, too.
 //!
 //! | file | |
 //! |---|---|
-//! | `cx.rs` | what a service can do: send, call, sleep, … |
-//! | `request.rs` | what it is given, and the claim to an answer |
+//! | `cx.rs` | what a service can do: tell, ask, send, call, sleep, … |
+//! | `typed.rs` | messages of Rust types, and their addresses |
+//! | `request.rs` | other messages, and the claim to an answer |
+//! | `pack.rs` | Rust values to and from the pack format |
 //! | `host.rs` | the kernel's side: messages in, tasks and their wakers |
+//! | `outside.rs` | code that is no service |
 //! | `calls.rs` | sessions that wait for an answer or a timer |
 //! | `report.rs` | what the debug console's `calls` and `stack` show of it |
 
@@ -22,14 +27,22 @@ mod calls;
 mod cx;
 mod error;
 mod host;
+mod outside;
+mod pack;
 mod report;
 mod request;
+mod typed;
 
-pub use calls::{Call, RawCall, Sleep};
+pub use calls::{Call, RawCall, Read, Sleep};
 pub use cx::{Address, Cx};
 pub use error::Error;
+pub use host::start;
+pub use outside::wait;
+pub use pack::{Pack, PackValue, Row, Unpack, UnpackValue};
 pub use request::{Request, Responder};
+pub use skynet_kernel::{Handle, Node};
 pub use skynet_wire::seri::{Table, Value, args, table};
+pub use typed::{Addr, Ask, Handler};
 
 use skynet_kernel::Factory;
 use std::future::Future;
@@ -52,17 +65,26 @@ pub trait Actor: Send + Sync + 'static {
     ///
     /// `Ok` answers the request with these values, unless it has been [deferred](Request::defer). An error is
     /// logged, and fails the caller's call. So does a panic, which ends this task only.
+    ///
+    /// The default fails: an actor for services in Rust alone has [`Handler`]s instead.
     fn request(
         &self,
         cx: &Cx,
-        request: Request,
-    ) -> impl Future<Output = Result<Values, Error>> + Send;
+        request: &Request,
+    ) -> impl Future<Output = Result<Values, Error>> + Send {
+        let _ = cx;
+        async move {
+            Err(Error::Unhandled {
+                kind: request.kind(),
+            })
+        }
+    }
 
     /// Handles a message of any other type, such as `text` or `client`. The default fails.
     fn message(
         &self,
         cx: &Cx,
-        request: Request,
+        request: &Request,
     ) -> impl Future<Output = Result<Values, Error>> + Send {
         let _ = cx;
         async move {

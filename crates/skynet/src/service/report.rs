@@ -4,19 +4,20 @@
 //! of the spawned future, which the compiler makes of the function that it is written in.
 
 use super::Actor;
-use super::calls::{Wait, lock};
-use super::host::Host;
-use super::request::Request;
+use super::calls::Wait;
+use super::host::Core;
 use skynet_kernel::inspect::stamps_to_ms;
 use skynet_kernel::{Doing, Handle, Report, TaskReport};
 use std::any::type_name;
 
 /// What a task is there for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct About {
     name: &'static str,
     /// The method of the actor; empty for a spawned task.
     method: &'static str,
+    /// The type of the message, if it has one.
+    message: &'static str,
     /// Who sent the request, and its session.
     request: Option<(Handle, i32)>,
 }
@@ -26,37 +27,42 @@ impl About {
         About {
             name: type_name::<T>(),
             method,
-            request: None,
+            ..About::default()
         }
     }
 
-    pub(super) fn working_on(self, request: &Request) -> About {
+    /// The handler of the messages `M`.
+    pub(super) fn of_handler<A, M>() -> About {
         About {
-            request: Some((request.source(), request.session())),
+            message: type_name::<M>(),
+            ..About::of::<A>("handle")
+        }
+    }
+
+    pub(super) fn working_on(self, source: Handle, session: i32) -> About {
+        About {
+            request: Some((source, session)),
             ..self
         }
     }
 
     fn stack(&self) -> Vec<String> {
-        vec![match self.method {
-            "" => format!("{} (spawned)", self.name),
-            method => format!("{}::{method}", self.name),
+        vec![match (self.method, self.message) {
+            ("", _) => format!("{} (spawned)", self.name),
+            (method, "") => format!("{}::{method}", self.name),
+            (method, message) => format!("{}::{method}({message})", self.name),
         }]
     }
 }
 
-impl<A: Actor> Host<A> {
+impl<A: Actor> Core<A> {
     /// The tasks, and the sessions that wait without one of them.
     pub(super) fn look_in(&self, stacks: bool) -> Report {
-        let Some(shared) = &self.shared else {
-            return Report::default();
-        };
+        let shared = &self.shared;
         let now = shared.context.stamp();
-        let mut waits = lock(&shared.calls).waits();
+        let mut waits = shared.calls.lock().waits();
         let mut tasks = Vec::new();
-        for (slot, running) in self.tasks.iter().enumerate() {
-            let Some(running) = running else { continue };
-            let about = running.about;
+        for (slot, about) in self.waiting() {
             let stack = || if stacks { about.stack() } else { Vec::new() };
             let of_task: Vec<Wait> = waits.extract_if(.., |wait| wait.task == slot).collect();
             let calls = of_task.iter().filter(|wait| !wait.callee.is_none());
@@ -84,11 +90,11 @@ impl<A: Actor> Host<A> {
             tasks.append(&mut shown);
         }
         tasks.extend(waits.iter().map(|wait| task(wait, now, None, Vec::new())));
-        tasks.extend(self.held.iter().map(|request| TaskReport {
+        tasks.extend(self.held.iter().map(|message| TaskReport {
             doing: Doing::Ready,
             session: 0,
             age_ms: None,
-            request: Some((request.source(), request.session())),
+            request: Some((message.source, message.session)),
             stack: Vec::new(),
         }));
         Report { tasks }

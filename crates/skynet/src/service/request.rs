@@ -1,12 +1,13 @@
 //! A message for a service, and the claim of its sender to an answer.
 //!
-//! The claim is one value, shared by the request, by what the service made of it, and by the task that handles it. It is settled
-//! once: by an answer, by an error, or when the last of them is dropped, which is an error, too. So nobody waits for ever.
+//! The claim lies in the task that handles the message. It is settled once: by the handler's result, or when the task is
+//! dropped, which is an error. A handler that takes it over with [`Request::defer`] gets it as a [`Responder`], which does the same when it
+//! is dropped. So nobody waits for ever.
 
 use super::calls::lock;
-use super::host::Shared;
-use super::{Error, Value, Values};
-use skynet_kernel::{Context, Handle, Message, Payload, kind};
+use super::host::origin;
+use super::{Cx, Error, Pack, Unpack, Values};
+use skynet_kernel::{Handle, Message, Payload, kind};
 use skynet_wire::seri;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,34 +15,39 @@ use std::sync::{Arc, Weak};
 
 /// A message that has been sent to the service.
 pub struct Request {
+    cx: Cx,
     message: Message,
-    claim: Arc<Claim>,
-    shared: Arc<Shared>,
+    /// A [`Responder`] has the claim.
+    deferred: AtomicBool,
 }
 
 impl Request {
-    pub(super) fn new(shared: &Arc<Shared>, message: Message) -> Request {
-        let claim = Arc::new(Claim {
-            context: shared.context.clone(),
-            source: message.source,
-            // A multicast message's session is its channel.
-            session: if message.kind == kind::MULTICAST {
-                0
-            } else {
-                message.session.max(0)
-            },
-            deferred: AtomicBool::new(false),
-            settled: AtomicBool::new(false),
-        });
+    pub(super) fn new(cx: Cx, message: Message) -> Request {
         Request {
+            cx,
             message,
-            claim,
-            shared: shared.clone(),
+            deferred: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn claim(&self) -> Arc<Claim> {
-        self.claim.clone()
+    pub(super) fn cx(&self) -> &Cx {
+        &self.cx
+    }
+
+    /// Gives back what [`new`](Self::new) was given.
+    pub(super) fn into_cx(self) -> Cx {
+        self.cx
+    }
+
+    /// What is to become of its sender's wait.
+    pub(super) fn claim(&self) -> Claim<'_> {
+        let (source, session) = origin(&self.message);
+        Claim {
+            cx: &self.cx,
+            source,
+            session,
+            deferred: Some(&self.deferred),
+        }
     }
 
     /// The sender.
@@ -61,7 +67,7 @@ impl Request {
 
     /// Does the sender wait for an answer?
     pub fn is_call(&self) -> bool {
-        self.claim.session != 0
+        self.message.is_request()
     }
 
     /// The bytes.
@@ -77,18 +83,34 @@ impl Request {
         seri::unpack(self.payload()).map_err(Error::Seri)
     }
 
+    /// The values as those of Rust types; texts can be borrowed: `let (command, n): (&str, i64) = request.read()?`.
+    ///
+    /// Further values are ignored, as by a function in Lua; `Option` stands for one that may be nil or missing.
+    ///
+    /// # Errors
+    /// If they are not of these types, or the bytes are no packed values.
+    pub fn read<'a, T: Unpack<'a>>(&'a self) -> Result<T, Error> {
+        super::pack::read(self.payload())
+    }
+
     /// Takes the answer out of the handler's result: it is given later, from anywhere, by the [`Responder`]. Only
     /// the first one made of a request can answer.
     pub fn defer(&self) -> Responder {
-        if !self.claim.deferred.swap(true, Ordering::Relaxed) && self.is_call() {
+        let first = !self.deferred.swap(true, Ordering::Relaxed);
+        let (source, session) = origin(&self.message);
+        let later = Arc::new(Later {
+            cx: self.cx.clone(),
+            source,
+            session,
+            settled: AtomicBool::new(!first || session == 0),
+        });
+        if first && self.is_call() {
             // A service that ends fails all requests that it has, also those in other hands.
-            let mut deferred = lock(&self.shared.deferred);
-            deferred.retain(|claim: &Weak<Claim>| claim.strong_count() > 0);
-            deferred.push(Arc::downgrade(&self.claim));
+            let mut deferred = lock(&self.cx.shared.deferred);
+            deferred.retain(|later: &Weak<Later>| later.strong_count() > 0);
+            deferred.push(Arc::downgrade(&later));
         }
-        Responder {
-            claim: self.claim.clone(),
-        }
+        Responder { later }
     }
 }
 
@@ -105,7 +127,7 @@ impl fmt::Debug for Request {
 
 /// The means to answer a request. Dropping it unused fails the request.
 pub struct Responder {
-    claim: Arc<Claim>,
+    later: Arc<Later>,
 }
 
 impl Responder {
@@ -113,8 +135,8 @@ impl Responder {
     ///
     /// # Errors
     /// If they cannot be packed, or the answer cannot be sent; then the request fails.
-    pub fn send(self, values: &[Value]) -> Result<(), Error> {
-        self.claim.answer(values)
+    pub fn send(self, values: impl Pack) -> Result<(), Error> {
+        self.later.settle(super::pack::payload(&values)?)
     }
 
     /// Answers with bytes.
@@ -122,79 +144,137 @@ impl Responder {
     /// # Errors
     /// If they cannot be sent; then the request fails.
     pub fn send_raw(self, payload: impl Into<Payload>) -> Result<(), Error> {
-        self.claim.settle(kind::RESPONSE, payload.into())
+        self.later.settle(payload.into())
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        self.claim.fail();
+        self.later.fail();
     }
 }
 
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Responder")
-            .field("source", &self.claim.source)
-            .field("session", &self.claim.session)
+            .field("source", &self.later.source)
+            .field("session", &self.later.session)
             .finish()
     }
 }
 
-/// The claim of a sender to an answer.
-pub(super) struct Claim {
-    context: Arc<Context>,
+/// A claim that has left its handler.
+pub(super) struct Later {
+    cx: Cx,
     source: Handle,
-    /// 0 if there is no claim.
     session: i32,
-    /// The handler's result is not the answer.
-    deferred: AtomicBool,
     settled: AtomicBool,
 }
 
-impl Claim {
-    pub(super) fn is_deferred(&self) -> bool {
-        self.deferred.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn answer(&self, values: &[Value]) -> Result<(), Error> {
-        if self.session == 0 {
-            return Ok(());
-        }
-        match seri::pack(values) {
-            Ok(bytes) => self.settle(kind::RESPONSE, Payload::from(bytes)),
-            Err(error) => {
-                self.fail();
-                Err(Error::Seri(error))
-            }
-        }
-    }
-
+impl Later {
     pub(super) fn fail(&self) {
-        // If the sender is gone, nobody needs to know.
-        let _ = self.settle(kind::ERROR, Payload::EMPTY);
+        if !self.settled.swap(true, Ordering::AcqRel) {
+            refuse(&self.cx, self.source, self.session);
+        }
     }
 
-    fn settle(&self, kind: u8, payload: Payload) -> Result<(), Error> {
-        if self.session == 0 || self.settled.swap(true, Ordering::AcqRel) {
+    fn settle(&self, payload: Payload) -> Result<(), Error> {
+        if self.settled.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.context
-            .send(self.source, kind, self.session, payload)
-            .map_err(|error| {
-                if kind == kind::RESPONSE {
-                    // Too large, or the like: the caller shall not wait for it.
-                    let _ =
-                        self.context
-                            .send(self.source, kind::ERROR, self.session, Payload::EMPTY);
-                }
-                Error::of_send(error)
-            })
+        respond(&self.cx, self.source, self.session, payload)
     }
 }
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.fail();
+/// The claim of a sender to an answer.
+pub(super) struct Claim<'a> {
+    cx: &'a Cx,
+    source: Handle,
+    /// 0 if there is no claim.
+    session: i32,
+    /// Has a [`Responder`] taken it?
+    deferred: Option<&'a AtomicBool>,
+}
+
+impl<'a> Claim<'a> {
+    pub(super) fn new(cx: &'a Cx, source: Handle, session: i32) -> Claim<'a> {
+        Claim {
+            cx,
+            source,
+            session,
+            deferred: None,
+        }
     }
+
+    /// Does its holder owe an answer?
+    fn is_owed(&self) -> bool {
+        let deferred = self
+            .deferred
+            .is_some_and(|flag| flag.load(Ordering::Relaxed));
+        self.session != 0 && !deferred
+    }
+
+    /// Settles it by the handler's result, of which `answer` makes the answer.
+    pub(super) fn conclude<T>(
+        mut self,
+        result: Result<T, Error>,
+        answer: impl FnOnce(&mut Claim<'a>, T) -> Result<(), Error>,
+    ) {
+        let result = match result {
+            Ok(value) if self.is_owed() => answer(&mut self, value),
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result
+            && !matches!(error, Error::NoService)
+        {
+            self.complain(&error);
+        }
+    }
+
+    #[cold]
+    fn complain(&self, error: &Error) {
+        let (cx, session, source) = (self.cx, self.session, self.source);
+        cx.log(format!(
+            "error: request {session} from {source} failed: {error}"
+        ));
+    }
+
+    pub(super) fn answer(&mut self, values: &Values) -> Result<(), Error> {
+        self.give(super::pack::payload(values)?)
+    }
+
+    /// Gives the answer.
+    pub(super) fn give(&mut self, payload: Payload) -> Result<(), Error> {
+        let session = std::mem::take(&mut self.session);
+        respond(self.cx, self.source, session, payload)
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.is_owed() {
+            refuse(self.cx, self.source, self.session);
+        }
+    }
+}
+
+fn respond(cx: &Cx, source: Handle, session: i32, payload: Payload) -> Result<(), Error> {
+    let sent = cx
+        .shared
+        .context
+        .send(source, kind::RESPONSE, session, payload);
+    sent.map_err(|error| {
+        // Too large, or the like: the caller shall not wait for it.
+        refuse(cx, source, session);
+        Error::of_send(error)
+    })
+}
+
+fn refuse(cx: &Cx, source: Handle, session: i32) {
+    // If the sender is gone, nobody needs to know.
+    let _: Result<_, _> = cx
+        .shared
+        .context
+        .send(source, kind::ERROR, session, Payload::EMPTY);
 }

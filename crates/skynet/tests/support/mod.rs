@@ -28,7 +28,7 @@ impl Actor for Driver {
         Ok(())
     }
 
-    async fn request(&self, _: &Cx, _: Request) -> Result<Values, Error> {
+    async fn request(&self, _: &Cx, _: &Request) -> Result<Values, Error> {
         Ok(args!["driver"])
     }
 }

@@ -259,7 +259,11 @@ fn wrong(wanted: Kind, got: &Value) -> Error {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __seri_args {
-    ($($v:expr),* $(,)?) => { ::std::vec![$($crate::seri::Value::from($v)),*] };
+    ($($v:expr),* $(,)?) => {{
+        // Also when it is empty, there is no doubt of what it is a list of.
+        let values: ::std::vec::Vec<$crate::seri::Value> = ::std::vec![$($crate::seri::Value::from($v)),*];
+        values
+    }};
 }
 
 /// A [`Table`] with these keys and values.

@@ -111,7 +111,7 @@ pub fn unpack(stream: &[u8]) -> Result<Vec<Value>, Error> {
     let mut r = Reader::new(stream);
     let mut values = Vec::new();
     while let Some(token) = r.next()? {
-        values.push(Value::read(&mut r, token, 0)?);
+        values.push(Value::read(&mut r, token)?);
     }
     Ok(values)
 }
@@ -151,8 +151,15 @@ impl Value {
         Ok(())
     }
 
-    /// The value that begins with `token`; what a table holds is read from `r`.
-    fn read(r: &mut Reader<'_>, token: Token<'_>, depth: usize) -> Result<Value, Error> {
+    /// The value that begins with `token`, which has been read from `r`; what a table holds is read from there, too.
+    ///
+    /// # Errors
+    /// As [`unpack`].
+    pub fn read(r: &mut Reader<'_>, token: Token<'_>) -> Result<Value, Error> {
+        Value::read_at(r, token, 0)
+    }
+
+    fn read_at(r: &mut Reader<'_>, token: Token<'_>, depth: usize) -> Result<Value, Error> {
         Ok(match token {
             Token::Nil => Value::Nil,
             Token::Bool(v) => Value::Bool(v),
@@ -165,17 +172,17 @@ impl Value {
                 let mut array = Vec::with_capacity(r.reserve(array_len));
                 for _ in 0..array_len {
                     let token = r.value()?;
-                    array.push(Value::read(r, token, depth + 1)?);
+                    array.push(Value::read_at(r, token, depth + 1)?);
                 }
                 let mut pairs = Vec::new();
                 loop {
                     let key = match r.value()? {
                         Token::Nil => break,
                         Token::Float(k) if k.is_nan() => return Err(Error::NanKey),
-                        token => Value::read(r, token, depth + 1)?,
+                        token => Value::read_at(r, token, depth + 1)?,
                     };
                     let token = r.value()?;
-                    pairs.push((key, Value::read(r, token, depth + 1)?));
+                    pairs.push((key, Value::read_at(r, token, depth + 1)?));
                 }
                 Value::Table(Box::new(Table::assigned(array, pairs)))
             }
