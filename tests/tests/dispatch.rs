@@ -35,7 +35,7 @@ mod machine {
             wakeup_then_error;
             close_on_error;
             raw_yields => |out| {
-                out.has("Unknown command : ODD").has_times("Unknown command : ", 4);
+                out.has("Unknown command : ODD").has("Unknown command : 7").has_times("Unknown command : ", 4);
                 out.has("Call skynet.coroutine.yield out of skynet.coroutine.resume");
             };
             raw_yield_of_nothing => |out| {
@@ -174,6 +174,9 @@ mod memory {
                 out.has_times("Memory warning 3", 1).has_times("Memory warning 6", 1).in_order(&["warning 3", "warning 6"]);
                 // Garbage may take it over 128 MiB as well.
                 assert!(out.count("Memory warning") <= 3, "{out}");
+            };
+            warnings_of_one_message => |out| {
+                out.in_order(&["Memory warning 3", "Memory warning 6"]);
             };
             every_allocation;
             squeezed;

@@ -64,6 +64,14 @@ function case.warnings()
 	check.eq("used", #list, 70)
 end
 
+function case.warnings_of_one_message()
+	local list = {}
+	for i = 1, 70 do
+		list[i] = ("x"):rep(MEBI + i)
+	end
+	check.eq("used", #list, 70)
+end
+
 -- A service that does a bit of everything, under a limit that grows from start to start by little steps: so every
 -- allocation of the program is the one that fails, some time. The service may fail; the node must not.
 function role.everything(bytes)

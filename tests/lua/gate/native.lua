@@ -115,6 +115,13 @@ function case.forward()
 		return #list == 1
 	end)
 	check.eq("the client's name, the connection's number", list, { { fd, 0xabc, "one" } })
+	tell(gate, "forward %d %s :0", fd, skynet.address(agent))
+	socket.write(id, "\0\4nobo")
+	check.wait(function()
+		list = skynet.call(agent, "lua", "list")
+		return #list == 2
+	end)
+	check.eq("without a client, the gate's name", list[2], { fd, gate, "nobo" })
 	-- An agent 0 is none.
 	tell(gate, "forward %d :0 :0", fd)
 	tell(gate, "forward %d %s", fd, skynet.address(agent)) -- incomplete

@@ -480,11 +480,8 @@ impl Service for LuaService {
             self.small = false;
             svc.main.get().set_minor_growth(LARGE_MINOR);
         }
-        if let Some(bytes) = svc.memory.take_warning() {
-            svc.cx.log(format!(
-                "Memory warning {:.2} M",
-                bytes as f64 / (1 << 20) as f64
-            ));
+        while let Some(mib) = svc.memory.take_warning() {
+            svc.cx.log(format!("Memory warning {mib:.2} M"));
         }
     }
 

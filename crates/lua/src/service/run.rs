@@ -253,7 +253,11 @@ impl Svc {
             }
             Some(b"USER") => b"Call skynet.coroutine.yield out of skynet.coroutine.resume".to_vec(),
             Some(other) => [b"Unknown command : ", other].concat(),
-            None => format!("Unknown command : {}", lua.type_name(-values)).into_bytes(),
+            None => match lua.int(-values) {
+                Some(n) => format!("Unknown command : {n}"),
+                None => format!("Unknown command : {}", lua.type_name(-values)),
+            }
+            .into_bytes(),
         };
         lua.pop(values);
         self.describe(lua, &mut text);

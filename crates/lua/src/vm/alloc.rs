@@ -4,7 +4,7 @@
 //! always succeeds. Only the worker that runs the service writes the counters; anyone may read them.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -12,6 +12,8 @@ use skynet_kernel::{Handle, block};
 
 /// First size that is reported; then every doubling.
 const FIRST_WARNING: usize = 32 << 20;
+/// Sizes that one message can pass without a report being lost: 32 MiB to 1 GiB.
+const WARNINGS: usize = 6;
 
 /// What a service's Lua state has allocated. Lives as long as the state.
 pub(crate) struct MemoryAccount {
@@ -23,8 +25,10 @@ pub(crate) struct MemoryAccount {
     limit: AtomicUsize,
     /// Next size to report.
     warn_at: AtomicUsize,
-    /// A size that was passed and has not been reported yet; 0 = none. The dispatcher logs it.
-    crossed: AtomicUsize,
+    /// Sizes that were passed and have not been reported yet, in hundredths of a MiB; 0 = none. The dispatcher logs them.
+    crossed: [AtomicU32; WARNINGS],
+    /// One bit for each of them that is not 0.
+    pending: AtomicU32,
 }
 
 impl MemoryAccount {
@@ -34,7 +38,8 @@ impl MemoryAccount {
             blocks: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
             warn_at: AtomicUsize::new(FIRST_WARNING),
-            crossed: AtomicUsize::new(0),
+            crossed: Default::default(),
+            pending: AtomicU32::new(0),
         }
     }
 
@@ -53,12 +58,30 @@ impl MemoryAccount {
         self.limit.store(bytes, Relaxed);
     }
 
-    /// The size to warn about, once per crossing.
-    pub(crate) fn take_warning(&self) -> Option<usize> {
-        if self.crossed.load(Relaxed) == 0 {
+    /// A size to warn about in MiB, once per crossing, the smallest first.
+    pub(crate) fn take_warning(&self) -> Option<f64> {
+        let pending = self.pending.load(Relaxed);
+        if pending == 0 {
             return None;
         }
-        Some(self.crossed.swap(0, Relaxed))
+        self.pending.store(pending & (pending - 1), Relaxed);
+        let hundredths = &self.crossed[pending.trailing_zeros() as usize];
+        Some(f64::from(hundredths.load(Relaxed)) / 100.0)
+    }
+
+    /// Notes that the size `warn` was passed.
+    #[cold]
+    fn cross(&self, warn: usize, after: usize) {
+        let mut next = warn;
+        while next < after {
+            next *= 2;
+        }
+        self.warn_at.store(next, Relaxed);
+        let level = ((warn / FIRST_WARNING).trailing_zeros() as usize).min(WARNINGS - 1);
+        let hundredths = (after as f64 / f64::from(1 << 20) * 100.0).round();
+        self.crossed[level].store(hundredths as u32, Relaxed);
+        self.pending
+            .store(self.pending.load(Relaxed) | 1 << level, Relaxed);
     }
 
     /// Accounts for a block that goes from `old` to `new` bytes; false if the limit forbids it.
@@ -72,12 +95,7 @@ impl MemoryAccount {
             }
             let warn = self.warn_at.load(Relaxed);
             if after > warn {
-                let mut next = warn;
-                while next < after {
-                    next *= 2;
-                }
-                self.warn_at.store(next, Relaxed);
-                self.crossed.store(after, Relaxed);
+                self.cross(warn, after);
             }
         }
         self.used.store(after, Relaxed);
@@ -188,10 +206,18 @@ mod tests {
     fn warnings_double() {
         let a = MemoryAccount::new();
         assert!(a.resize(0, 33 << 20));
-        assert_eq!(a.take_warning(), Some(33 << 20));
+        assert_eq!(a.take_warning(), Some(33.0));
         assert!(a.resize(0, 20 << 20));
         assert_eq!(a.take_warning(), None);
-        assert!(a.resize(0, 20 << 20));
-        assert_eq!(a.take_warning(), Some(73 << 20));
+        for _ in 0..4 {
+            assert!(a.resize(0, 20 << 20));
+        }
+        assert_eq!(a.take_warning(), Some(73.0));
+        assert_eq!(a.take_warning(), Some(133.0));
+        assert_eq!(a.take_warning(), None);
+        assert!(a.resize(0, 5 << 30));
+        assert_eq!(a.take_warning(), Some(5253.0));
+        assert!(a.resize(0, 16 << 30));
+        assert_eq!(a.take_warning(), Some(21637.0));
     }
 }

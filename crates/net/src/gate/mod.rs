@@ -196,7 +196,12 @@ impl Open {
                 )
             } else if !connection.agent.is_none() {
                 let payload = Payload::from_slice(&frame);
-                (connection.client, connection.agent, self.kind, payload)
+                // Without a client they come from the gate: no message of a service has no source.
+                let client = match connection.client {
+                    Handle(0) => cx.handle(),
+                    client => client,
+                };
+                (client, connection.agent, self.kind, payload)
             } else if !self.watchdog.is_none() {
                 let text = format!("{id} data ");
                 let payload = Payload::concat(&[text.as_bytes(), &frame]);
