@@ -454,5 +454,6 @@ lua_cases! {
         message_log[logpath = "\"./\""] => |out| {
             out.has("Open log file").has("Close log file :").has("error: Can't convert");
         };
+        message_log_of_sockets[logpath = "\"./\""];
     }
 }

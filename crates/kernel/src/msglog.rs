@@ -3,7 +3,7 @@
 //! The file is `<logpath>/%08x.log`, appended to. Its first line is `open time: <now> <local
 //! time>`, its last one `close time: <now>`; in between, one line per message before it is
 //! dispatched: `:<source> <kind> <session> <now> <payload in hex>`. Socket messages are `[socket]
-//! <type> <id> <ud> ` and either the payload's rest in hex, or `[text]`. Times are the node's
+//! <type> <id> <ud> ` and either what was received in hex, or `[text]`. Times are the node's
 //! centiseconds.
 
 use std::fs::{File, OpenOptions};
@@ -17,8 +17,10 @@ use crate::message::{Handle, Message, kind};
 /// An open message log.
 pub(crate) struct MessageLog(File);
 
-/// Size of the record in front of a socket message: three 32-bit integers, padding, a pointer.
-const SOCKET_RECORD: usize = 24;
+/// Behind the data of a socket message: its type, the socket's id, a number and flags.
+const SOCKET_TRAILER: usize = 16;
+/// The types whose data were received, as many bytes as the number says; the others have text.
+const RECEIVED: [i32; 2] = [1, 6];
 
 /// Turns the log of `target` on. Lines about it come from `by`.
 pub(crate) fn open(by: &Context, target: &Context) {
@@ -76,17 +78,23 @@ fn line(message: &Message, now: u64) -> Vec<u8> {
     let payload = message.payload();
     let mut line = Vec::with_capacity(48 + payload.len() * 2);
     let Handle(source) = message.source;
-    if message.kind == kind::SOCKET && payload.len() >= SOCKET_RECORD {
-        let (record, text) = payload.split_at(SOCKET_RECORD);
-        let int =
-            |i: usize| i32::from_le_bytes([record[i], record[i + 1], record[i + 2], record[i + 3]]);
-        let _ = write!(line, "[socket] {} {} {} ", int(0), int(4), int(8));
-        if record[16..].iter().all(|&b| b == 0) {
-            line.push(b'[');
-            line.extend(text.iter().take_while(|&&b| b != 0));
-            line.push(b']');
+    if message.kind == kind::SOCKET
+        && let Some((data, trailer)) = payload.split_last_chunk::<SOCKET_TRAILER>()
+    {
+        let int = |i: usize| {
+            let bytes = [trailer[i], trailer[i + 1], trailer[i + 2], trailer[i + 3]];
+            i32::from_ne_bytes(bytes)
+        };
+        let (what, id, number) = (int(0), int(4), int(8));
+        let _ = write!(line, "[socket] {what} {id} {number} ");
+        if RECEIVED.contains(&what) {
+            // The address of a datagram's sender comes after it.
+            let length = usize::try_from(number).unwrap_or(0).min(data.len());
+            hex(&mut line, &data[..length]);
         } else {
-            hex(&mut line, text);
+            line.push(b'[');
+            line.extend(data.iter().take_while(|&&b| b != 0));
+            line.push(b']');
         }
     } else {
         let _ = write!(
@@ -125,14 +133,25 @@ mod tests {
     }
 
     #[test]
-    fn socket_records_show_their_numbers_and_text() {
-        let mut record = Vec::new();
-        for value in [2i32, 17, -1, 0] {
-            record.extend(value.to_le_bytes());
-        }
-        record.extend([0; 8]);
-        record.extend(b"127.0.0.1:80");
-        let message = Message::new(kind::SOCKET, Handle::NONE, 0, Payload::from_slice(&record));
-        assert_eq!(line(&message, 7), b"[socket] 2 17 -1 [127.0.0.1:80]\n");
+    fn socket_messages_show_their_numbers_and_text_or_bytes() {
+        let shown = |data: &[u8], what: i32, id: i32, number: i32| {
+            let mut payload = data.to_vec();
+            for value in [what, id, number, 0] {
+                payload.extend(value.to_ne_bytes());
+            }
+            let message =
+                Message::new(kind::SOCKET, Handle::NONE, 0, Payload::from_slice(&payload));
+            String::from_utf8(line(&message, 7)).unwrap()
+        };
+        assert_eq!(
+            shown(b"127.0.0.1", 2, 17, 80),
+            "[socket] 2 17 80 [127.0.0.1]\n"
+        );
+        assert_eq!(shown(b"", 3, 17, 0), "[socket] 3 17 0 []\n");
+        assert_eq!(shown(b"a\0\xff", 1, 17, 3), "[socket] 1 17 3 6100ff\n");
+        assert_eq!(
+            shown(b"a\x01\0\x35\x7f\0\0\x01", 6, 17, 1),
+            "[socket] 6 17 1 61\n"
+        );
     }
 }

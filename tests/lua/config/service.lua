@@ -91,4 +91,35 @@ function case.message_log()
 	core.command("LOGON", "garbage")
 end
 
+-- Config: logpath = "./".
+function case.message_log_of_sockets()
+	local core = require "skynet.core"
+	local socket = require "skynet.socket"
+	local self = skynet.address(skynet.self())
+	core.command("LOGON", self)
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	local accepted
+	socket.start(listener, function(id)
+		accepted = id
+		socket.start(id)
+		socket.write(id, "hi\0")
+	end)
+	local id = socket.open("127.0.0.1", port)
+	socket.read(id, 3)
+	socket.close(id)
+	core.command("LOGOFF", self)
+	local file <close> = assert(io.open(("%s.log"):format(self:sub(2))))
+	local text = file:read "a"
+	for _, line in ipairs {
+		("[socket] 2 %d %d [127.0.0.1]"):format(listener, port),
+		("[socket] 2 %d 0 [start]"):format(listener),
+		("[socket] 2 %d 0 [127.0.0.1]"):format(id),
+		("[socket] 4 %d %d [127.0.0.1:"):format(listener, accepted),
+		("[socket] 1 %d 3 686900\n"):format(id),
+		("[socket] 3 %d 0 []"):format(id),
+	} do
+		check.ok(line, text:find("\n" .. line, 1, true), text)
+	end
+end
+
 return check.main(role, case, ...)
