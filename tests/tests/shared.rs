@@ -18,6 +18,22 @@ lua_cases! {
         library_tables;
         memory_limit;
     }
+    "shared/lazy" {
+        reading;
+        nested;
+        variables;
+        runs;
+        assignments;
+        weak;
+        collector;
+        release;
+        hooks;
+        traceback;
+        large;
+        messages;
+        errors;
+        weight;
+    }
     "shared/sharetable" {
         load_and_read;
         no_changes;

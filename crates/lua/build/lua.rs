@@ -10,10 +10,11 @@ use std::{env, fs, io, panic};
 const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
-const OWN: [&str; 4] = [
+const OWN: [&str; 5] = [
     "patch/lshared.c",
     "patch/lshared.h",
     "patch/lsharedtable.c",
+    "patch/llazy.c",
     "patch/lsuspend.h",
 ];
 /// What messages need beyond the C API, patched or not.

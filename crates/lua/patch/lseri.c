@@ -59,6 +59,9 @@ holds(offsetof(TString, u) == 16 && offsetof(TString, contents) == 24);
 holds(LUA_VNIL == 0x00 && LUA_VFALSE == 0x01 && LUA_VTRUE == 0x11);
 holds(LUA_VNUMINT == 0x03 && LUA_VNUMFLT == 0x13 && LUA_VLIGHTUSERDATA == 0x02);
 holds(LUA_VLCF == 0x16);
+#ifdef SKYNET_SHARED_CODE
+holds(LUA_VLAZY == 0x30);
+#endif
 holds(LUA_VSHRSTR == 0x04 && LUA_VLNGSTR == 0x14 && LUA_VTABLE == 0x05 && BIT_ISCOLLECTABLE == 0x40);
 
 

@@ -308,7 +308,7 @@ Proto *luaS_shareproto (lua_State *L, const Proto *f) {
   n->next = NULL;
   n->gclist = NULL;
   n->marked = SHAREDMARK;
-  n->flag |= PF_FIXED;  /* nobody's, for private copies */
+  n->flag = cast_byte((n->flag & ~PF_LAZY) | PF_FIXED);  /* nobody's, for private copies */
   n->k = cast(TValue *, copy(f->k, cast_sizet(f->sizek) * sizeof(TValue)));
   n->code = cast(Instruction *, copy(f->code, cast_sizet(f->sizecode) * sizeof(Instruction)));
   n->p = cast(Proto **, copy(f->p, cast_sizet(f->sizep) * sizeof(Proto *)));
@@ -358,6 +358,7 @@ static lua_Shared *sharemain (lua_State *L, const Proto *f) {
   if (s == NULL) return NULL;
   s->main = luaS_shareproto(L, f);
   if (s->main == NULL) return NULL;
+  luaS_findlazy(s->main);
   n = luaS_constants(s->main, NULL, 0);
   s->strings = cast(TString **, luaS_take((n + 1) * sizeof(TString *)));
   if (s->strings == NULL) return NULL;

@@ -51,6 +51,38 @@ LUAI_FUNC void luaH_ownnodes (lua_State *L, Table *t);
 #define isforwarded(ts)	((ts)->extra == FORWARDED)
 
 
+/*
+** Functions that are not made yet (llazy.c): what a field of a table says that has one. For everybody who does not know, it is empty.
+** (The tag is otherwise the answer of a read from something that is no table; it is in no place of a table.)
+*/
+#define LUA_VLAZY	LUA_VNOTABLE
+
+#define islazy(o)	checktag((o), LUA_VLAZY)
+/* Is a place of a table free? */
+#define isfree(o)	(isempty(o) && !islazy(o))
+
+#define LAZYMAX	0xffffu
+#define lazyframe(o)	gco2lcl(cast(GCObject *, cast_sizet(l_castS2U(val_(o).i) & 0xffffffffffff)))
+#define lazynumber(o)	cast_uint(l_castS2U(val_(o).i) >> 48)
+#define lazyfits(frame)	((cast(lua_Unsigned, cast_sizet(frame)) >> 48) == 0)
+#define setlazy(o,frame,n)  \
+  { TValue *io = (o); \
+    val_(io).i = l_castU2S(cast(lua_Unsigned, cast_sizet(frame)) | (cast(lua_Unsigned, (n)) << 48)); \
+    settt_(io, LUA_VLAZY); }
+
+/* In the flags of a prototype: it may be treated like that. */
+#define PF_LAZY	8
+
+/* What the allocator gets in place of the old size for a block that a service's limit of memory does not apply to. */
+#define LAZYKIND	255
+
+LUAI_FUNC void luaS_findlazy (Proto *f);
+LUAI_FUNC int luaS_setlazy (lua_State *L, LClosure *cl, StkId base, const Instruction *pc);
+LUAI_FUNC void luaS_makelazy (lua_State *L, Table *t, TValue *slot);
+LUAI_FUNC lu_byte luaS_getlazy (lua_State *L, Table *t, const TValue *key, TValue *res);
+LUAI_FUNC void luaS_makeall (lua_State *L, Table *t);
+
+
 /* Memory for shared objects. */
 typedef struct SharedArena {
   void *chunks;

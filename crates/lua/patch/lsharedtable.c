@@ -233,6 +233,7 @@ static int filltable (lua_State *L, Builder *b, Table *from, Table *t) {
     lua_Unsigned len = luaH_getn(L, from);
     n = len > INT_MAX / 16 ? 0 : cast_uint(len);
   }
+  if (!isshared(from)) luaS_makeall(L, from);
   for (i = 0; i < sizenode(from); i++) {
     if (!isempty(gval(gnode(from, i)))) count++;
   }
@@ -439,7 +440,7 @@ static void walktable (Walk *w, Table *t) {
   for (i = 0; i < sizenode(t); i++) {
     Node *n = gnode(t, i);
     TValue k;
-    if (isempty(gval(n))) continue;
+    if (isfree(gval(n))) continue;
     if (exchange(w, gval(n)) && isempty(gval(n))) {
       if (keyiscollectable(n)) setdeadkey(n);
       continue;

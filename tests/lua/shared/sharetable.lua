@@ -287,9 +287,9 @@ end
 
 -- Old versions live as long as somebody may look at them.
 function case.versions()
+	sharetable.loadstring("v", "return { 1 }")
 	local keeper = require "skynet.service".query "sharetable"
 	local debug_info = function() return skynet.call(keeper, "debug", "INFO") end
-	sharetable.loadstring("v", "return { 1 }")
 	local a, b = check.spawn "reader", check.spawn "reader"
 	ask(a, "query", "v")
 	ask(b, "query", "v")

@@ -15,6 +15,10 @@ const FIRST_WARNING: usize = 32 << 20;
 /// Sizes that one message can pass without a report being lost: 32 MiB to 1 GiB.
 const WARNINGS: usize = 6;
 
+/// What Lua passes as the old size for a new block that the limit does not apply to: a function of a module that is made when it is
+/// read (`patch/llazy.c`), which must not fail.
+const UNLIMITED: usize = 255;
+
 /// What a service's Lua state has allocated. Lives as long as the state.
 pub(crate) struct MemoryAccount {
     /// Bytes in use.
@@ -82,6 +86,13 @@ impl MemoryAccount {
         self.crossed[level].store(hundredths as u32, Relaxed);
         self.pending
             .store(self.pending.load(Relaxed) | 1 << level, Relaxed);
+    }
+
+    /// Accounts for a new block, whatever the limit.
+    #[cold]
+    fn exceed(&self, new: usize) {
+        self.used.store(self.used().wrapping_add(new), Relaxed);
+        self.blocks.store(self.blocks().wrapping_add(1), Relaxed);
     }
 
     /// Accounts for a block that goes from `old` to `new` bytes; false if the limit forbids it.
@@ -155,7 +166,10 @@ pub(crate) unsafe extern "C" fn lua_alloc(
         return std::ptr::null_mut();
     }
     if !account.resize(held, new_size) {
-        return std::ptr::null_mut();
+        if !old.is_null() || old_size != UNLIMITED {
+            return std::ptr::null_mut();
+        }
+        account.exceed(new_size);
     }
     // Nearly all requests are for new blocks, and those have a shorter way.
     let new = if old.is_null() {

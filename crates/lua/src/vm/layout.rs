@@ -29,6 +29,9 @@ pub(crate) mod tag {
     /// `patch/lsharedtable.c`
     pub(crate) const SHARED_TABLE: u8 = 0x55;
 
+    /// In a place of a table: a function that is made when it is read (`patch/llazy.c`).
+    pub(crate) const UNMADE_FUNCTION: u8 = 0x30;
+
     /// Is it nil or one of the marks of an empty place?
     #[inline(always)]
     pub(crate) fn is_empty(tag: u8) -> bool {
@@ -218,6 +221,26 @@ pub(crate) enum Place {
     Beyond,
 }
 
+impl Place {
+    /// A place whose value says that there is none.
+    #[inline(always)]
+    fn without_value(node: &Node) -> Place {
+        if node.value_tag != tag::UNMADE_FUNCTION {
+            return Place::Free;
+        }
+        let key = Value {
+            content: node.key,
+            tag: node.key_tag,
+        };
+        // Nobody looks at more of a function than its type.
+        let value = Value {
+            content: node.value,
+            tag: tag::LIGHT_FUNCTION,
+        };
+        Place::Pair(key, value)
+    }
+}
+
 /// A table that stays alive while this is used; its parts may change whenever Lua code runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts(*const Table);
@@ -268,7 +291,7 @@ impl Parts {
         // SAFETY: there are that many.
         let node = unsafe { &*self.get(|t| t.nodes).add(i) };
         if tag::is_empty(node.value_tag) {
-            return Place::Free;
+            return Place::without_value(node);
         }
         let key = Value {
             content: node.key,
