@@ -4,7 +4,7 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 
 function skynet.launch(...)
-	core.check(type(...) == "string", 'the name of a module is a string, such as "snlua"')
+	core.check(type((...)) == "string", 'the name of a module is a string, such as "snlua"')
 	return core.addresscommand("LAUNCH", table.concat({ ... }, " "))
 end
 
@@ -33,18 +33,27 @@ local function check_global(name)
 	end
 end
 
-function skynet.name(name, handle)
+-- A global name is told to the network; true for a local one.
+local function is_local(name, handle)
 	core.check(type(name) == "string", 'the name of a service is a string, such as ".name" or "NAME"')
 	if name:sub(1, 1) == "." then
+		return true
+	end
+	check_global(name)
+	skynet.send(".cslave", "lua", "REGISTER", name, handle)
+end
+
+function skynet.name(name, handle)
+	if is_local(name, handle) then
 		core.command("NAME", name .. " " .. skynet.address(handle))
-	else
-		check_global(name)
-		skynet.send(".cslave", "lua", "REGISTER", name, handle)
 	end
 end
 
+-- Unlike skynet.name it knows where a name ends that has blanks.
 function skynet.register(name)
-	return skynet.name(name, skynet.self())
+	if is_local(name, skynet.self()) then
+		core.command("REG", name)
+	end
 end
 
 -- Both replace skynet.start: the messages pass a function of the service on their way to the dispatcher.

@@ -52,6 +52,9 @@ function case.names()
 	local a, b = check.spawn "echo", check.spawn "echo"
 	skynet.register ".mine"
 	check.eq("register", skynet.localname ".mine", skynet.self())
+	skynet.register ".mine, too"
+	check.eq("a name with blanks", skynet.localname ".mine, too", skynet.self())
+	check.fails("no module", "the name of a module is a string", skynet.launch)
 	skynet.name(".a", a)
 	skynet.name(".also_a", a)
 	check.eq("two names", { skynet.localname ".a", skynet.localname ".also_a" }, { a, a })
