@@ -20,7 +20,9 @@ mod death {
             queued_send_to_the_dead;
             exit_with_own_calls;
             exit_after_answer;
-            kill_self;
+            kill_self => |out| {
+                out.has("] KILL :").has_not("] KILL :0");
+            };
             fork_and_exit;
             collected_response;
             chain;

@@ -166,12 +166,7 @@ impl<'a> Command<'a> {
                 None
             }
             Command::Kill(address) => {
-                let target = resolve(node, cx, address)?;
-                if target == cx.handle() {
-                    cx.exit();
-                } else {
-                    node.kill(cx.handle(), target);
-                }
+                node.kill(cx.handle(), resolve(node, cx, address)?);
                 None
             }
             Command::Launch(module, args) => {
