@@ -123,3 +123,99 @@ fn consoleaddress() {
         .exit(0)
         .has("Start debug console at 127.0.0.2:");
 }
+
+/// A client of a node that is a plain Lua program: it has sockets, sproto and standard input.
+#[test]
+fn client_program() {
+    let server = r#"
+        local skynet = require "skynet"
+        local socket = require "skynet.socket"
+        local sproto = require "sproto"
+        local schema = sproto.parse ".greeting { text 0 : string }"
+        skynet.start(function()
+            local id, _, port = socket.listen("127.0.0.1", 0)
+            socket.start(id, function(fd)
+                socket.start(fd)
+                while true do
+                    local head = socket.read(fd, 2)
+                    if not head then
+                        break
+                    end
+                    local greeting = schema:decode("greeting", socket.read(fd, (">I2"):unpack(head)))
+                    socket.write(fd, (">s2"):pack(schema:encode("greeting", { text = greeting.text:upper() })))
+                end
+                socket.close(fd)
+                print "server: the client has gone"
+            end)
+            print("port", port, "end")
+        end)
+    "#;
+    let client = r#"
+        local socket = require "client.socket"
+        local sproto = require "sproto"
+        local schema = sproto.parse ".greeting { text 0 : string }"
+        local port = math.tointeger(...)
+        print("refused", pcall(socket.connect, "127.0.0.1", 1))
+        print("no such", pcall(socket.recv, 999))
+        local fd = socket.connect("127.0.0.1", port)
+        print("nothing yet", select('#', socket.recv(fd)))
+        local function receive(size)
+            local text = ""
+            while #text < size do
+                local part = socket.recv(fd)
+                if part == "" then
+                    error "closed"
+                elseif part then
+                    text = text .. part
+                else
+                    socket.usleep(1000)
+                end
+            end
+            return text
+        end
+        local function ask(text)
+            local packet = (">s2"):pack(schema:encode("greeting", { text = text }))
+            socket.send(fd, packet)
+            return schema:decode("greeting", receive(#packet):sub(3)).text
+        end
+        print("answer", ask "hello", #ask(("x"):rep(60000)))
+        local line
+        repeat
+            line = socket.readstdin()
+            socket.usleep(1000)
+        until line
+        print("typed", line, ask(line))
+        socket.shutdown(fd, "w")
+        print("at the end", pcall(receive, 1))
+        socket.close(fd)
+        print("closed", pcall(socket.send, fd, "x"))
+        while true do
+            socket.readstdin()
+            socket.usleep(1000)
+        end
+    "#;
+    let mut node = Node::source(server).spawn();
+    node.until_output("\tend");
+    let text = node.stdout();
+    let port = text.split("port\t").nth(1).expect("port");
+    let port = port.split('\t').next().expect("number").to_owned();
+    let mut program = Node::bare()
+        .file("client.lua", client)
+        .args(&["lua", "client.lua", &port])
+        .stdin()
+        .spawn();
+    program.until_output("answer");
+    program.write("typed text\n");
+    program.until_output("closed\t");
+    program.close_stdin();
+    let out = program.wait();
+    out.exit(1)
+        .has("refused\tfalse\tConnect 127.0.0.1 1 failed")
+        .has("no such\tfalse\tsocket error: Bad file descriptor")
+        .has("nothing yet\t0")
+        .has("answer\tHELLO\t60000")
+        .has("typed\ttyped text\tTYPED TEXT")
+        .has("at the end\tfalse\tclient.lua:15: closed")
+        .has("closed\tfalse\tsocket error: Bad file descriptor");
+    node.until_output("server: the client has gone");
+}

@@ -1,14 +1,19 @@
 //! A plain Lua interpreter: the standard libraries and nothing of a node.
 //!
 //! It behaves like the stand-alone `lua`: an `arg` table, `...`, messages with a traceback on standard error, a small
-//! read-eval-print loop. Everything that can raise runs inside one protected call, and no value with a destructor is
+//! read-eval-print loop. `require` also finds, after everything on its paths, what clients of a node need ([`FOR_CLIENTS`]). Everything that can raise runs inside one protected call, and no value with a destructor is
 //! alive at a Lua call that may raise: what the chunks are made of is borrowed from the caller of [`run`].
 
+use crate::code::embedded;
+use crate::modules;
 use mlua_sys::*;
 use std::ffi::{CString, c_char, c_int};
 use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// Modules that work without a service.
+pub const FOR_CLIENTS: &[&str] = &["client.socket", "sproto", "sproto.core", "sprotoparser"];
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +59,8 @@ pub fn run(options: &Options) -> bool {
             );
             return false;
         }
+        // Native modules look here for their service.
+        *lua_getextraspace(state).cast::<*const ()>() = std::ptr::null();
         lua_pushcfunction(state, main);
         lua_pushlightuserdata(state, std::ptr::from_ref(options).cast_mut().cast());
         let status = lua_pcall(state, 1, 1, 0);
@@ -109,11 +116,64 @@ unsafe extern "C-unwind" fn main(state: *mut lua_State) -> c_int {
     unsafe {
         let options = &*lua_touserdata(state, 1).cast::<Options>();
         luaL_openlibs(state);
+        add_searcher(state);
         lua_gc(state, LUA_GCGEN, 0 as c_int, 0 as c_int);
         arguments(state, options);
         lua_pushboolean(state, c_int::from(everything(state, options)));
     }
     1
+}
+
+/// Adds the last one of `package.searchers`.
+///
+/// # Safety
+/// As [`main`].
+unsafe fn add_searcher(state: *mut lua_State) {
+    // SAFETY: the standard libraries have just been opened; three stack slots.
+    unsafe {
+        lua_getglobal(state, c"package".as_ptr());
+        lua_getfield(state, -1, c"searchers".as_ptr());
+        lua_pushcfunction(state, searcher);
+        lua_rawseti(state, -2, lua_rawlen(state, -2) as lua_Integer + 1);
+        lua_pop(state, 2);
+    }
+}
+
+/// A function of `package.searchers`: the name to a loader and where it is from, or to a text.
+unsafe extern "C-unwind" fn searcher(state: *mut lua_State) -> c_int {
+    // SAFETY: argument 1 is a string, checked; nothing with a destructor is alive at the calls.
+    unsafe {
+        luaL_checklstring(state, 1, std::ptr::null_mut());
+        let asked = string(state, 1);
+        let Some(name) = FOR_CLIENTS.iter().find(|name| name.as_bytes() == asked) else {
+            lua_pushfstring(
+                state,
+                c"no embedded module '%s'".as_ptr(),
+                lua_tostring(state, 1),
+            );
+            return 1;
+        };
+        if let Some(open) = modules::native(name) {
+            lua_pushcfunction(state, open);
+        } else if let Some(file) = embedded::module(name) {
+            lua_pushlstring(state, c"@".as_ptr(), 1);
+            lua_pushlstring(state, file.file.as_ptr().cast(), file.file.len());
+            lua_concat(state, 2);
+            let (source, chunk) = (file.source, lua_tostring(state, -1));
+            if luaL_loadbufferx(
+                state,
+                source.as_ptr().cast(),
+                source.len(),
+                chunk,
+                c"t".as_ptr(),
+            ) != LUA_OK
+            {
+                lua_error(state);
+            }
+        }
+        lua_pushstring(state, c"(embedded)".as_ptr());
+        2
+    }
 }
 
 /// Sets the global `arg`.

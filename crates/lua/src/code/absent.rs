@@ -7,7 +7,6 @@
 const MODULES: &[&str] = &[
     "bson",
     "client.crypt",
-    "client.socket",
     "http.*",
     "ltls.*",
     "md5",

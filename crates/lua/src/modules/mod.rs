@@ -1,6 +1,7 @@
 //! The native Lua modules besides `skynet` itself, and what is prepared in every state.
 
 pub(crate) mod boxed;
+mod clientsocket;
 pub(crate) mod cluster;
 pub(crate) mod codecache;
 pub(crate) mod core;
@@ -33,6 +34,7 @@ use crate::vm::native::Fault;
 
 /// Native modules by name.
 const NATIVE: &[(&str, lua_CFunction)] = &[
+    ("client.socket", clientsocket::open),
     ("skynet", api::open),
     ("skynet.cluster.core", cluster::open),
     ("skynet.core", core::open),
