@@ -7,6 +7,7 @@ use skynet::service::{
     Actor, Addr, Cx, Error, Handle, Handler, Node, Request, Responder, Value, Values, args, start,
     table, wait,
 };
+use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
@@ -390,6 +391,120 @@ fn rows_of_all_kinds_of_values() {
             let answer = cx.call(echo, &wrong).await;
             assert!(matches!(answer, Err(Error::CallFailed)), "{wrong:?}");
         }
+    });
+}
+
+#[derive(Debug, PartialEq, Clone)]
+struct Player {
+    name: String,
+    level: u16,
+    friends: Vec<String>,
+    guild: Option<String>,
+}
+
+skynet::record!(Player {
+    name,
+    level,
+    friends,
+    guild,
+});
+
+/// Answers with what it was sent, by way of Rust types.
+struct Mirror;
+
+impl Actor for Mirror {
+    async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
+        match request.read()? {
+            "player" => {
+                let (_, player): (&str, Player) = request.read()?;
+                cx.call(cx.handle(), ("again", &player)).await
+            }
+            "lists" => {
+                let (_, a, b): (&str, Vec<i64>, Vec<Vec<u8>>) = request.read()?;
+                cx.call(cx.handle(), ("again", a, b)).await
+            }
+            "twice" => {
+                request.answer("once")?;
+                request.answer("twice")?;
+                request.defer().send("thrice")?;
+                Err("it has been answered".into())
+            }
+            "too deep" => {
+                let deep = (0..40).fold(Value::Nil, |inner, _| Value::from([inner]));
+                request.answer(deep)?;
+                Ok(args![])
+            }
+            "map" => {
+                let (_, map): (&str, BTreeMap<String, Option<i64>>) = request.read()?;
+                cx.call(cx.handle(), ("again", map)).await
+            }
+            _ => {
+                let mut values: Vec<Value> = request.read()?;
+                values.remove(0);
+                Ok(values)
+            }
+        }
+    }
+}
+
+#[test]
+fn structures_lists_and_maps() {
+    counting(2, |cx, _| async move {
+        let mirror = cx.start(Mirror).unwrap();
+        let mut player = Player {
+            name: "ann".into(),
+            level: 7,
+            friends: vec!["bob".into(), "cid".into()],
+            guild: None,
+        };
+        let got: Player = cx.call(mirror, ("player", &player)).to().await.unwrap();
+        assert_eq!(got, player);
+        let as_table = cx.call(mirror, ("player", &player)).await.unwrap();
+        let friends = Value::from(["bob", "cid"]);
+        let expected = table! { "name" => "ann", "level" => 7, "friends" => friends };
+        assert_eq!(as_table, args![expected.clone()]);
+        player.guild = Some("g".into());
+        let all: Vec<Player> = cx
+            .call(mirror, ("again", vec![player.clone(), player.clone()]))
+            .to::<(Vec<Player>,)>()
+            .await
+            .unwrap()
+            .0;
+        assert_eq!(all, [player.clone(), player]);
+
+        // What is not known is skipped, whatever it is; what is missing is named.
+        let mut more = expected.clone();
+        more.insert("more", table! { "deep" => [1, 2] });
+        more.insert(1, "in the array");
+        assert!(
+            cx.call(mirror, ("again", &more))
+                .to::<Player>()
+                .await
+                .is_ok()
+        );
+        let mut less = expected;
+        less.insert("level", ());
+        let error = cx.call(mirror, ("again", &less)).to::<Player>().await;
+        assert_eq!(error.unwrap_err().to_string(), "the field level is missing");
+        let error = cx.call(mirror, ("again", 5)).to::<Player>().await;
+        let text = error.unwrap_err().to_string();
+        assert_eq!(text, "value 1 is 5, not a table with names");
+
+        let once: String = cx.call(mirror, "twice").to().await.unwrap();
+        assert_eq!(once, "once");
+        let failed = cx.call(mirror, "too deep").await;
+        assert!(matches!(failed, Err(Error::CallFailed)));
+
+        let lists = cx.call(mirror, ("lists", [1, 2, 3], [b"a", b"b"])).await;
+        assert_eq!(lists.unwrap(), args![[1, 2, 3], ["a", "b"]]);
+        let map = cx.call(mirror, ("map", table! { "a" => 1, "b" => 2 }));
+        assert_eq!(map.await.unwrap(), args![table! { "a" => 1, "b" => 2 }]);
+        let mixed = cx.call(mirror, ("again", table! { 1 => 1, "b" => 2 }));
+        let error = mixed.to::<(Vec<i64>,)>().await.unwrap_err().to_string();
+        assert_eq!(error, "value 1 is \"b\", not the end of a list");
+        let deep = (0..20).fold(Value::Nil, |inner, _| Value::from([inner]));
+        let read = cx.call(mirror, ("again", deep)).to::<Vec<Value>>().await;
+        assert_eq!(read.unwrap().len(), 1);
     });
 }
 

@@ -63,6 +63,11 @@ impl Cx {
         self.shared.context.handle()
     }
 
+    /// The own address, to be sent to others: `cx.addr::<Self>()` in a handler.
+    pub fn addr<A: Actor>(&self) -> Addr<A> {
+        Addr::new(self.handle())
+    }
+
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
         self.shared.context.node()
@@ -190,6 +195,13 @@ impl Cx {
         let started = self.call(".launcher", ("LAUNCH", "snlua", service));
         let handle: Option<Handle> = started.to().await?;
         handle.ok_or_else(|| format!("{service} has gone while it started").into())
+    }
+
+    /// Ends another service: at once, or after the message that it handles. Who waits for it gets an error.
+    pub fn kill(&self, service: impl Into<Address>) {
+        if let Some(handle) = self.query(service) {
+            self.node().kill(self.handle(), handle);
+        }
     }
 
     /// Writes a line to the log.

@@ -20,18 +20,19 @@
 use super::calls::{Calls, Woken, lock};
 use super::report::About;
 use super::request::{Later, Request};
+use super::rooms::{Method, Spares};
 use super::typed::Entry;
 use super::{Actor, Addr, Cx, Error};
 use skynet_kernel::{
     Context, Handle, InitError, Lock, Message, Node, Payload, Report, Service, kind,
 };
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context as TaskContext, Poll, Wake, Waker, ready};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 /// Polls in one turn, after which other services are let before the rest.
 const POLLS: usize = 128;
@@ -178,56 +179,6 @@ enum Task<A> {
     /// A method of the actor.
     Method(Pin<Box<dyn Method<A>>>),
     Spawned(Spawned),
-}
-
-/// A room with the future of a method in it; empty when that has ended.
-trait Method<A>: Send {
-    /// Polls the future, and drops it if it is ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Seat<A>>;
-
-    /// Keeps the room for the next one.
-    fn recycle(self: Pin<Box<Self>>, spares: &mut Spares);
-}
-
-impl<A, F: Future<Output = Seat<A>> + Send + 'static> Method<A> for Option<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Seat<A>> {
-        let future = self.as_mut().as_pin_mut();
-        let seat = ready!(future.expect("it is polled until it ends").poll(cx));
-        self.set(None);
-        Poll::Ready(seat)
-    }
-
-    fn recycle(self: Pin<Box<Self>>, spares: &mut Spares) {
-        spares.give(self);
-    }
-}
-
-/// Empty rooms, one for each type of future that has ended: a handler that does not wait allocates nothing.
-#[derive(Default)]
-struct Spares(Vec<(TypeId, Box<dyn Any + Send>)>);
-
-type Room<F> = Pin<Box<Option<F>>>;
-
-impl Spares {
-    fn find<F: Send + 'static>(&mut self) -> Option<&mut Option<Room<F>>> {
-        let wanted = TypeId::of::<F>();
-        let (_, rooms) = self.0.iter_mut().find(|(id, _)| *id == wanted)?;
-        rooms.downcast_mut()
-    }
-
-    #[inline]
-    fn take<F: Send + 'static>(&mut self) -> Room<F> {
-        let spare = self.find::<F>().and_then(Option::take);
-        spare.unwrap_or_else(|| Box::pin(None))
-    }
-
-    #[inline]
-    fn give<F: Send + 'static>(&mut self, room: Room<F>) {
-        match self.find() {
-            Some(place) => *place = Some(room),
-            None => self.0.push((TypeId::of::<F>(), Box::new(Some(room)))),
-        }
-    }
 }
 
 /// A place for a task.

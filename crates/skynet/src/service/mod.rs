@@ -17,8 +17,9 @@
 //! | `cx.rs` | what a service can do: tell, ask, send, call, sleep, … |
 //! | `typed.rs` | messages of Rust types, and their addresses |
 //! | `request.rs` | other messages, and the claim to an answer |
-//! | `pack.rs` | Rust values to and from the pack format |
+//! | `pack/` | Rust values to and from the pack format |
 //! | `host.rs` | the kernel's side: messages in, tasks and their wakers |
+//! | `rooms.rs` | where their futures lie |
 //! | `outside.rs` | code that is no service |
 //! | `calls.rs` | sessions that wait for an answer or a timer |
 //! | `report.rs` | what the debug console's `calls` and `stack` show of it |
@@ -31,6 +32,7 @@ mod outside;
 mod pack;
 mod report;
 mod request;
+mod rooms;
 mod typed;
 
 pub use calls::{Call, RawCall, Read, Sleep};

@@ -93,6 +93,24 @@ impl Request {
         super::pack::read(self.payload())
     }
 
+    /// Answers now, with values of Rust types. What the handler returns is no answer any more; a second answer is ignored.
+    ///
+    /// # Errors
+    /// If the values cannot be packed, or the answer cannot be sent; then the request fails.
+    pub fn answer(&self, values: impl Pack) -> Result<(), Error> {
+        let (source, session) = origin(&self.message);
+        if self.deferred.swap(true, Ordering::Relaxed) || session == 0 {
+            return Ok(());
+        }
+        match super::pack::payload(&values) {
+            Ok(payload) => respond(&self.cx, source, session, payload),
+            Err(error) => {
+                refuse(&self.cx, source, session);
+                Err(error)
+            }
+        }
+    }
+
     /// Takes the answer out of the handler's result: it is given later, from anywhere, by the [`Responder`]. Only
     /// the first one made of a request can answer.
     pub fn defer(&self) -> Responder {

@@ -51,6 +51,10 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "the actor `{Self}` has no handler for the message `{M}`",
+    label = "no `impl Handler<{M}> for {Self}`"
+)]
 pub trait Handler<M: Send + 'static>: Actor {
     /// What those who [`ask`](super::Cx::ask) get.
     type Answer: Send + 'static;

@@ -1,144 +1,98 @@
-//! Rows of Rust values to and from the pack format, without a [`Value`] in between.
-//!
-//! A row is what a call's arguments or results are: a tuple, or a list of [`Value`]s. One value alone is a row, too.
+//! Which Rust types are values, and rows of values.
 
-use super::{Error, Values};
-use skynet_kernel::{Handle, Payload};
-use skynet_wire::seri::{self, Reader, Table, Token, Value, Writer};
-use std::cell::Cell;
+use super::{Pack, PackValue, Row, Unpack, UnpackValue};
+use crate::service::{Error, Values};
+use skynet_kernel::Handle;
+use skynet_wire::seri::{self, Table, Token, Value, Writer};
+use std::collections::{BTreeMap, HashMap};
 
-/// Values that can be sent: a tuple of [`PackValue`]s such as `("add", 2)`, one of them alone, what [`args!`](super::args) makes, or a
-/// slice of [`Value`]s.
-pub trait Pack {
-    /// Writes the values.
-    ///
-    /// # Errors
-    /// [`seri::Error`], if a value is too long or too deep.
-    fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error>;
+// ---- lists
+
+/// A list: a table of its values. Bytes are a string. A list of [`Value`]s that is a whole row is a row of them.
+macro_rules! lists {
+    ($([$($const:tt)*] $name:ty;)*) => { $(
+        impl<T: PackValue, $($const)*> PackValue for $name {
+            #[inline]
+            fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+                T::pack_list(self, writer)
+            }
+        }
+
+        impl<T: PackValue, $($const)*> Pack for $name {
+            #[inline]
+            fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+                T::pack_row(self, writer)
+            }
+        }
+    )* };
 }
 
-/// One value that can be sent.
-///
-/// Implement it for an own type by writing a token, or a whole [`Table`] made of it.
-pub trait PackValue {
-    /// Writes the value.
-    ///
-    /// # Errors
-    /// [`seri::Error`], if it is too long or too deep.
-    fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error>;
+lists! {
+    [] [T];
+    [] Vec<T>;
+    [const N: usize] [T; N];
 }
 
-/// Values that can be read: a tuple of [`UnpackValue`]s such as `(&str, i64)`, or one alone.
-pub trait Unpack<'a>: Sized {
-    /// Reads the values from the first on.
-    ///
-    /// # Errors
-    /// If they are not of these types, or the bytes are no packed values.
-    fn unpack(values: &mut Row<'a>) -> Result<Self, Error>;
-}
-
-/// One value that can be read.
-///
-/// Implement it for an own type by way of another one: `let table = Table::unpack_value(values)?;` and then taking that apart.
-pub trait UnpackValue<'a>: Sized {
-    /// Reads the next value.
-    ///
-    /// # Errors
-    /// If it is not of this type, or the bytes are no packed values.
-    fn unpack_value(values: &mut Row<'a>) -> Result<Self, Error>;
-}
-
-/// Values that are being read, one after the other.
-pub struct Row<'a> {
-    reader: Reader<'a>,
-    /// Values read so far.
-    index: usize,
-}
-
-impl<'a> Row<'a> {
-    /// The next value if it is no table; `None` behind the last one, which counts as nil.
-    fn token(&mut self) -> Result<Option<Token<'a>>, Error> {
-        self.index += 1;
-        self.reader.next().map_err(Error::Seri)
-    }
-
-    /// The error for a value that is not what it should be.
-    fn wrong(&self, wanted: &str, got: Option<Token<'_>>) -> Error {
-        let got = match got {
-            None => "nothing".to_owned(),
-            Some(Token::Table { .. }) => "a table".to_owned(),
-            Some(Token::Str(text)) => format!("\"{}\"", text.escape_ascii()),
-            Some(Token::Int(n)) => n.to_string(),
-            Some(Token::Float(n)) => n.to_string(),
-            Some(Token::Bool(b)) => b.to_string(),
-            Some(Token::Nil) => "nil".to_owned(),
-            Some(Token::Pointer(_)) => "a light userdata".to_owned(),
-        };
-        format!("value {} is {got}, not {wanted}", self.index).into()
+impl<'a, T: UnpackValue<'a>> UnpackValue<'a> for Vec<T> {
+    #[inline]
+    fn unpack_value(values: &mut Row<'a>) -> Result<Vec<T>, Error> {
+        T::unpack_list(values)
     }
 }
 
-/// Reads a row.
-pub(super) fn read<'a, T: Unpack<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
-    T::unpack(&mut Row {
-        reader: Reader::new(bytes),
-        index: 0,
-    })
-}
-
-thread_local! {
-    /// A vector to pack into, so that only the finished bytes are allocated, and few bytes not at all.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// A vector larger than this is not kept.
-const KEPT: usize = 64 << 10;
-
-/// A row as a payload.
-pub(super) fn payload(row: &(impl Pack + ?Sized)) -> Result<Payload, Error> {
-    let mut bytes = SPARE.take();
-    bytes.clear();
-    let packed = row.pack(&mut Writer::new(&mut bytes));
-    let payload = packed.map(|()| Payload::from_slice(&bytes));
-    if bytes.capacity() <= KEPT {
-        SPARE.set(bytes);
-    }
-    payload.map_err(Error::Seri)
-}
-
-// ---- lists of values
-
-impl Pack for [Value] {
-    fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        self.iter().try_for_each(|value| value.write(writer))
+impl<'a, T: UnpackValue<'a>> Unpack<'a> for Vec<T> {
+    #[inline]
+    fn unpack(values: &mut Row<'a>) -> Result<Vec<T>, Error> {
+        T::unpack_row(values)
     }
 }
 
-impl Pack for Values {
-    fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        self.as_slice().pack(writer)
-    }
+/// A table with names.
+macro_rules! maps {
+    ($($name:ident)*) => { $(
+        impl<V: PackValue> PackValue for $name<String, V> {
+            fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+                writer.begin_table(0);
+                for (key, value) in self.iter().filter(|(_, value)| !value.is_nil()) {
+                    key.pack_value(writer)?;
+                    value.pack_value(writer)?;
+                }
+                writer.end_table();
+                Ok(())
+            }
+        }
+
+        impl<V: PackValue> Pack for $name<String, V> {
+            fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+                self.pack_value(writer)
+            }
+        }
+
+        impl<'a, V: UnpackValue<'a>> UnpackValue<'a> for $name<String, V> {
+            fn unpack_value(values: &mut Row<'a>) -> Result<Self, Error> {
+                let mut map = $name::new();
+                values.fields(|values, name| {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    map.insert(name, V::unpack_value(values)?);
+                    Ok(true)
+                })?;
+                Ok(map)
+            }
+        }
+
+        impl<'a, V: UnpackValue<'a>> Unpack<'a> for $name<String, V> {
+            fn unpack(values: &mut Row<'a>) -> Result<Self, Error> {
+                UnpackValue::unpack_value(values)
+            }
+        }
+    )* };
 }
 
-impl<const N: usize> Pack for [Value; N] {
-    fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        self.as_slice().pack(writer)
-    }
-}
+maps! { HashMap BTreeMap }
 
 impl<T: Pack + ?Sized> Pack for &T {
     fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
         (**self).pack(writer)
-    }
-}
-
-impl<'a> Unpack<'a> for Values {
-    fn unpack(values: &mut Row<'a>) -> Result<Values, Error> {
-        let mut all = Values::new();
-        while let Some(token) = values.token()? {
-            all.push(Value::read(&mut values.reader, token).map_err(Error::Seri)?);
-        }
-        Ok(all)
     }
 }
 
@@ -199,8 +153,10 @@ macro_rules! values {
 }
 
 macro_rules! integers {
-    ($($name:ty)*) => { $(
+    ($($name:ty $({ $($more:tt)* })?)*) => { $(
         impl<'a> UnpackValue<'a> for $name {
+            $($($more)*)?
+
             #[inline]
             fn unpack_value(values: &mut Row<'a>) -> Result<$name, Error> {
                 let token = values.token()?;
@@ -216,14 +172,20 @@ macro_rules! integers {
     )* };
 }
 
-integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+integers! {
+    u8 {
+        fn unpack_list(values: &mut Row<'a>) -> Result<Vec<u8>, Error> {
+            <&[u8]>::unpack_value(values).map(<[u8]>::to_vec)
+        }
+    }
+    i8 i16 i32 i64 isize u16 u32 u64 usize
+}
 
 values! {
     i8: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     i16: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     i32: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     i64: |n, writer| { writer.int(*n); Ok(()) };
-    u8: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     u16: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     u32: |n, writer| { writer.int(i64::from(*n)); Ok(()) };
     f64: |n, writer| { writer.float(*n); Ok(()) };
@@ -231,23 +193,45 @@ values! {
     bool: |b, writer| { writer.bool(*b); Ok(()) };
     str: |text, writer| writer.bytes(text.as_bytes());
     String: |text, writer| writer.bytes(text.as_bytes());
-    [u8]: |bytes, writer| writer.bytes(bytes);
-    Vec<u8>: |bytes, writer| writer.bytes(bytes);
-    Value: |value, writer| value.write(writer);
     Table: |table, writer| Value::from(table.clone()).write(writer);
     Handle: |handle, writer| { writer.int(i64::from(handle.0)); Ok(()) };
 }
 
-/// A string.
-impl<const N: usize> PackValue for [u8; N] {
+impl PackValue for u8 {
+    #[inline]
     fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        writer.bytes(self)
+        writer.int(i64::from(*self));
+        Ok(())
+    }
+
+    fn pack_list(list: &[u8], writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+        writer.bytes(list)
     }
 }
 
-impl<const N: usize> Pack for [u8; N] {
+impl Pack for u8 {
     fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        writer.bytes(self)
+        self.pack_value(writer)
+    }
+}
+
+impl PackValue for Value {
+    fn is_nil(&self) -> bool {
+        Value::is_nil(self)
+    }
+
+    fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+        self.write(writer)
+    }
+
+    fn pack_row(list: &[Value], writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+        list.iter().try_for_each(|value| value.write(writer))
+    }
+}
+
+impl Pack for Value {
+    fn pack(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+        self.write(writer)
     }
 }
 
@@ -256,10 +240,18 @@ impl<T: PackValue + ?Sized> PackValue for &T {
     fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
         (**self).pack_value(writer)
     }
+
+    fn is_nil(&self) -> bool {
+        (**self).is_nil()
+    }
 }
 
 /// `None` is nil.
 impl<T: PackValue> PackValue for Option<T> {
+    fn is_nil(&self) -> bool {
+        self.as_ref().is_none_or(PackValue::is_nil)
+    }
+
     fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
         match self {
             Some(value) => value.pack_value(writer),
@@ -291,7 +283,6 @@ macro_rules! tokens {
 tokens! {
     bool, "a boolean": Token::Bool(b) => Some(b);
     &'a [u8], "a string": Token::Str(bytes) => Some(bytes);
-    Vec<u8>, "a string": Token::Str(bytes) => Some(bytes.to_vec());
     &'a str, "a text": Token::Str(bytes) => std::str::from_utf8(bytes).ok();
     String, "a text": Token::Str(bytes) => String::from_utf8(bytes.to_vec()).ok();
     Handle, "a handle": Token::Int(n) => u32::try_from(n).ok().map(Handle);
@@ -314,6 +305,14 @@ impl<'a> UnpackValue<'a> for Value {
             Some(token) => Value::read(&mut values.reader, token).map_err(Error::Seri),
             None => Ok(Value::Nil),
         }
+    }
+
+    fn unpack_row(values: &mut Row<'a>) -> Result<Values, Error> {
+        let mut all = Values::new();
+        while let Some(token) = values.token()? {
+            all.push(Value::read(&mut values.reader, token).map_err(Error::Seri)?);
+        }
+        Ok(all)
     }
 }
 
@@ -355,7 +354,7 @@ macro_rules! rows_of_one {
     )* };
 }
 
-rows_of_one! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize f64 bool &'a [u8] Vec<u8> &'a str String Handle Value Table }
+rows_of_one! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize f64 bool &'a [u8] &'a str String Handle Value Table }
 
 impl<'a, T: UnpackValue<'a>> Unpack<'a> for Option<T> {
     fn unpack(values: &mut Row<'a>) -> Result<Option<T>, Error> {
