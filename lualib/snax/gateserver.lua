@@ -33,7 +33,6 @@ function gateserver.closeclient(fd)
 end
 
 local function listen(address, port, backlog)
-	assert(not listener, "the gate is open already")
 	skynet.error("Listen on", port and ("%s %s"):format(address, port) or address)
 	local fd = driver.listen(address, port, backlog)
 	local wanted = { fd = fd, co = coroutine.running() }
@@ -127,6 +126,7 @@ local function commands(handler)
 	local command = {}
 
 	function command.open(source, conf)
+		assert(not listener, "the gate is open already")
 		limit = conf.maxclient or 1024
 		nodelay = conf.nodelay
 		conf.address, conf.port = listen(conf.address or "0.0.0.0", conf.port, conf.backlog)

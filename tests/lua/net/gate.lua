@@ -234,6 +234,7 @@ end
 function case.maxclient()
 	local socket = tools()
 	local gate, port = own { maxclient = 3 }
+	check.fails("open again", "call failed", skynet.call, gate, "lua", "open", { port = 0, maxclient = 99 })
 	local a, b = socket.open("127.0.0.1", port), socket.open("127.0.0.1", port)
 	send(a, "a")
 	send(b, "b")
