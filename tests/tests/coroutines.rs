@@ -19,6 +19,7 @@ lua_cases! {
     "coroutines/suspension" {
         places;
         tasks;
+        handlers;
         bodies;
         tracebacks;
         closing;

@@ -211,6 +211,53 @@ function case.tasks()
 	end
 end
 
+-- The same in handlers of requests, which a native function calls.
+function case.handlers()
+	local echo, server = check.spawn "echo", check.spawn "server"
+	for name, f in pairs(places) do
+		if name ~= "error_after" and name ~= "callbacks" and name ~= "collected" then
+			local want = table.pack(f(function(...) return ... end))
+			for _, how in ipairs { "straight", "twice", "tail", "none" } do
+				check.eq(name .. " " .. how, table.pack(skynet.call(server, "lua", how, name, echo)), want)
+			end
+		end
+	end
+	check.fails("an error", "call failed", skynet.call, server, "lua", "straight", "error_after", echo)
+	check.returns("and another request", { 3 }, skynet.call, server, "lua", "answer", 3)
+	-- A handler of C, which suspends itself and answers nothing.
+	local sleeper = check.spawn "sleeper"
+	for _ = 1, 10 do skynet.send(sleeper, "lua") end
+	check.eq("it goes on", skynet.call(sleeper, "debug", "PING") ~= false, true)
+	check.ok("and no task is left", check.wait(function()
+		return skynet.call(sleeper, "debug", "STAT").task == 0
+	end))
+end
+
+function role.server()
+	local function server(how, name, echo)
+		local function calling(...) return skynet.call(echo, "lua", ...) end
+		if how == "none" then calling = function(...) return ... end end
+		if how == "twice" then calling(1) calling(2) end
+		return places[name](calling)
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, how, name, echo)
+			if how == "answer" then return skynet.retpack(name) end
+			if how == "tail" then
+				skynet.retpack(server(how, name, echo))
+				return skynet.sleep(0)
+			end
+			skynet.retpack(server(how, name, echo))
+		end)
+	end)
+end
+
+function role.sleeper()
+	skynet.start(function()
+		skynet.dispatch("lua", skynet.yield)
+	end)
+end
+
 -- A function of C as the whole of a coroutine.
 function case.bodies()
 	local f = coroutine.wrap(coroutine.yield)

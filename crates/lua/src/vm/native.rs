@@ -86,9 +86,34 @@ unsafe extern "C-unwind" {
         ctx: lua_KContext,
         then: Option<lua_KFunction>,
     ) -> c_int;
+    /// `lua_callk` and then `then`; see the same place.
+    fn lua_callthen(
+        l: *mut lua_State,
+        args: c_int,
+        results: c_int,
+        ctx: lua_KContext,
+        then: lua_KFunction,
+    ) -> c_int;
 }
 #[cfg(not(feature = "shared-code"))]
 use ffi::lua_yieldk as lua_suspend;
+
+/// # Safety
+/// As `lua_callk`.
+#[cfg(not(feature = "shared-code"))]
+unsafe fn lua_callthen(
+    l: *mut lua_State,
+    args: c_int,
+    results: c_int,
+    ctx: lua_KContext,
+    then: lua_KFunction,
+) -> c_int {
+    // SAFETY: by contract.
+    unsafe {
+        ffi::lua_callk(l, args, results, ctx, Some(then));
+        then(l, ffi::LUA_OK, ctx)
+    }
+}
 
 /// Runs a body and does what it asked for. Called by the functions that `native!` generates.
 ///
@@ -115,10 +140,7 @@ pub(crate) unsafe fn enter(l: *mut lua_State, body: impl FnOnce(Lua) -> Outcome)
                 results,
                 ctx,
                 then,
-            }) => {
-                ffi::lua_callk(l, args, results, ctx, Some(then));
-                then(l, ffi::LUA_OK, ctx)
-            }
+            }) => lua_callthen(l, args, results, ctx, then),
             Ok(Next::PCall {
                 args,
                 results,
