@@ -1,7 +1,7 @@
 -- Starts services by the lines of standard input: "name args", or "snax name args". Failures are in the log.
 
 local skynet = require "skynet"
-require "skynet.manager"
+local core = require "skynet.core"
 local queue = require "skynet.queue"
 
 local function run(line)
@@ -29,6 +29,4 @@ skynet.register_protocol {
 	end,
 }
 
-skynet.start(function()
-	assert(skynet.launch("stdin", skynet.address(skynet.self())), "no standard input")
-end)
+skynet.start(core.stdin)

@@ -50,7 +50,9 @@ fn console() {
     let out = node.wait();
     out.exit(0)
         .in_order(&["child says first", "child says last"])
-        .has("no_such_service");
+        .has("no_such_service")
+        .has("[:00000009] LAUNCH snlua console")
+        .has("[:0000000a] LAUNCH snlua child first");
 }
 
 /// Recorded lines of one trace: begin, call, request at the other side, response, end.

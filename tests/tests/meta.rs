@@ -23,6 +23,7 @@ const PRIVATE: &[&str] = &[
     "skynet.cluster.core.pcall",
     "skynet.cluster.core.push",
     "skynet.cluster.core.timeoutcall",
+    "skynet.core.stdin",
 ];
 /// What only some services have.
 const ELSEWHERE: &[&str] = &["skynet.snax.enablecluster"];

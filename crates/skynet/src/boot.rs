@@ -6,8 +6,6 @@ use skynet_lua::config::{MailboxPolicy, Settings};
 use skynet_net::LazyNet;
 use std::sync::Arc;
 
-use crate::stdin::Stdin;
-
 /// Why a node cannot start. `Display` is what the command writes to standard error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,7 +64,6 @@ pub fn start_with(
         0 => builder,
         _ => skynet_harbor::install(builder, net),
     };
-    let builder = builder.module("stdin", skynet_kernel::factory(Stdin::default));
     // The settings have written the default back.
     let cpath = settings.env.get("cpath").map_or("", String::as_str);
     let builder = skynet_cabi::install(builder, cpath);

@@ -2,7 +2,6 @@
 //!
 //! * [`service`]: services as `async` code: the trait [`Actor`](service::Actor) and what a service can do, [`Cx`](service::Cx).
 //! * [`boot`]: a node with Lua services, from the settings of a configuration.
-//! * [`stdin`]: lines of standard input as messages.
 //! * [`kernel`], [`lua`], [`wire`]: the crates below, for what is not offered here.
 //!
 //! ```
@@ -42,7 +41,6 @@
 
 pub mod boot;
 pub mod service;
-pub mod stdin;
 
 pub use skynet_kernel as kernel;
 pub use skynet_lua as lua;

@@ -33,6 +33,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("request_send", send::request_send),
     ("send", core_send),
     ("setsession", setsession),
+    ("stdin", super::stdin::stdin),
     ("tostring", api::pack::tostring),
     ("trace", system::tracelog),
     ("trash", api::pack::trash),

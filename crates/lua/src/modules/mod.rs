@@ -22,6 +22,7 @@ mod sharetable {
 }
 pub(crate) mod socket;
 pub(crate) mod sproto;
+mod stdin;
 pub(crate) mod stm;
 
 use mlua_sys::lua55::lua_CFunction;
