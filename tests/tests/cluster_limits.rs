@@ -213,3 +213,57 @@ fn answers_with_pointers() {
         .stop()
         .has("failed : the answer holds a light userdata, which has no meaning here");
 }
+
+/// Large requests of several kinds, with others between their parts, in whatever pieces they come: each arrives as it was sent.
+#[test]
+fn large_requests_between_others() {
+    let server = Server::start();
+    let large = |len: usize, salt: usize| -> Vec<u8> {
+        let text = (0..len).map(|n| (n / 3 + n / 1000 * salt) as u8);
+        let text: Vec<u8> = text.collect();
+        [&packed(b"ECHO")[..], &[0x25], &size(len), &text].concat()
+    };
+    // So many parts are sent before each other request.
+    for (every, piece) in [(usize::MAX, 1 << 20), (3, 50_000), (7, 9_999), (1, 70_000)] {
+        let mut peer = Peer::connect(server.port());
+        let bodies = [large(3 << 20, 5), large(700_001, 9), large(70_000, 2)];
+        let mut stream = Vec::new();
+        let mut others = 0;
+        for (session, body) in (1..).zip(&bodies) {
+            stream.extend(frame(&named(0x81, b"@echo", session, &size(body.len()))));
+            let parts = body.chunks(32_768);
+            let last = parts.len() - 1;
+            for (n, data) in parts.enumerate() {
+                stream.extend(frame(&part(if n == last { 3 } else { 2 }, session, data)));
+                if n % every == every - 1 {
+                    others += 1;
+                    let text = echo(&format!("between {others}"));
+                    stream.extend(frame(&named(0x80, b"@echo", 100 + others, &text)));
+                }
+            }
+        }
+        for some in stream.chunks(piece) {
+            peer.write(some);
+        }
+        let mut whole: Vec<Vec<u8>> = vec![Vec::new(); bodies.len()];
+        let (mut complete, mut answered) = (0, 0);
+        while complete < bodies.len() || answered < others {
+            let got = peer.receive().expect("open");
+            let number = u32::from_le_bytes(got[..4].try_into().expect("a session"));
+            if number > 100 {
+                assert_eq!(got, echoed(number, &format!("between {}", number - 100)));
+                answered += 1;
+                continue;
+            }
+            match got[4] {
+                2 => {}
+                3 | 4 => whole[number as usize - 1].extend(&got[5..]),
+                kind => panic!("an answer of kind {kind}"),
+            }
+            complete += usize::from(got[4] == 4);
+        }
+        for (got, sent) in whole.iter().zip(&bodies) {
+            assert!(got[..] == sent[packed(b"ECHO").len()..], "{every} {piece}");
+        }
+    }
+}

@@ -50,6 +50,10 @@ pub(crate) struct Agent {
     /// A gate in Lua that forwards the frames.
     gate: Option<Handle>,
     partial: Partial,
+    /// Bytes that have come.
+    received: u64,
+    /// The large request whose parts are read straight to it.
+    filling: Option<u32>,
     requests: Requests<Assembled>,
     calls: FxHashMap<i32, Call>,
     /// Frames that are to be written when the turn ends.
@@ -74,6 +78,8 @@ impl Agent {
             id: 0,
             gate: None,
             partial: Partial::default(),
+            received: 0,
+            filling: None,
             requests,
             calls: FxHashMap::default(),
             out: Vec::new(),
@@ -90,6 +96,7 @@ impl Agent {
     // ---- requests
 
     fn on_data(&mut self, cx: &Context, mut read: &[u8]) {
+        self.received += read.len() as u64;
         let mut partial = std::mem::take(&mut self.partial);
         // Frames with two bytes of length have no limit that could be passed.
         while let Ok(Some(frame)) = Framing::SHORT.take(&mut partial, &mut read) {
@@ -99,6 +106,31 @@ impl Agent {
             }
         }
         self.partial = partial;
+        if !self.partial.is_idle()
+            && let Ok(net) = self.cluster.options.net.get(cx.node())
+        {
+            let (requests, partial) = (&mut self.requests, &mut self.partial);
+            self.filling = assembled::fill(requests, partial, net, self.id, self.received);
+        }
+    }
+
+    /// Parts of a large request were read to where they belong: the first `len` bytes of this payload, for which `taken` bytes came on the
+    /// connection.
+    fn on_filled(&mut self, cx: &Context, payload: Payload, len: usize, taken: usize) {
+        self.received += taken as u64;
+        let Some(session) = self.filling.take() else {
+            return;
+        };
+        match self
+            .requests
+            .give_back(session, assembled::filled(payload, len))
+        {
+            Some(Event::Request(request)) => self.on_request(cx, request),
+            Some(Event::Refused { session, why }) => {
+                pack_error(&mut self.out, session, why.to_string().as_bytes());
+            }
+            _ => {}
+        }
     }
 
     fn on_frame(&mut self, cx: &Context, frame: &[u8]) {
@@ -442,11 +474,15 @@ impl Service for Agent {
         match message.kind {
             kind::RESPONSE => self.on_response(cx, message.session, message.take_payload()),
             kind::SOCKET => {
-                if let Some(event) =
-                    SocketEvent::parse(message.payload()).filter(|event| event.id == self.id)
-                {
-                    self.on_event(cx, event);
+                let event = SocketEvent::parse(message.payload());
+                let Some(event) = event.filter(|event| event.id == self.id) else {
+                    return;
+                };
+                if event.kind == EventKind::Filled {
+                    let (len, taken) = (event.data.len(), event.ud as usize);
+                    return self.on_filled(cx, message.take_payload(), len, taken);
                 }
+                self.on_event(cx, event);
             }
             kind::ERROR => self.on_error(cx, message.session, message.source),
             kind::CLIENT if self.gate.is_some() => self.on_frame(cx, message.payload()),

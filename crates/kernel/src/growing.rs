@@ -89,9 +89,24 @@ impl GrowingPayload {
         self.len += len;
     }
 
-    /// Forgets what is there, and keeps the memory.
-    pub fn clear(&mut self) {
-        self.len = 0;
+    /// Forgets what is behind the first `len` bytes, and keeps the memory.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// The first `len` bytes of a payload, to be continued. Those of a block stay where they are.
+    pub fn reopen(payload: Payload, len: usize) -> GrowingPayload {
+        let (block, had) = payload.into_raw();
+        if block.is_null() {
+            return GrowingPayload::new();
+        }
+        // SAFETY: the block has been given away by the payload.
+        let capacity = unsafe { block::capacity(block) }.saturating_sub(1).max(had);
+        GrowingPayload {
+            block,
+            len: len.min(had),
+            capacity,
+        }
     }
 
     /// What is there.
@@ -132,7 +147,7 @@ mod tests {
     fn what_is_written_in_place_counts_as_far_as_it_is_told() {
         let mut growing = GrowingPayload::new();
         growing.extend_from_slice(b"lost");
-        growing.clear();
+        growing.truncate(0);
         growing.extend_from_slice(b"begin ");
         for (byte, room) in growing.room(10).iter_mut().zip(*b"0123456789") {
             byte.write(room);
@@ -142,6 +157,21 @@ mod tests {
         assert!(growing.room(0).is_empty());
         growing.extend_from_slice(b" end");
         assert_eq!(growing.finish().as_slice(), b"begin 0123 end");
+    }
+
+    #[test]
+    fn a_payload_is_continued() {
+        for len in [0, 3, 16, 17, 1000, 100_000] {
+            let text = vec![b'x'; len];
+            let mut growing = GrowingPayload::reopen(Payload::from_slice(&text), len / 2);
+            assert_eq!(growing.as_slice(), &text[..len / 2]);
+            growing.extend_from_slice(&[b'y'; 200]);
+            let expected = [&text[..len / 2], &[b'y'; 200]].concat();
+            assert_eq!(growing.finish().as_slice(), expected);
+        }
+        let mut all = GrowingPayload::reopen(Payload::from("abc"), usize::MAX);
+        all.truncate(9);
+        assert_eq!(all.finish().as_slice(), b"abc");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use skynet_kernel::{Attachment, Handle, Node, Payload};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::fill::Fill;
 use crate::flow::Flow;
 use crate::io::{Foreign, Io};
 use crate::options::NetOptions;
@@ -288,6 +289,24 @@ impl Net {
     /// that.
     pub fn feed(&self, id: SocketId, service: Handle) {
         self.engine.feed(id, service);
+    }
+
+    /// The owner of a connection knows how its stream goes on after the first `at` bytes, and where the next ones belong: they are
+    /// read into the block of `fill`. [`EventKind::Filled`] brings it back when it is full or the stream goes on otherwise; until then there are no
+    /// other bytes. If more than `at` bytes have been read already, or if there is no such connection, or if nothing is to come, `fill` is given back.
+    pub fn fill(&self, id: SocketId, at: u64, fill: Fill) -> Result<(), Fill> {
+        match self.engine.slots.lock(id) {
+            Some(mut socket)
+                if socket.read == at
+                    && socket.fill.is_none()
+                    && !fill.is_empty()
+                    && matches!(socket.io, Io::Tcp(_)) =>
+            {
+                socket.fill = Some(Box::new(fill));
+                Ok(())
+            }
+            _ => Err(fill),
+        }
     }
 
     /// Keeps something until the socket has gone, which may be later than its CLOSE: what waits is sent

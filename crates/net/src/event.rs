@@ -31,6 +31,9 @@ pub enum EventKind {
     Udp = 6,
     /// `ud` KiB wait to be sent; 0 when all has been sent after a warning.
     Warning = 7,
+    /// The block of a [`Fill`](crate::Fill), which ends here: `ud` bytes of the stream were read for it. Only who
+    /// asked for that gets it.
+    Filled = 8,
 }
 
 impl EventKind {
@@ -43,6 +46,7 @@ impl EventKind {
             5 => EventKind::Error,
             6 => EventKind::Udp,
             7 => EventKind::Warning,
+            8 => EventKind::Filled,
             _ => return None,
         })
     }
@@ -103,11 +107,15 @@ pub(crate) fn message(event: EventKind, id: SocketId, ud: i32, data: [&[u8]; 2])
     Message::new(kind::SOCKET, Handle::NONE, 0, payload)
 }
 
-/// An event with data that is in its place already. What is `read` is left as if it were new.
-pub(crate) fn message_around(id: SocketId, read: &mut GrowingPayload) -> Message {
-    let trailer = pack([EventKind::Data as i32, id, read.as_slice().len() as i32, 0]);
-    read.extend_from_slice(&trailer);
-    Message::new(kind::SOCKET, Handle::NONE, 0, std::mem::take(read).finish())
+/// An event with data that is in its place already.
+pub(crate) fn message_around(
+    event: EventKind,
+    id: SocketId,
+    ud: usize,
+    mut data: GrowingPayload,
+) -> Message {
+    data.extend_from_slice(&pack([event as i32, id, ud as i32, 0]));
+    Message::new(kind::SOCKET, Handle::NONE, 0, data.finish())
 }
 
 #[cfg(test)]
@@ -120,7 +128,7 @@ mod tests {
             &[][..],
             b"short",
             &pack([0, 1, 0, 0]),
-            &pack([8, 1, 0, 0]),
+            &pack([9, 1, 0, 0]),
             &pack([-1, 1, 0, 0]),
         ] {
             assert_eq!(SocketEvent::parse(payload), None);

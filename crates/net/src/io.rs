@@ -5,10 +5,13 @@ use std::io::{self, IoSlice, Read, Write};
 use std::mem::ManuallyDrop;
 use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::slice;
 
 use mio::net::TcpListener;
 use skynet_kernel::GrowingPayload;
-use socket2::{SockRef, Socket};
+use socket2::{MaybeUninitSlice, SockRef, Socket};
+
+use crate::fill;
 
 /// Not to be killed by a peer that has gone, whatever the process does about SIGPIPE.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -56,6 +59,37 @@ impl Io {
         let n = socket.recv(into.room(most))?;
         // SAFETY: the system has written the first `n` bytes.
         unsafe { into.advance(n) };
+        Ok(n)
+    }
+
+    /// Reads from a connection: into the headers, and behind what is in `block`. How many bytes there were in all.
+    pub(crate) fn read_between(
+        &self,
+        block: &mut GrowingPayload,
+        pieces: &mut [fill::Piece<'_>],
+    ) -> io::Result<usize> {
+        let Io::Tcp(socket) = self else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let mut room = block.room(pieces.iter().map(|(_, len)| len).sum());
+        let mut slices = Vec::with_capacity(2 * pieces.len());
+        for (header, len) in &mut *pieces {
+            let here = header.as_mut_ptr().cast();
+            // SAFETY: the same bytes; the system writes what is initialised, or nothing.
+            let header = unsafe { slice::from_raw_parts_mut(here, header.len()) };
+            let (data, more) = room.split_at_mut(*len);
+            room = more;
+            slices.extend([header, data].map(MaybeUninitSlice::new));
+        }
+        let (n, _) = socket.recv_vectored(&mut slices)?;
+        let (mut left, mut data) = (n, 0);
+        for (header, len) in pieces {
+            left -= left.min(header.len());
+            data += left.min(*len);
+            left -= left.min(*len);
+        }
+        // SAFETY: slices are filled in their order, so the first `data` bytes of the room have been written.
+        unsafe { block.advance(data) };
         Ok(n)
     }
 

@@ -29,6 +29,7 @@ use crate::eager::{self, Eagerness};
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::{self, EventKind};
+use crate::fill::Got;
 use crate::flow::Held;
 use crate::io::Io;
 use crate::slots::Entry;
@@ -383,6 +384,29 @@ fn stream(
     Pass::Done
 }
 
+/// Reads once into the block that the owner has given.
+fn fill(engine: &Engine, socket: &mut Socket) -> io::Result<Got> {
+    let Some(fill) = &mut socket.fill else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let io = &socket.io;
+    let mut got = fill.read(|block, pieces| io.read_between(block, pieces))?;
+    socket.read += got.n as u64;
+    if let Some(rest) = got.rest.take()
+        && let Some(fill) = socket.fill.take()
+    {
+        let (block, taken) = fill.finish();
+        let message = event::message_around(EventKind::Filled, socket.id, taken, block);
+        engine.emit(socket.owner, socket.id, message);
+        if !rest.is_empty() {
+            let len = rest.len() as i32;
+            let message = event::message(EventKind::Data, socket.id, len, [&rest, &[]]);
+            engine.emit(socket.owner, socket.id, message);
+        }
+    }
+    Ok(got)
+}
+
 impl Buffers {
     /// Reads once: how many bytes, and the message that has them. `None`: the peer has finished.
     #[inline]
@@ -397,11 +421,13 @@ impl Buffers {
         block.reserve_total(READ + event::TRAILER);
         let n = socket.io.read_into(block, READ)?;
         if n >= WHOLE {
-            return Ok(Some((n, event::message_around(socket.id, block))));
+            let block = std::mem::take(block);
+            let message = event::message_around(EventKind::Data, socket.id, n, block);
+            return Ok(Some((n, message)));
         }
         let data = [block.as_slice(), &[]];
         let message = event::message(EventKind::Data, socket.id, n as i32, data);
-        block.clear();
+        block.truncate(0);
         Ok((n > 0).then_some((n, message)))
     }
 }
@@ -423,6 +449,27 @@ fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffe
     let short_is_empty = !ready.finished && matches!(socket.io, Io::Tcp(_));
     let mut reads = 0;
     let outcome = loop {
+        if socket.fill.is_some() {
+            match fill(engine, socket) {
+                Ok(Got { n: 0, .. }) => break Input::End,
+                Ok(got) => {
+                    // It is several reads' worth.
+                    reads += READS / 2;
+                    if got.short && short_is_empty {
+                        break Input::Empty;
+                    }
+                    if reads >= READS {
+                        break Input::More;
+                    }
+                    continue;
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => break Input::Empty,
+                    io::ErrorKind::Interrupted => continue,
+                    _ => break Input::Failed(error),
+                },
+            }
+        }
         match buffers.read(socket) {
             Ok(None) => break Input::End,
             Ok(Some((n, message))) => {
@@ -432,7 +479,7 @@ fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffe
                 if n < READ && short_is_empty {
                     break Input::Empty;
                 }
-                if reads == READS {
+                if reads >= READS {
                     break Input::More;
                 }
             }

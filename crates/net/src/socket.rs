@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use skynet_kernel::Handle;
 
 use crate::SocketId;
+use crate::fill::Fill;
 use crate::io::Io;
 use crate::queue::Queue;
 use crate::reactor::Ready;
@@ -60,6 +61,8 @@ pub(crate) struct Socket {
     /// CLOSE has been sent.
     pub(crate) close_sent: bool,
     pub(crate) queue: Queue,
+    /// Where the next bytes are read to, unless each read is a message.
+    pub(crate) fill: Option<Box<Fill>>,
     /// The next WARNING is due at so many bytes; 0 before the first one.
     pub(crate) warn_at: usize,
     /// Bytes that may wait. For a listener: of the sockets that it accepts.
@@ -103,6 +106,7 @@ impl Socket {
             closing: false,
             close_sent: false,
             queue: Queue::default(),
+            fill: None,
             warn_at: 0,
             cap,
             read: 0,

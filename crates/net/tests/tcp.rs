@@ -5,7 +5,7 @@ mod common;
 use std::net::{Shutdown, TcpStream};
 
 use common::*;
-use skynet_kernel::Payload;
+use skynet_kernel::{GrowingPayload, Payload};
 use skynet_net::*;
 
 use EventKind::*;
@@ -621,4 +621,63 @@ fn stopping_destroys_everything_and_refuses_more() {
         Err(skynet_net::Error::Stopped)
     ));
     world.net.stop();
+}
+
+/// Bytes that are read to where they belong, by an owner who knows how the stream goes on, and an owner who was wrong.
+#[test]
+fn a_block_is_filled() {
+    let world = World::new();
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    let header = |n: u8| [b'<', n, n, n, n, n, b'>'];
+    let fill = |units: u8| {
+        let mut block = GrowingPayload::new();
+        block.extend_from_slice(b"begun ");
+        Fill::new(block, 3, (0..units).map(|n| (header(n), 100_000)))
+    };
+    write(&mut peer, b"hello");
+    assert_eq!(probe.expect_data(id, 5), b"hello");
+    for at in [0, 4, 6] {
+        let refused = world.net.fill(id, at, fill(1)).expect_err("not there");
+        assert_eq!(refused.into_block().as_slice(), b"begun ");
+    }
+    assert!(world.net.fill(i32::MAX, 5, fill(1)).is_err());
+    let nothing = Fill::new(GrowingPayload::new(), 0, []);
+    assert!(world.net.fill(id, 5, nothing).is_err());
+    // As expected, and more behind it.
+    assert!(world.net.fill(id, 5, fill(20)).is_ok());
+    assert!(world.net.fill(id, 5, fill(20)).is_err(), "there is one");
+    let mut expected = b"begun abc".to_vec();
+    let mut stream = b"abc".to_vec();
+    for n in 0..20 {
+        let data: Vec<u8> = (0..100_000).map(|i| (i / 7) as u8 ^ n).collect();
+        expected.extend(&data);
+        stream.extend(header(n));
+        stream.extend(data);
+    }
+    let taken = stream.len();
+    let feeder = std::thread::spawn(move || {
+        write(&mut peer, &stream);
+        write(&mut peer, b"more");
+        peer
+    });
+    let event = probe.expect(Filled, id);
+    assert!(event.data == expected);
+    assert_eq!(event.ud as usize, taken);
+    assert_eq!(probe.expect_data(id, 4), b"more");
+    let mut peer = feeder.join().expect("it writes");
+    // Another header: what was right comes in the block, what follows as ever.
+    let at = 5 + taken as u64 + 4;
+    assert!(world.net.fill(id, at, fill(2)).is_ok());
+    write(&mut peer, b"xyz<\0\0\0other");
+    let event = probe.expect(Filled, id);
+    assert_eq!((&event.data[..], event.ud), (&b"begun xyz"[..], 3));
+    assert_eq!(probe.expect_data(id, 9), b"<\0\0\0other");
+    // The end of the stream.
+    assert!(world.net.fill(id, at + 12, fill(2)).is_ok());
+    write(&mut peer, b"xy");
+    drop(peer);
+    probe.expect(Close, id);
+    world.net.close(id);
+    world.settle(&probe);
 }

@@ -239,6 +239,14 @@ impl Partial {
         matches!(self.0, State::Header { have: 0, .. })
     }
 
+    /// What is kept of the body of a broken frame, if there is any, and how long the whole is.
+    pub fn body(&self) -> Option<(&[u8], usize)> {
+        match &self.0 {
+            State::Body { need, data } => Some((data, *need as usize)),
+            State::Header { .. } | State::Failed { .. } => None,
+        }
+    }
+
     /// How many bytes of the body of a broken frame are kept.
     pub fn buffered(&self) -> usize {
         match &self.0 {

@@ -145,7 +145,7 @@ impl Open {
             EventKind::Warning => {
                 cx.log(format!("fd ({}) send buffer ({})K", event.id, event.ud));
             }
-            EventKind::Connect | EventKind::Udp => {}
+            EventKind::Connect | EventKind::Udp | EventKind::Filled => {}
         }
     }
 

@@ -14,8 +14,7 @@ use crate::grow;
 #[must_use = "a large message is not complete without its parts"]
 pub struct Parts<'a> {
     rest: &'a [u8],
-    session: u32,
-    direction: Direction,
+    coming: Coming,
 }
 
 /// Where in a part's frame its type is.
@@ -31,8 +30,11 @@ impl<'a> Parts<'a> {
     pub(super) fn new(direction: Direction, session: u32, rest: &'a [u8]) -> Self {
         Self {
             rest,
-            session,
-            direction,
+            coming: Coming {
+                left: rest.len(),
+                session,
+                direction,
+            },
         }
     }
 }
@@ -41,25 +43,79 @@ impl<'a> Iterator for Parts<'a> {
     type Item = Part<'a>;
 
     fn next(&mut self) -> Option<Part<'a>> {
-        if self.rest.is_empty() {
+        let (header, len) = self.coming.next()?;
+        let (data, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        Some(Part { header, data })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.coming.size_hint()
+    }
+}
+
+/// The frames in which the rest of a large message comes if nothing comes in between: each with its first bytes, from its
+/// length on, and the length of the data behind them.
+#[derive(Clone, Debug)]
+pub struct Coming {
+    left: usize,
+    session: u32,
+    direction: Direction,
+}
+
+impl Iterator for Coming {
+    type Item = ([u8; 7], usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
             return None;
         }
-        let (data, rest) = self.rest.split_at(self.rest.len().min(PART));
-        self.rest = rest;
-        let last = u8::from(rest.is_empty());
-        let length = (5 + data.len() as u16).to_be_bytes();
+        let len = self.left.min(PART);
+        self.left -= len;
+        let last = u8::from(self.left == 0);
+        let length = (5 + len as u16).to_be_bytes();
         let [s0, s1, s2, s3] = self.session.to_le_bytes();
         let header = match self.direction {
             Direction::Request => [length[0], length[1], 2 + last, s0, s1, s2, s3],
             Direction::Response => [length[0], length[1], s0, s1, s2, s3, 3 + last],
         };
-        Some(Part { header, data })
+        Some((header, len))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let n = self.rest.len().div_ceil(PART);
+        let n = self.left.div_ceil(PART);
         (n, Some(n))
     }
+}
+
+/// What has come of a large message, lent out while its parts are read straight to it. [`Requests::give_back`](super::Requests::give_back) ends
+/// that.
+#[derive(Debug)]
+pub struct Lent<S> {
+    /// The session of the message.
+    pub session: u32,
+    /// What has come of it.
+    pub store: S,
+    /// How many bytes are announced.
+    pub total: usize,
+    /// How many bytes were in the store before the part that is coming in now.
+    pub before: usize,
+    /// How many bytes of that part are to come.
+    pub first: usize,
+    /// What comes then.
+    pub coming: Coming,
+}
+
+/// A part that has come in only in part.
+pub(super) struct Begun<'a> {
+    pub(super) direction: Direction,
+    pub(super) session: u32,
+    /// What there is of it.
+    pub(super) data: &'a [u8],
+    /// How long the whole is.
+    pub(super) len: usize,
+    /// It is the last.
+    pub(super) last: bool,
 }
 
 impl ExactSizeIterator for Parts<'_> {}
@@ -161,6 +217,10 @@ enum State<S> {
         total: usize,
         data: S,
     },
+    /// Somebody else has the data for now.
+    Lent {
+        total: usize,
+    },
     Wrong,
 }
 
@@ -205,15 +265,65 @@ impl<S: Store> Large<S> {
         }
     }
 
+    /// Lends the data out, with what has come of a part; None if that part cannot be right.
+    pub(super) fn lend(&mut self, part: Begun<'_>) -> Option<Lent<S>> {
+        let State::Begun { total, data } = &mut self.0 else {
+            return None;
+        };
+        let (total, before) = (*total, data.bytes().len());
+        let first = part.len.checked_sub(part.data.len())?;
+        let end = before.checked_add(part.len)?;
+        if end > total || (end == total) != part.last {
+            return None;
+        }
+        let mut store = mem::take(data);
+        store.append(part.data, total);
+        self.0 = State::Lent { total };
+        Some(Lent {
+            session: part.session,
+            store,
+            total,
+            before,
+            first,
+            coming: Coming {
+                left: total - end,
+                session: part.session,
+                direction: part.direction,
+            },
+        })
+    }
+
+    /// Takes the data back. True if it is complete.
+    pub(super) fn give_back(&mut self, data: S) -> bool {
+        let State::Lent { total } = self.0 else {
+            return false;
+        };
+        let complete = data.bytes().len() == total;
+        self.0 = match data.bytes().len() > total {
+            true => State::Wrong,
+            false => State::Begun { total, data },
+        };
+        complete
+    }
+
+    /// How many bytes are announced.
+    pub(super) fn total(&self) -> usize {
+        match self.0 {
+            State::Begun { total, .. } | State::Lent { total } => total,
+            State::Nothing | State::Wrong => 0,
+        }
+    }
+
     /// Whether nothing has come in yet.
     pub fn is_empty(&self) -> bool {
         matches!(self.0, State::Nothing)
     }
 
-    /// How many bytes of parts are kept.
+    /// How many bytes of parts are kept. What is lent out counts as if all of it were there.
     pub fn buffered(&self) -> usize {
         match &self.0 {
             State::Begun { data, .. } => data.bytes().len(),
+            State::Lent { total } => *total,
             State::Nothing | State::Wrong => 0,
         }
     }

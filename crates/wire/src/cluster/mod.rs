@@ -71,7 +71,7 @@ mod response;
 
 pub use address::Address;
 pub use error::{Error, Refusal};
-pub use large::{Large, Part, Parts, Payload, Store};
+pub use large::{Coming, Large, Lent, Part, Parts, Payload, Store};
 pub use query::{query_name, query_payload};
 pub use request::{Request, Sessions, next_session, pack_call, pack_push, pack_trace, relayed_tag};
 pub use requests::{Complete, Event, Requests};

@@ -10,7 +10,8 @@
 
 use std::collections::HashMap;
 
-use super::{Address, Error, Large, Payload, Refusal, Request, Store};
+use super::large::{Begun, Direction};
+use super::{Address, Error, Large, Lent, PART, Payload, Refusal, Request, Store};
 
 /// What an incomplete request counts beside its bytes: its entry in the table.
 const ENTRY: usize = 128;
@@ -244,6 +245,57 @@ impl<S: Store> Requests<S> {
         }
         pending.large.add(data);
         self.buffered += pending.large.buffered();
+    }
+
+    /// Lends out what has come of a large request, so that the rest can be read straight to where it belongs. `frame` is
+    /// what has come of a frame of `len` bytes. None if that is no part of such a request, or if no whole part has come yet, or if less than `least` bytes are to come, or
+    /// if the whole would be above the limit.
+    ///
+    /// The frames that [`Lent::coming`] expects are not to be given to [`accept`](Self::accept) then; any other that comes ends the loan, and is
+    /// to be given to it after [`give_back`](Self::give_back).
+    pub fn lend(&mut self, frame: &[u8], len: usize, least: usize) -> Option<Lent<S>> {
+        let Ok(Request::Part {
+            session,
+            data,
+            last,
+        }) = Request::unpack(frame)
+        else {
+            return None;
+        };
+        let pending = self.pending.get_mut(&session)?;
+        let (total, have) = (pending.large.total(), pending.large.buffered());
+        let others = self.buffered - have;
+        if pending.over
+            || pending.head.is_none()
+            || have < PART
+            || total < have + data.len() + least
+            || total > self.limit.saturating_sub(others)
+        {
+            return None;
+        }
+        let lent = pending.large.lend(Begun {
+            direction: Direction::Request,
+            session,
+            data,
+            len: len.checked_sub(frame.len() - data.len())?,
+            last,
+        })?;
+        self.buffered = others + total;
+        Some(lent)
+    }
+
+    /// Takes back what was lent out, with what has been added to it: data of the parts that were expected. That may complete
+    /// the request.
+    pub fn give_back(&mut self, session: u32, store: S) -> Option<Event<'static, S>> {
+        let pending = self.pending.get_mut(&session)?;
+        self.buffered -= pending.large.buffered();
+        let complete = pending.large.give_back(store);
+        self.buffered += pending.large.buffered();
+        if !complete {
+            return None;
+        }
+        let pending = self.pending.remove(&session)?;
+        Some(self.finish(pending, session, &[]))
     }
 
     /// `pending` is out of the table; `data` completes it.
