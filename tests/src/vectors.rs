@@ -14,10 +14,10 @@ pub fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Complains if our own file of a family has not as many cases as it had; another one may have any number.
+/// Complains if our own file of a family has fewer cases than it had; another one may have any number.
 pub fn count(cases: usize, expected: usize) {
     let other = std::env::var_os("SKYNET_VECTORS").is_some();
-    assert!(other || cases == expected, "{cases} cases, not {expected}");
+    assert!(other || cases >= expected, "{cases} cases, were {expected}");
 }
 
 /// The cases of a vector file.

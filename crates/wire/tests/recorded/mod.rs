@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-/// The cases of a family: `count` of them in our own folder, any number in another one that `SKYNET_VECTORS` names.
+/// The cases of a family: `count` of them or more in our own folder, any number in another one that `SKYNET_VECTORS` names.
 pub fn cases(family: &str, count: usize) -> Vec<Json> {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
     let other = std::env::var("SKYNET_VECTORS");
@@ -19,7 +19,7 @@ pub fn cases(family: &str, count: usize) -> Vec<Json> {
         panic!("no cases")
     };
     assert!(
-        other.is_ok() || cases.len() == count,
+        other.is_ok() || cases.len() >= count,
         "{} cases",
         cases.len()
     );
