@@ -10,11 +10,12 @@ use std::{env, fs, io, panic};
 const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "patch/lshared.c",
     "patch/lshared.h",
     "patch/lsharedtable.c",
     "patch/llazy.c",
+    "patch/llibs.c",
     "patch/lsuspend.h",
 ];
 /// What messages need beyond the C API, patched or not.

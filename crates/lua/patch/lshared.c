@@ -258,6 +258,7 @@ LUA_API int lua_sharestrings (lua_State *L) {
       if (shareshort(ts) == NULL) return 0;
     }
   }
+  luaS_recordnames(L);
   return 1;
 }
 

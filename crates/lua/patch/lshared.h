@@ -82,6 +82,11 @@ LUAI_FUNC void luaS_makelazy (lua_State *L, Table *t, TValue *slot);
 LUAI_FUNC lu_byte luaS_getlazy (lua_State *L, Table *t, const TValue *key, TValue *res);
 LUAI_FUNC void luaS_makeall (lua_State *L, Table *t);
 
+/* What every new state begins with (llibs.c). */
+LUAI_FUNC int luaS_knownnames (lua_State *L);
+LUAI_FUNC void luaS_recordnames (lua_State *L);
+LUAI_FUNC int luaS_setlibrary (lua_State *L, const void *functions);
+
 
 /* Memory for shared objects. */
 typedef struct SharedArena {

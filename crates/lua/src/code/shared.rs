@@ -29,6 +29,10 @@ unsafe extern "C-unwind" {
     /// Shares the function at the top of the stack; null if that is impossible. One thread at a time.
     fn lua_sharefunction(l: *mut lua_State) -> *mut RawFunction;
     fn lua_freeshared(function: *mut RawFunction);
+    /// Notes the libraries that are opened in the state from now on, for the states after it. One thread at a time.
+    fn lua_recordlibraries(l: *mut lua_State);
+    /// They are complete. Raises. Used as soon as the strings are shared.
+    fn lua_sharelibraries(l: *mut lua_State);
     /// Shares all short strings of the state. One thread at a time.
     fn lua_sharestrings(l: *mut lua_State) -> c_int;
     /// Shares a copy of the hash part of the table at the top of the stack; null if that is impossible. Raises. One thread at a time.
@@ -351,8 +355,11 @@ crate::vm::native::native! {
     fill = |l| {
         // SAFETY: `prepare` passes what is on its stack, which outlives this protected call.
         let common = unsafe { &mut *l.userdata(1).cast::<Common>() };
-        // SAFETY: opens the standard libraries in a fresh state.
-        unsafe { ffi::luaL_openlibs(l.0) };
+        // SAFETY: opens the standard libraries in a fresh state; the lock keeps other threads out.
+        unsafe {
+            lua_recordlibraries(l.0);
+            ffi::luaL_openlibs(l.0);
+        }
         coroutine::install(l);
         for name in crate::modules::common_strings() {
             l.push_str(name);
@@ -375,6 +382,8 @@ crate::vm::native::native! {
         l.set_top(loaded);
         crate::api::push_common(l);
         common.skynet = SharedNodes::of_top(l);
+        // SAFETY: as above.
+        unsafe { lua_sharelibraries(l.0) };
         crate::vm::native::results(0)
     };
 }
