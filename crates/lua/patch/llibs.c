@@ -6,8 +6,7 @@
 **
 ** Libraries. luaL_setfuncs assigns a library's functions one by one, to a table that grows meanwhile: a hundred names are hashed, looked up and
 ** put into their places, which are the same in every state. So the nodes of such a table are remembered by the address of the library's
-** list, in the size that the table has in the end, and copied into the new table. (Tables to which nothing is added share their nodes:
-** lua_sharenodes.)
+** list, in the size that the table has in the end, and copied into the new table; or shared (see lshared.c), if nothing is added later.
 **
 ** Both are recorded in the first state of the process, by one thread, before there is any other that could use it, and never change again.
 */
@@ -41,6 +40,7 @@ typedef struct Library {
   Table *table;  /* while they are recorded */
   Node *node;
   lu_byte lsizenode;
+  lu_byte unchanged;  /* nothing is added, no placeholder is filled in */
 } Library;
 
 static Library library[MAXLIBRARIES];
@@ -98,19 +98,31 @@ static int untouched (const Table *t) {
 /* The places of the functions, as in the table that was recorded. Returns 0 if there is no memory. May raise an error. */
 static int fill (lua_State *L, Library *lib) {
   const luaL_Reg *r;
+  unsigned int i;
+  int entries = 0;
   Table *t = luaH_new(L);
   sethvalue2s(L, L->top.p, t);
   api_incr_top(L);
   luaH_resize(L, t, 0, sizenode(lib->table));
+  lib->unchanged = 1;
   for (r = lib->functions; r->name != NULL; r++) {
     TString *name = luaS_share(luaS_new(L, r->name));
     TValue k, v;
     if (name == NULL) return 0;
     setsvalue(L, &k, name);
-    if (r->func == NULL) setbfvalue(&v);
-    else setfvalue(&v, r->func);
+    if (r->func == NULL) {
+      setbfvalue(&v);
+      lib->unchanged = 0;
+    }
+    else
+      setfvalue(&v, r->func);
     luaH_set(L, t, &k, &v);
   }
+  for (i = 0; i < sizenode(lib->table); i++) {
+    if (!isempty(gval(gnode(lib->table, i)))) entries++;
+    if (!isempty(gval(gnode(t, i)))) entries--;
+  }
+  if (entries != 0) lib->unchanged = 0;
   lib->node = cast(Node *, luaS_take(sizenode(t) * sizeof(Node)));
   if (lib->node == NULL) return 0;
   memcpy(lib->node, t->node, sizenode(t) * sizeof(Node));
@@ -145,6 +157,13 @@ int luaS_setlibrary (lua_State *L, const void *functions) {
   if (usable(L)) {
     for (i = 0; i < nlibraries && library[i].functions != functions; i++) ;
     if (i == nlibraries || !untouched(t)) return 0;
+    if (library[i].unchanged) {
+      if (!isdummy(t)) luaM_freearray(L, t->node, sizenode(t));
+      t->node = library[i].node;
+      t->lsizenode = library[i].lsizenode;
+      t->flags = cast_byte((t->flags & ~(maskflags | BITDUMMY)) | BITSHAREDNODES);
+      return 1;
+    }
     if (isdummy(t) || t->lsizenode != library[i].lsizenode)
       luaH_resize(L, t, 0, 1u << library[i].lsizenode);
     memcpy(t->node, library[i].node, sizenode(t) * sizeof(Node));

@@ -120,6 +120,30 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     functions.chain(TYPES.iter().map(|(name, _)| *name))
 }
 
+/// Tables that go with `skynet` and that few applications change: the class tables of `protocol::STANDARD`, and the metatable.
+pub(crate) const CLASSES: usize = protocol::STANDARD.len() + 1;
+
+/// Makes one of them. *raises*
+pub(crate) fn push_class(l: Lua, class: usize) {
+    if class < protocol::STANDARD.len() {
+        return protocol::push_standard(l, class);
+    }
+    l.new_table(0, 2);
+    l.push_function(index);
+    l.raw_set_str(-2, "__index");
+    l.push_function(pairs);
+    l.raw_set_str(-2, "__pairs");
+}
+
+/// Pushes one of them, with a content that services have in common if possible. *raises*
+fn push_common_class(l: Lua, class: usize) {
+    #[cfg(feature = "shared-code")]
+    if crate::code::shared::push_class(l, class) {
+        return;
+    }
+    push_class(l, class);
+}
+
 native! {
     /// `require "skynet"`.
     open = |l| {
@@ -136,11 +160,7 @@ native! {
             push_common(l);
         }
         let skynet = l.top();
-        l.new_table(0, 2);
-        l.push_function(index);
-        l.raw_set_str(-2, "__index");
-        l.push_function(pairs);
-        l.raw_set_str(-2, "__pairs");
+        push_common_class(l, CLASSES - 1);
         l.set_metatable(skynet);
         protocol::register_standard(l, svc, skynet);
         l.push_value(skynet);

@@ -88,39 +88,56 @@ pub(crate) fn rename(l: Lua, svc: &Svc) {
     l.set_top(top);
 }
 
-/// `lua`, `response`, `error` and `debug`. *raises*
+/// What is registered from the start beside `lua`, whose table every application changes.
+pub(super) const STANDARD: [(&str, u8); 3] = [
+    ("response", kind::RESPONSE),
+    ("error", kind::ERROR),
+    ("debug", kind::DEBUG),
+];
+
+/// Makes the class table of a message type of our own. *raises*
+fn push_new(l: Lua, name: &'static str, id: u8) {
+    l.new_table(0, 6);
+    l.push_str(name);
+    l.raw_set_str(-2, "name");
+    l.push_int(id as i64);
+    l.raw_set_str(-2, "id");
+    l.push_function(pack::unpack);
+    l.raw_set_str(-2, "unpack");
+}
+
+/// Makes the class table of one of [`STANDARD`]. *raises*
+pub(super) fn push_standard(l: Lua, which: usize) {
+    let (name, id) = STANDARD[which];
+    push_new(l, name, id);
+    match id {
+        kind::ERROR => {
+            l.push_function(error_dispatch);
+            l.raw_set_str(-2, "dispatch");
+        }
+        kind::DEBUG => {
+            l.push_function(pack::pack);
+            l.raw_set_str(-2, "pack");
+            l.push_function(debug_dispatch);
+            l.raw_set_str(-2, "dispatch");
+        }
+        _ => {}
+    }
+}
+
+/// Registers `lua` and [`STANDARD`]. *raises*
 pub(crate) fn register_standard(l: Lua, svc: &Svc, skynet: c_int) {
-    let make = |name: &'static str, id: u8| {
-        l.new_table(0, 6);
-        l.push_str(name);
-        l.raw_set_str(-2, "name");
-        l.push_int(id as i64);
-        l.raw_set_str(-2, "id");
-        l.push_function(pack::unpack);
-        l.raw_set_str(-2, "unpack");
-    };
-    let finish = || {
-        let class = l.top();
-        // Ids and names are our own: they can't be taken.
-        let _ = register(l, svc, class);
+    push_new(l, "lua", kind::LUA);
+    l.push_function(pack::pack);
+    l.raw_set_str(-2, "pack");
+    // Ids and names are our own: they can't be taken.
+    let _ = register(l, svc, l.top());
+    for which in 0..STANDARD.len() {
         l.set_top(skynet);
-    };
-    make("lua", kind::LUA);
-    l.push_function(pack::pack);
-    l.raw_set_str(-2, "pack");
-    finish();
-    make("response", kind::RESPONSE);
-    finish();
-    make("error", kind::ERROR);
-    l.push_function(error_dispatch);
-    l.raw_set_str(-2, "dispatch");
-    finish();
-    make("debug", kind::DEBUG);
-    l.push_function(pack::pack);
-    l.raw_set_str(-2, "pack");
-    l.push_function(debug_dispatch);
-    l.raw_set_str(-2, "dispatch");
-    finish();
+        super::push_common_class(l, which);
+        let _ = register(l, svc, l.top());
+    }
+    l.set_top(skynet);
 }
 
 /// Sets the registry reference in `cell` to the function at 1; pushes what it was.

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, OnceLock, PoisonError, W
 use mlua_sys::lua55::{self as ffi, lua_State};
 
 use super::cache::{self, Code, LoadError};
+use crate::api::CLASSES;
 use crate::modules::coroutine;
 use crate::vm::lua::{Lua, REGISTRY};
 
@@ -276,6 +277,8 @@ struct Common {
     /// The metatable of strings without `__index`.
     strings: Option<SharedNodes>,
     skynet: Option<SharedNodes>,
+    /// The class tables of message types that an application seldom changes, and what goes with the table `skynet`.
+    classes: [Option<SharedNodes>; CLASSES],
 }
 
 static COMMON: OnceLock<Common> = OnceLock::new();
@@ -297,6 +300,9 @@ pub(crate) fn open_libraries(l: Lua) {
         unsafe { ffi::luaL_openlibs(l.0) };
         return coroutine::install(l);
     };
+    // As large as it is in the end.
+    l.new_table(0, 16);
+    l.set_field(REGISTRY, c"_LOADED");
     let others = ffi::LUA_GLIBK | ffi::LUA_LOADLIBK | ffi::LUA_IOLIBK | ffi::LUA_MATHLIBK;
     // SAFETY: as above.
     unsafe { ffi::luaL_openselectedlibs(l.0, others, 0) };
@@ -319,6 +325,15 @@ pub(crate) fn open_libraries(l: Lua) {
 /// Pushes the table of the module `skynet` before anything is added to it; false if there is none. *raises*
 pub(crate) fn push_skynet(l: Lua) -> bool {
     let nodes = COMMON.get().and_then(|common| common.skynet);
+    if let Some(nodes) = nodes {
+        nodes.push(l);
+    }
+    nodes.is_some()
+}
+
+/// Pushes what [`push_class`](crate::api::push_class) makes; false if it has to be made. *raises*
+pub(crate) fn push_class(l: Lua, class: usize) -> bool {
+    let nodes = COMMON.get().and_then(|common| common.classes[class]);
     if let Some(nodes) = nodes {
         nodes.push(l);
     }
@@ -382,6 +397,10 @@ crate::vm::native::native! {
         l.set_top(loaded);
         crate::api::push_common(l);
         common.skynet = SharedNodes::of_top(l);
+        for (class, nodes) in common.classes.iter_mut().enumerate() {
+            crate::api::push_class(l, class);
+            *nodes = SharedNodes::of_top(l);
+        }
         // SAFETY: as above.
         unsafe { lua_sharelibraries(l.0) };
         crate::vm::native::results(0)
