@@ -8,7 +8,7 @@
 use anyhow::Context as _;
 use skynet::boot;
 use skynet::lua::config::{Config, Settings};
-use skynet::service::{Actor, Cx, Error, Request, Value, Values, args, module, table};
+use skynet::service::{Actor, Cx, Error, Request, Values, args, module, table};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -29,43 +29,29 @@ impl Actor for Prices {
     }
 
     async fn request(&self, cx: &Cx, request: &Request) -> Result<Values, Error> {
-        let values = request.values()?;
-        let text = |i: usize| {
-            values
-                .get(i)
-                .and_then(Value::as_str)
-                .ok_or("a text is missing")
-        };
-        match text(0)? {
+        match request.read::<&str>()? {
             "set" => {
-                let price = values
-                    .get(2)
-                    .and_then(Value::as_float)
-                    .ok_or("a price is missing")?;
-                self.prices
-                    .lock()
-                    .unwrap()
-                    .insert(text(1)?.to_owned(), price);
+                let (_, item, price): (&str, String, f64) = request.read()?;
+                self.prices.lock().unwrap().insert(item, price);
                 Ok(args![])
             }
-            "price" => Ok(args![self.price(text(1)?)?]),
+            "price" => {
+                let (_, item): (&str, &str) = request.read()?;
+                Ok(args![self.price(item)?])
+            }
             "quote" => {
-                let item = text(1)?;
+                let (_, item): (&str, &str) = request.read()?;
                 let price = self.price(item)?;
                 // The caller is the Lua service, which waits for this request meanwhile.
-                let budget = cx
-                    .call(request.source(), args!["budget"])
+                let budget: f64 = cx
+                    .call(request.source(), "budget")
                     .within(Duration::from_secs(5))
+                    .to()
                     .await?;
-                let budget = budget
-                    .first()
-                    .and_then(Value::as_float)
-                    .ok_or("no budget")?;
                 let count = (budget / price).floor();
                 cx.log(format!("{item}: {count} of them for {budget}"));
-                Ok(args![
-                    table! { "item" => item, "price" => price, "count" => count as i64 }
-                ])
+                let quote = table! { "item" => item, "price" => price, "count" => count as i64 };
+                Ok(args![quote])
             }
             other => Err(format!("there is no command `{other}`").into()),
         }

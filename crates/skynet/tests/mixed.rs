@@ -5,7 +5,9 @@ mod support;
 use skynet::boot;
 use skynet::kernel::Handle;
 use skynet::lua::config::{Config, Settings};
-use skynet::service::{Actor, Cx, Error, Request, Value, Values, args, module, table};
+use skynet::service::{
+    Actor, Addr, Cx, Error, Handler, Request, Value, Values, args, module, table,
+};
 use std::fs;
 use std::future::pending;
 use std::sync::Mutex;
@@ -40,6 +42,15 @@ impl Actor for Native {
                     other => Err(format!("{other:?}").into()),
                 }
             }
+            Some("value") => {
+                // What only Rust services understand fails, and says so.
+                let lua = Addr::<Native>::new(request.source());
+                cx.tell(lua, Vec::<String>::new())?;
+                match cx.ask(lua, Vec::<String>::new()).await {
+                    Err(Error::CallFailed) => Ok(args!["no such message"]),
+                    other => Err(format!("{other:?}").into()),
+                }
+            }
             Some("watch") => {
                 let whom = values.get(1).and_then(Value::as_int).ok_or("whom?")?;
                 match cx.call(Handle(whom as u32), args!["never"]).await {
@@ -49,6 +60,14 @@ impl Actor for Native {
             }
             _ => Err("what?".into()),
         }
+    }
+}
+
+impl Handler<Vec<String>> for Native {
+    type Answer = usize;
+
+    async fn handle(&self, _: &Cx, texts: Vec<String>) -> Result<usize, Error> {
+        Ok(texts.len())
     }
 }
 
@@ -177,6 +196,14 @@ fn rust_has_deadlines() {
     assert_eq!(
         lua("return skynet.call(native, 'lua', 'deadline')"),
         args!["timeout"]
+    );
+}
+
+#[test]
+fn values_of_rust_types_mean_nothing_to_lua() {
+    assert_eq!(
+        lua("return skynet.call(native, 'lua', 'value')"),
+        args!["no such message"]
     );
 }
 
