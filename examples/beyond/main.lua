@@ -68,8 +68,8 @@ local function death(slow)
 end
 
 skynet.start(function()
-	local slow = skynet.newservice "slow"
-	deadlines(slow)
+	deadlines(skynet.newservice "slow")
+	local slow = skynet.newservice "slow" -- another one: the end of that nap would be a message in its mailbox
 	bounded(slow)
 	timers()
 	death(slow)
