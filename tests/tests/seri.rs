@@ -25,6 +25,7 @@ fn recorded_vectors_through_messages() {
 lua_cases! {
     "seri/vectors" {
         arguments;
+        deep;
         long_strings;
         long_strings_that_are_replaced;
         nasty_pairs;

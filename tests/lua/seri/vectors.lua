@@ -575,6 +575,28 @@ function case.strings_are_dispatched()
 	check.eq("all arrive", skynet.call(to, "lua"), 50)
 end
 
+-- How deep unpacking goes beyond 250 levels depends on the build; it ends in an error and not in a crash.
+function case.deep()
+	local function depth(n)
+		local ok, value = pcall(skynet.unpack, ("\14"):rep(n) .. "\10\7" .. ("\0"):rep(n))
+		if not ok then
+			return value
+		end
+		local levels = 0
+		while type(value) == "table" do
+			value, levels = value[1], levels + 1
+		end
+		return levels
+	end
+	check.eq("250 levels", depth(250), 250)
+	local refused = "tables are nested too deeply to unpack"
+	for _, n in ipairs { 300, 1000, 3000, 10000, 30000, 100000, 300000 } do
+		local got = depth(n)
+		check.ok(("%d levels"):format(n), got == n or got:find(refused, 1, true), got)
+	end
+	check.fails("ten million levels", refused, skynet.unpack, ("\14"):rep(10000000))
+end
+
 -- Random bytes never crash: they give values or an error.
 function case.random_bytes()
 	local seed = 42

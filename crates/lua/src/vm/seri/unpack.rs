@@ -18,13 +18,16 @@ use crate::vm::native::Fault;
 
 /// Elements, or pairs, that are collected on the stack before they go into their table.
 const BATCH: usize = 128;
-/// Nesting that `unpack` follows. Packing never goes beyond 33; the bound keeps hostile bytes off the machine stack, also with the
-/// large frames that a build with sanitizers has.
+/// Nesting that `unpack` follows in any case, also with the large frames that a build with sanitizers has. Packing never goes beyond 33.
 const MAX_DEPTH: usize = 250;
+/// Machine stack that deeper nesting may take: a quarter of a worker's. It keeps hostile bytes off the rest.
+const MAX_STACK: usize = 4 << 20;
 
 /// What is being unpacked.
 struct Source<'a> {
     r: Reader<'a>,
+    /// Where on the machine stack it began.
+    base: usize,
     /// Bytes that may be read ahead in order to count pairs; so that nested tables don't make it endless.
     ahead: usize,
     /// The message that the bytes are.
@@ -52,6 +55,7 @@ pub(crate) fn unpack_message(l: Lua, m: &Incoming) -> Result<c_int, Fault> {
 fn push_all(l: Lua, bytes: &[u8], message: Option<&Incoming>) -> Result<c_int, Fault> {
     let mut from = Source {
         r: Reader::new(bytes),
+        base: stack_position(),
         ahead: 4 * bytes.len(),
         #[cfg(feature = "shared-code")]
         message,
@@ -123,6 +127,13 @@ fn room(l: Lua, n: usize, otherwise: &'static str) -> Result<(), Fault> {
     Err(Fault::from(otherwise))
 }
 
+/// About where the machine stack ends now.
+#[inline(never)]
+fn stack_position() -> usize {
+    let here = 0u8;
+    (&raw const here).addr()
+}
+
 const NESTED: &str = "tables are nested too deeply to unpack";
 
 #[inline(always)]
@@ -146,7 +157,7 @@ fn push_value(l: Lua, from: &mut Source<'_>, depth: usize) -> Result<(), Fault> 
 }
 
 fn push_table(l: Lua, from: &mut Source<'_>, array_len: usize, depth: usize) -> Result<(), Fault> {
-    if depth > MAX_DEPTH {
+    if depth > MAX_DEPTH && from.base.abs_diff(stack_position()) > MAX_STACK {
         return Err(Fault::from(NESTED));
     }
     room(l, array_len.min(BATCH) + 4, NESTED)?;
