@@ -8,17 +8,17 @@ use super::NAME;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use skynet_kernel::{Handle, Node, ServiceInfo};
+use skynet_kernel::{Handle, Node};
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the log service may take for the last lines before the process ends.
 const TO_LOG: Duration = Duration::from_millis(100);
 
 /// What arrives so soon after a signal belongs to it.
-const SAME_WISH: Duration = Duration::from_millis(250);
+const SAME_WISH: Duration = Duration::from_millis(50);
 
 /// Signals that arrive from now on, to be given to a node later.
 pub struct Caught(Signals);
@@ -32,22 +32,17 @@ impl Caught {
     /// Gives what was and will be caught to `node`, which has `timeout` for an orderly stop.
     pub fn govern(mut self, node: Arc<Node>, timeout: Duration) -> io::Result<()> {
         let work = move || {
+            let mut first = None;
             for signal in self.0.forever() {
-                if signal == SIGHUP {
-                    node.reopen_log();
-                } else {
-                    stop(&node, signal, timeout);
-                    break;
-                }
-            }
-            thread::sleep(SAME_WISH);
-            self.0.pending().for_each(drop);
-            for signal in self.0.forever() {
-                if signal == SIGHUP {
-                    node.reopen_log();
-                } else {
+                match first {
+                    _ if signal == SIGHUP => node.reopen_log(),
+                    None => {
+                        first = Some(Instant::now());
+                        stop(&node, signal, timeout);
+                    }
+                    Some(time) if time.elapsed() < SAME_WISH => {}
                     // Not `exit`: workers still run, and nothing may be torn down under them.
-                    low_level::exit(128 + signal);
+                    Some(_) => low_level::exit(128 + signal),
                 }
             }
         };
@@ -58,19 +53,17 @@ impl Caught {
     }
 }
 
-/// Begins an orderly stop.
+/// Begins an orderly stop, and ends the process with 1 if it still runs after `timeout`. In a thread of its own: the next signal must be
+/// seen at once, however busy node and machine are.
 fn stop(node: &Arc<Node>, signal: i32, timeout: Duration) {
-    let name = low_level::signal_name(signal).unwrap_or("a signal");
-    node.log(Handle::NONE, format!("{name}: the node stops").as_bytes());
-    // Services that are being stopped cannot be asked for their names any more.
-    let names = node.services();
-    node.shutdown();
-    deadline(timeout, node.clone(), names);
-}
-
-/// Ends the process with 1 if it still runs after `timeout`. `names` are the services that there were.
-fn deadline(timeout: Duration, node: Arc<Node>, names: Vec<ServiceInfo>) {
+    let own = node.clone();
     let work = move || {
+        let node = own;
+        let name = low_level::signal_name(signal).unwrap_or("a signal");
+        node.log(Handle::NONE, format!("{name}: the node stops").as_bytes());
+        // Services that are being stopped cannot be asked for their names any more.
+        let names = node.services();
+        node.shutdown();
         thread::sleep(timeout);
         // A daemon has no standard error.
         let say = |line: String| {
@@ -103,5 +96,6 @@ fn deadline(timeout: Duration, node: Arc<Node>, names: Vec<ServiceInfo>) {
         .is_err()
     {
         eprintln!("{NAME}: no thread for the deadline; a second signal ends the process at once");
+        node.shutdown();
     }
 }
