@@ -39,6 +39,7 @@ mod error;
 mod footprint;
 mod globals;
 mod growing;
+mod handle;
 mod inflow;
 pub mod inspect;
 mod lifecycle;
