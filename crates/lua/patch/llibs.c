@@ -46,7 +46,7 @@ typedef struct Library {
 static Library library[MAXLIBRARIES];
 static unsigned int nlibraries;
 static TString *metamethod[TM_N];
-static global_State *recorder;  /* the state that libraries are recorded in */
+static _Atomic(global_State *) recorder;  /* the state that libraries are recorded in; other threads look whether it is theirs */
 static atomic_int complete;  /* all this is there */
 
 
