@@ -1,7 +1,6 @@
 //! The process: command line, boot log, exit codes, signals, daemon mode, stopping.
 
 use std::path::Path;
-use std::process::Command;
 
 use skynet_tests::{Node, Output, lua_dir, running};
 
