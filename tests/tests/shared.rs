@@ -14,6 +14,7 @@ lua_cases! {
         churn;
         changing_code;
         debug;
+        stripped;
         memory;
         library_tables;
         memory_limit;

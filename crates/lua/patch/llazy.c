@@ -194,9 +194,9 @@ int luaS_setlazy (lua_State *L, LClosure *cl, StkId base, const Instruction *pc)
     setobj(L, &name, &cl->p->k[GETARG_B(set)]);
   }
   else {
-    setobj(L, &name, s2v(base + GETARG_B(set)));
+    setobj(L, &name, s2v(base + GETARG_B(set)));  /* may be another one than has been seen: 'M[x or "name"]' */
   }
-  if (!ttisshrstring(&name)) return 0;
+  if (!plainname(&name)) return 0;
   frame = getframe(L, cl, base, cl->p->p[n]);
   if (frame == NULL || !lazyfits(frame)) return 0;
   setlazy(&v, frame, n);

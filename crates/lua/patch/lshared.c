@@ -287,9 +287,13 @@ int luaS_byaddress (const void *a, const void *b) {
 }
 
 
-static void *copy (const void *from, size_t size) {
-  void *to = luaS_take(size ? size : 1);
-  if (to != NULL && size > 0) memcpy(to, from, size);
+/* NULL for nothing, as Lua has it: that tells it that a function has no debug information. Clears '*ok' if there is no memory. */
+static void *copy (const void *from, size_t size, int *ok) {
+  void *to;
+  if (size == 0) return NULL;
+  to = luaS_take(size);
+  if (to == NULL) *ok = 0;
+  else memcpy(to, from, size);
   return to;
 }
 
@@ -304,21 +308,20 @@ static TString *sharename (TString *name, int *ok) {
 
 Proto *luaS_shareproto (lua_State *L, const Proto *f) {
   int i, ok = 1;
-  Proto *n = cast(Proto *, copy(f, sizeof(Proto)));
+  Proto *n = cast(Proto *, copy(f, sizeof(Proto), &ok));
   if (n == NULL) return NULL;
   n->next = NULL;
   n->gclist = NULL;
   n->marked = SHAREDMARK;
   n->flag = cast_byte((n->flag & ~PF_LAZY) | PF_FIXED);  /* nobody's, for private copies */
-  n->k = cast(TValue *, copy(f->k, cast_sizet(f->sizek) * sizeof(TValue)));
-  n->code = cast(Instruction *, copy(f->code, cast_sizet(f->sizecode) * sizeof(Instruction)));
-  n->p = cast(Proto **, copy(f->p, cast_sizet(f->sizep) * sizeof(Proto *)));
-  n->upvalues = cast(Upvaldesc *, copy(f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc)));
-  n->lineinfo = cast(ls_byte *, copy(f->lineinfo, cast_sizet(f->sizelineinfo)));
-  n->abslineinfo = cast(AbsLineInfo *, copy(f->abslineinfo, cast_sizet(f->sizeabslineinfo) * sizeof(AbsLineInfo)));
-  n->locvars = cast(LocVar *, copy(f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar)));
-  if (!n->k || !n->code || !n->p || !n->upvalues || !n->lineinfo || !n->abslineinfo || !n->locvars)
-    return NULL;
+  n->k = cast(TValue *, copy(f->k, cast_sizet(f->sizek) * sizeof(TValue), &ok));
+  n->code = cast(Instruction *, copy(f->code, cast_sizet(f->sizecode) * sizeof(Instruction), &ok));
+  n->p = cast(Proto **, copy(f->p, cast_sizet(f->sizep) * sizeof(Proto *), &ok));
+  n->upvalues = cast(Upvaldesc *, copy(f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc), &ok));
+  n->lineinfo = cast(ls_byte *, copy(f->lineinfo, cast_sizet(f->sizelineinfo), &ok));
+  n->abslineinfo = cast(AbsLineInfo *, copy(f->abslineinfo, cast_sizet(f->sizeabslineinfo) * sizeof(AbsLineInfo), &ok));
+  n->locvars = cast(LocVar *, copy(f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar), &ok));
+  if (!ok) return NULL;
   n->source = sharename(f->source, &ok);
   for (i = 0; i < f->sizek; i++) {
     if (ttisstring(&f->k[i])) {
@@ -562,6 +565,7 @@ LUA_API const lua_SharedNodes *lua_sharenodes (lua_State *L) {
   Table *n;
   lua_SharedNodes *s;
   unsigned i, count = 0;
+  int ok = 1;
   if (!luaS_sameseed(L) || t->asize > 0 || isdummy(t)) return NULL;
   for (i = 0; i < sizenode(t); i++) {
     if (!isempty(gval(gnode(t, i)))) count++;
@@ -592,9 +596,9 @@ LUA_API const lua_SharedNodes *lua_sharenodes (lua_State *L) {
   s = cast(lua_SharedNodes *, luaS_take(sizeof(lua_SharedNodes)));
   if (s == NULL) return NULL;
   s->lsizenode = n->lsizenode;
-  s->node = cast(Node *, copy(n->node, sizenode(n) * sizeof(Node)));
+  s->node = cast(Node *, copy(n->node, sizenode(n) * sizeof(Node), &ok));
   L->top.p--;
-  return s->node == NULL ? NULL : s;
+  return ok ? s : NULL;
 }
 
 

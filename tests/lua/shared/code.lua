@@ -220,6 +220,33 @@ function case.debug()
 	check.eq("long strings as keys", assert(loadfile "long.lua")(t), 1)
 end
 
+-- A file that was compiled elsewhere, without debug information: functions have no lines, and it is said so.
+function case.stripped()
+	local dump = string.dump(assert(load([[
+		local up = 12
+		local function f() local unused = 1 return up end
+		local function fails(t) return t.field.missing end
+		local M = {}
+		function M.get() return up end
+		return f, fails, debug.getinfo(1, "l").currentline, M
+	]], "@stripped.lua")), true)
+	write("stripped.lua", dump)
+	local function found(chunk)
+		local f, fails, line, M = chunk()
+		local info = debug.getinfo(f, "SlL")
+		local hooked = {}
+		debug.sethook(function(_, at)
+			hooked[#hooked + 1] = debug.getinfo(2, "f").func == M.get and tostring(at) or nil
+		end, "l")
+		M.get()
+		debug.sethook()
+		return { line, info.currentline, info.short_src, info.linedefined, info.activelines, hooked,
+			{ debug.getupvalue(f, 1) }, { debug.getlocal(f, 1) }, { pcall(fails, {}) }, f(), M.get() }
+	end
+	check.eq("as a file and as a text", found(assert(loadfile "stripped.lua")), found(assert(load(dump))))
+	check.eq("without lines", found(assert(loadfile "stripped.lua"))[1], -1)
+end
+
 -- A file of some thousand lines costs a service the closures that it makes, not the code.
 local function large_module()
 	local lines = { "local M = {}" }

@@ -221,6 +221,13 @@ function case.assignments()
 		table.sort(log)
 		return found, table.concat(log, " ")
 	]], { { 7, 30, 77, true, true }, "closed collected" })
+	both("a metamethod's name, found late", "late_metamethod", [[
+		local C, name, index = {}, "__add", "__index"
+		C[name or "add"] = function(a, b) return "added" end
+		C[index or "index"] = function(_, k) return k end
+		local t = setmetatable({}, C)
+		return t + 1, t.key, C.add, rawget(C, "__add")(t, t)
+	]], { "added", "key", nil, "added" })
 end
 
 -- Weak tables lose what nobody else refers to.

@@ -69,8 +69,20 @@ pub(crate) enum Code {
     Shared(Arc<SharedFunction>),
     /// Bytecode in the cache.
     Cached(Arc<Image>),
-    /// Bytecode for one load.
+    /// Bytecode for one load, or to be copied by each.
     Private(Arc<Image>),
+}
+
+impl Code {
+    /// What stays in an image must have line numbers: Lua takes a function for one that has, if its table of them lies somewhere. A file that
+    /// was compiled elsewhere may have none.
+    fn from_image(source: &[u8], image: Arc<Image>) -> Code {
+        if source.starts_with(b"\x1bLua") {
+            Code::Private(image)
+        } else {
+            Code::Cached(image)
+        }
+    }
 }
 
 fn cache() -> &'static Mutex<HashMap<String, Code>> {
@@ -180,14 +192,15 @@ fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> 
         let scratch = Scratch::compile(source, chunk_name)?;
         match shared::share_function(scratch.0) {
             Some(function) => Ok(Code::Shared(function)),
-            None => Ok(Code::Cached(scratch.image()?)),
+            None => Ok(Code::from_image(source, scratch.image()?)),
         }
     })
 }
 
 #[cfg(not(feature = "shared-code"))]
 fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
-    Ok(Code::Cached(Scratch::compile(source, chunk_name)?.image()?))
+    let image = Scratch::compile(source, chunk_name)?.image()?;
+    Ok(Code::from_image(source, image))
 }
 
 /// A state of its own with a function on its stack: what goes wrong there, memory included, touches no service.
