@@ -409,11 +409,7 @@ impl<A: Actor> Core<A> {
 
     #[cold]
     fn panicked(&self, panic: &(dyn Any + Send)) {
-        let text = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no text");
+        let text = text_of(panic);
         self.shared.context.log(format!(
             "error: a task panicked: {text} (its request fails, the service goes on; RUST_BACKTRACE=1 shows where)"
         ));
@@ -547,10 +543,22 @@ impl<A: Actor> Service for Host<A> {
 
 impl<A> Drop for Core<A> {
     fn drop(&mut self) {
+        let context = &self.shared.context;
+        // A destructor that panics keeps no other from running: two at once would end the process.
+        let end = |task: Option<Task<A>>| {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+                let text = text_of(&*panic);
+                context.log(format!(
+                    "error: a task panicked while it was dropped: {text}"
+                ));
+            }
+        };
         // Tasks go first: they may still send, and their claims fail with them.
-        self.tasks.clear();
+        for slot in &mut self.tasks {
+            end(slot.task.take());
+        }
         for message in self.held.drain(..) {
-            fail(&self.shared.context, &message);
+            fail(context, &message);
         }
         let rest = std::mem::replace(
             &mut *lock(&self.shared.inbox),
@@ -560,7 +568,9 @@ impl<A> Drop for Core<A> {
             },
         );
         // Without the lock, since tasks may come back to it while they are dropped.
-        drop(rest);
+        for (task, _) in rest.spawned {
+            end(Some(Task::Spawned(task)));
+        }
         let deferred = std::mem::take(&mut *lock(&self.shared.deferred));
         deferred
             .iter()
@@ -568,6 +578,13 @@ impl<A> Drop for Core<A> {
             .for_each(|claim| claim.fail());
         self.shared.close();
     }
+}
+
+/// What a panic says.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
 }
 
 /// Starts an actor on a node, without a module: [`Cx::start`] for code that has no `Cx`.

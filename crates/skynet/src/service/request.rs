@@ -125,7 +125,12 @@ impl Request {
         if first && self.is_call() {
             // A service that ends fails all requests that it has, also those in other hands.
             let mut deferred = lock(&self.cx.shared.deferred);
-            deferred.retain(|later: &Weak<Later>| later.strong_count() > 0);
+            if deferred.len() == deferred.capacity() {
+                // Room for as many more, so that looking at all of them is rare.
+                deferred.retain(|later: &Weak<Later>| later.strong_count() > 0);
+                let live = deferred.len();
+                deferred.reserve(live.max(8));
+            }
             deferred.push(Arc::downgrade(&later));
         }
         Responder { later }
@@ -238,16 +243,16 @@ impl<'a> Claim<'a> {
         result: Result<T, Error>,
         answer: impl FnOnce(&mut Claim<'a>, T) -> Result<(), Error>,
     ) {
-        let result = match result {
-            Ok(value) if self.is_owed() => answer(&mut self, value),
+        let error = match result {
+            Ok(value) if self.is_owed() => match answer(&mut self, value) {
+                // The sender has gone meanwhile.
+                Ok(()) | Err(Error::NoService) => return,
+                Err(error) => error,
+            },
             Ok(_) => return,
-            Err(error) => Err(error),
+            Err(error) => error,
         };
-        if let Err(error) = result
-            && !matches!(error, Error::NoService)
-        {
-            self.complain(&error);
-        }
+        self.complain(&error);
     }
 
     #[cold]
