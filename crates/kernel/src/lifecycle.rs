@@ -272,6 +272,7 @@ impl Node {
         crate::msglog::finish(&context);
         for message in batch.into_iter().chain(mailbox.remains()) {
             self.answer_dropped(context.handle(), &message);
+            discard(&context, message);
         }
         mailbox.progress().waiting.store(0, Relaxed);
         if mailbox.clear() {
@@ -359,5 +360,19 @@ impl Node {
     pub(crate) fn halt(&self) {
         self.scheduler.stop();
         self.gate.set(|gate| (gate.open, gate.done) = (true, true));
+    }
+}
+
+/// Drops a message that `context` never got. A value that it carries is the application's, and so is how it is dropped.
+fn discard(context: &Context, message: Message) {
+    if message.label().is_none() {
+        return;
+    }
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(message))) {
+        context.log(format!(
+            "error: a value sent to {} panicked while it was dropped: {}",
+            context.description(),
+            panic_text(&*panic)
+        ));
     }
 }

@@ -10,6 +10,7 @@
 //! Nothing that can panic, block or call foreign code may run under it.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
@@ -31,9 +32,17 @@ pub struct Lock<T> {
 // SAFETY: the value is reached through a guard only, and there is one guard at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
-/// What holds a [`Lock`], until it is dropped.
+/// What holds a [`Lock`], until it is dropped. Threads may share it if they may share the value:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// let lock = skynet_kernel::Lock::new(std::cell::Cell::new(1));
+/// shared(lock.lock());
+/// ```
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
+    /// For `Sync`: it is the way to the value.
+    value: PhantomData<&'a mut T>,
 }
 
 impl<T> Lock<T> {
@@ -55,7 +64,10 @@ impl<T> Lock<T> {
         {
             self.wait();
         }
-        Guard { lock: self }
+        Guard {
+            lock: self,
+            value: PhantomData,
+        }
     }
 
     #[cold]

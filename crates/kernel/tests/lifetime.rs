@@ -278,6 +278,41 @@ fn destructors_may_send_log_and_even_panic() {
     stop(&node);
 }
 
+/// A value that nobody receives, and that does not take it well.
+struct Fragile;
+
+impl Parcel for Fragile {}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        panic!("in pieces");
+    }
+}
+
+#[test]
+fn values_that_nobody_receives_may_panic_when_they_are_dropped() {
+    let (node, log) = node(1);
+    let target = spawn(&node, |_, _| {});
+    // The workers have not begun: they stay in the mailbox.
+    for _ in 0..2 {
+        node.send(
+            Handle::NONE,
+            target,
+            kind::VALUE,
+            0,
+            Payload::value(Fragile),
+        )
+        .unwrap();
+    }
+    node.kill(Handle::NONE, target);
+    node.run();
+    let (probe, rx) = probe(&node);
+    tell(&node, probe, "still here?");
+    receive(&rx);
+    stop(&node);
+    assert_eq!(log.count("panicked while it was dropped: in pieces"), 2);
+}
+
 #[test]
 fn shutdown_retires_in_order_and_drains_the_log() {
     let (node, log) = node(1);
