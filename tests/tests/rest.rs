@@ -41,6 +41,45 @@ fn foreign_descriptors() {
     node.wait().passed();
 }
 
+/// Services that print at the same time do not get into each other's lines.
+#[test]
+fn printed_lines_are_whole() {
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        local id = ...
+        if id then
+            skynet.start(function()
+                skynet.dispatch("lua", function()
+                    for i = 1, 500 do
+                        print("a line", i, ("x"):rep(100), "of", id)
+                    end
+                    skynet.ret()
+                end)
+            end)
+            return
+        end
+        skynet.start(function()
+            local requests = skynet.request()
+            for i = 1, 4 do
+                requests:add { skynet.newservice(SERVICE_NAME, i), "lua" }
+            end
+            for _ in requests:select() do
+            end
+            skynet.abort()
+        end)
+    "#;
+    let out = Node::source(main).key("thread", "4").run();
+    out.exit(0);
+    let x = "x".repeat(100);
+    for service in 1..=4 {
+        for i in 1..=500 {
+            let line = format!("a line\t{i}\t{x}\tof\t{service}");
+            assert!(out.stdout.lines().any(|whole| whole == line), "{line}");
+        }
+    }
+}
+
 /// Keys that the runtime only hands on.
 #[test]
 fn keys_for_applications() {
