@@ -70,7 +70,7 @@ fn life() {
         .in_order(&[
             "init with one two",
             "LAUNCH probe one two",
-            "KILL self",
+            "KILL :9",
             "released",
         ])
         .has("init with NULL")
