@@ -67,7 +67,7 @@ impl Node {
     /// Sends a message to the holder of a global name, now or once there is one. With a network, it is the network that knows the names.
     ///
     /// # Errors
-    /// The network does not take the message; without one there are none.
+    /// The network does not take the message, or the payload is a value; without a network there are none.
     pub fn send_global(
         &self,
         source: Handle,
@@ -78,6 +78,10 @@ impl Node {
     ) -> Result<(), SendError> {
         let message = Message::new(kind, source, session, payload);
         if let Some(network) = &self.network {
+            // What carries a value has no bytes that a network could pass on, were the holder of the name here or elsewhere.
+            if message.label().is_some() {
+                return Err(SendError::NoService);
+            }
             return network.send(self, Destination::Name(name), message);
         }
         let mut names = self.globals.lock();

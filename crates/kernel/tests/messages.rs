@@ -291,6 +291,13 @@ fn messages_for_other_nodes_go_to_the_network() {
             Err(SendError::NoService)
         );
     }
+    struct Value;
+    impl Parcel for Value {}
+    assert_eq!(
+        node.send_global(handle, "STORE", kind::VALUE, 2, Payload::value(Value)),
+        Err(SendError::NoService),
+        "it would arrive without the value"
+    );
     node.send_global(handle, "STORE", kind::LUA, 2, Payload::EMPTY)
         .unwrap();
     // A request of another node that is never handled: the error goes there.
