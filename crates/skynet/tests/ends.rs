@@ -7,6 +7,7 @@ use skynet::service::{Actor, Addr, Cx, Error, Handler, Node, Request, Responder,
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use support::{drive, stop};
 
 #[derive(Default)]
@@ -38,6 +39,14 @@ impl Actor for Target {
                 for (n, responder) in kept.into_iter().enumerate() {
                     responder.send(n as i64)?;
                 }
+                Ok(args![])
+            }
+            "asks itself" => {
+                drop(cx.ask(cx.addr::<Target>(), Boom));
+                Ok(args![])
+            }
+            "pause" => {
+                cx.sleep(Duration::from_millis(50)).await;
                 Ok(args![])
             }
             "exit" => {
@@ -173,6 +182,50 @@ fn destructors_that_panic() {
     });
     let line = "error: a task panicked while it was dropped: a destructor that panics";
     assert_eq!(text.matches(line).count(), 4, "{text}");
+}
+
+struct Other;
+
+impl Actor for Other {}
+
+impl Handler<Boom> for Target {
+    type Answer = Boom;
+
+    async fn handle(&self, cx: &Cx, boom: Boom) -> Result<Boom, Error> {
+        cx.sleep(Duration::from_millis(5)).await;
+        Ok(boom)
+    }
+}
+
+/// Values that are not taken may panic as well: neither the sender nor the one that got them ends.
+#[test]
+fn values_that_nobody_takes() {
+    let text = logged("values", |node| {
+        let cx = Cx::outside(node).unwrap();
+        let (target, other) = (
+            cx.start(Target::default()).unwrap(),
+            cx.start(Other).unwrap(),
+        );
+        let wrong = Addr::<Target>::new(other.handle());
+        cx.tell(wrong, Boom).expect("it is there");
+        assert!(cx.ask(wrong, Boom).wait().is_err());
+        // Asked by a service that does not wait for the answer.
+        for _ in 0..2 {
+            cx.call(target, "asks itself").wait().unwrap();
+        }
+        cx.call(target, "pause").wait().unwrap();
+        for handle in [target.handle(), other.handle()] {
+            assert!(
+                node.context(handle)
+                    .is_some_and(|context| !context.retired())
+            );
+        }
+        cx.call(target, "echo").wait().unwrap();
+    });
+    for (what, count) in [("a message", 2), ("an answer", 2)] {
+        let line = format!("error: {what} panicked while it was dropped: a destructor that panics");
+        assert_eq!(text.matches(&line).count(), count, "{text}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) enum State {
 /// Who is to be told of a result.
 pub(super) enum Woken {
     /// With what nobody waits for, to be dropped without the lock.
-    Nobody(#[expect(dead_code, reason = "it is dropped")] State),
+    Nobody(State),
     /// The task in this slot of the service itself.
     Task(usize),
     Waker(Waker),

@@ -18,6 +18,7 @@
 //! tasks have to bear anyway.
 
 use super::calls::{Calls, Woken, lock};
+use super::panics::{self, discard};
 use super::report::About;
 use super::request::{Later, Request};
 use super::rooms::{Method, Spares};
@@ -26,7 +27,6 @@ use super::{Actor, Addr, Cx, Error};
 use skynet_kernel::{
     Context, Handle, InitError, Lock, Message, Node, Payload, Report, Service, kind,
 };
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -285,7 +285,7 @@ impl<A: Actor> Core<A> {
         if let Some(label) = message.label() {
             return match label.downcast_ref::<Entry<A>>() {
                 Some(entry) => entry.run(self, message),
-                None => self.misdirected(&message),
+                None => self.misdirected(message),
             };
         }
         if message.kind == kind::TRACE {
@@ -317,13 +317,14 @@ impl<A: Actor> Core<A> {
 
     /// A value for an actor of another type.
     #[cold]
-    fn misdirected(&self, message: &Message) {
+    fn misdirected(&self, message: Message) {
         let (context, source) = (&self.shared.context, message.source);
         context.log(format!(
             "error: a message from {source} is not one of {}",
             std::any::type_name::<A>()
         ));
-        fail(context, message);
+        fail(context, &message);
+        discard(context, "a message", message);
     }
 
     /// Polls a new task, and keeps it if it waits.
@@ -401,18 +402,10 @@ impl<A: Actor> Core<A> {
             }
             Err(panic) => {
                 self.free.push(slot);
-                self.panicked(&*panic);
+                panics::of_task(&self.shared.context, &*panic);
                 false
             }
         }
-    }
-
-    #[cold]
-    fn panicked(&self, panic: &(dyn Any + Send)) {
-        let text = text_of(panic);
-        self.shared.context.log(format!(
-            "error: a task panicked: {text} (its request fails, the service goes on; RUST_BACKTRACE=1 shows where)"
-        ));
     }
 
     /// Polls the task in a slot, if there is one.
@@ -426,7 +419,7 @@ impl<A: Actor> Core<A> {
     /// An answer, or the expiry of a timer.
     fn settle(&mut self, session: i32, result: Result<Payload, Error>) {
         match self.shared.settle(session, result) {
-            Woken::Nobody(_) => {}
+            Woken::Nobody(late) => discard(&self.shared.context, "an answer", late),
             Woken::Task(slot) => self.resume(slot),
             // Foreign code, perhaps.
             Woken::Waker(waker) => waker.wake(),
@@ -544,21 +537,13 @@ impl<A: Actor> Service for Host<A> {
 impl<A> Drop for Core<A> {
     fn drop(&mut self) {
         let context = &self.shared.context;
-        // A destructor that panics keeps no other from running: two at once would end the process.
-        let end = |task: Option<Task<A>>| {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
-                let text = text_of(&*panic);
-                context.log(format!(
-                    "error: a task panicked while it was dropped: {text}"
-                ));
-            }
-        };
         // Tasks go first: they may still send, and their claims fail with them.
         for slot in &mut self.tasks {
-            end(slot.task.take());
+            discard(context, "a task", slot.task.take());
         }
         for message in self.held.drain(..) {
             fail(context, &message);
+            discard(context, "a message", message);
         }
         let rest = std::mem::replace(
             &mut *lock(&self.shared.inbox),
@@ -569,7 +554,7 @@ impl<A> Drop for Core<A> {
         );
         // Without the lock, since tasks may come back to it while they are dropped.
         for (task, _) in rest.spawned {
-            end(Some(Task::Spawned(task)));
+            discard(context, "a task", task);
         }
         let deferred = std::mem::take(&mut *lock(&self.shared.deferred));
         deferred
@@ -578,13 +563,6 @@ impl<A> Drop for Core<A> {
             .for_each(|claim| claim.fail());
         self.shared.close();
     }
-}
-
-/// What a panic says.
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }
 
 /// Starts an actor on a node, without a module: [`Cx::start`] for code that has no `Cx`.

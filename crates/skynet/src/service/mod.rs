@@ -30,6 +30,7 @@ mod error;
 mod host;
 mod outside;
 mod pack;
+mod panics;
 mod report;
 mod request;
 mod rooms;
