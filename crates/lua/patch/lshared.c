@@ -453,6 +453,11 @@ static int differs (lua_State *L, const Proto *f, int all) {
 }
 
 
+static void copyto (void *to, const void *from, size_t size) {
+  if (size > 0) memcpy(to, from, size);  /* for nothing, both may be NULL */
+}
+
+
 /*
 ** 'f', or a private prototype for this state. No collection runs in here, so what is new is white and needs no barrier, and what
 ** is left by an error is consistent.
@@ -476,16 +481,16 @@ static Proto *localize (lua_State *L, Proto *f, int all) {
   n->sizeabslineinfo = f->sizeabslineinfo;
   n->upvalues = luaM_newvector(L, cast_sizet(f->sizeupvalues), Upvaldesc);
   n->sizeupvalues = f->sizeupvalues;
-  memcpy(n->upvalues, f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc));
+  copyto(n->upvalues, f->upvalues, cast_sizet(f->sizeupvalues) * sizeof(Upvaldesc));
   n->locvars = luaM_newvector(L, cast_sizet(f->sizelocvars), LocVar);
   n->sizelocvars = f->sizelocvars;
-  memcpy(n->locvars, f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar));
+  copyto(n->locvars, f->locvars, cast_sizet(f->sizelocvars) * sizeof(LocVar));
   n->k = luaM_newvector(L, cast_sizet(f->sizek), TValue);
   n->sizek = f->sizek;
-  memcpy(n->k, f->k, cast_sizet(f->sizek) * sizeof(TValue));
+  copyto(n->k, f->k, cast_sizet(f->sizek) * sizeof(TValue));
   n->p = luaM_newvector(L, cast_sizet(f->sizep), Proto *);
   n->sizep = f->sizep;
-  memcpy(n->p, f->p, cast_sizet(f->sizep) * sizeof(Proto *));
+  copyto(n->p, f->p, cast_sizet(f->sizep) * sizeof(Proto *));
   for (i = 0; i < f->sizek; i++) {
     if (ttisshrstring(&f->k[i])) {
       TString *ts = tsvalue(&f->k[i]);
