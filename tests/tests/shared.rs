@@ -27,6 +27,7 @@ lua_cases! {
         assignments;
         weak;
         collector;
+        programs;
         release;
         hooks;
         traceback;
