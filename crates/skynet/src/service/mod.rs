@@ -41,6 +41,8 @@ pub use cx::{Address, Cx};
 pub use error::Error;
 pub use host::start;
 pub use outside::wait;
+#[doc(hidden)]
+pub use pack::pack_table;
 pub use pack::{Pack, PackValue, Row, Unpack, UnpackValue};
 pub use request::{Request, Responder};
 pub use skynet_kernel::{Handle, Node};

@@ -125,7 +125,11 @@ impl Value {
         self.write_at(w, 0)
     }
 
-    fn write_at(&self, w: &mut Writer<'_>, depth: usize) -> Result<(), Error> {
+    /// The same for a value inside `depth` tables, which somebody else writes.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_at(&self, w: &mut Writer<'_>, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep);
         }

@@ -50,12 +50,9 @@ pub trait PackValue {
     where
         Self: Sized,
     {
-        writer.begin_table(list.len());
-        for value in list {
-            value.pack_value(writer)?;
-        }
-        writer.end_table();
-        Ok(())
+        pack_table(writer, list.len(), list.is_empty(), |writer| {
+            list.iter().try_for_each(|value| value.pack_value(writer))
+        })
     }
 
     /// Writes a list of such values that is a whole row: one value, but for [`Value`]s, which are a value each.
@@ -225,6 +222,45 @@ pub(super) fn read<'a, T: Unpack<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
 thread_local! {
     /// A vector to pack into, so that only the finished bytes are allocated, and few bytes not at all.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+thread_local! {
+    /// Tables around what is packed next.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Sets the depth when it is dropped, also by a panic.
+struct Depth(usize);
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.set(self.0);
+    }
+}
+
+/// Writes a table, of which `write` writes the array of this length and the pairs.
+#[doc(hidden)]
+pub fn pack_table(
+    writer: &mut Writer<'_>,
+    array_len: usize,
+    empty: bool,
+    write: impl FnOnce(&mut Writer<'_>) -> Result<(), seri::Error>,
+) -> Result<(), seri::Error> {
+    let depth = DEPTH.get();
+    if depth + usize::from(!empty) > seri::MAX_DEPTH {
+        return Err(seri::Error::TooDeep);
+    }
+    let _outer = Depth(depth);
+    DEPTH.set(depth + 1);
+    writer.begin_table(array_len);
+    write(writer)?;
+    writer.end_table();
+    Ok(())
+}
+
+/// Writes a value whose own depth nobody knows.
+fn pack_any(value: &Value, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
+    value.write_at(writer, DEPTH.get())
 }
 
 /// A vector larger than this is not kept.

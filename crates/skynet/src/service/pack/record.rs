@@ -26,15 +26,16 @@ macro_rules! record {
                 &self,
                 writer: &mut $crate::wire::seri::Writer<'_>,
             ) -> ::std::result::Result<(), $crate::wire::seri::Error> {
-                writer.begin_table(0);
-                $(
-                    if !$crate::service::PackValue::is_nil(&self.$field) {
-                        $crate::service::PackValue::pack_value(stringify!($field), writer)?;
-                        $crate::service::PackValue::pack_value(&self.$field, writer)?;
-                    }
-                )*
-                writer.end_table();
-                Ok(())
+                let empty = true $(&& $crate::service::PackValue::is_nil(&self.$field))*;
+                $crate::service::pack_table(writer, 0, empty, |writer| {
+                    $(
+                        if !$crate::service::PackValue::is_nil(&self.$field) {
+                            $crate::service::PackValue::pack_value(stringify!($field), writer)?;
+                            $crate::service::PackValue::pack_value(&self.$field, writer)?;
+                        }
+                    )*
+                    Ok(())
+                })
             }
         }
 

@@ -1,6 +1,6 @@
 //! Which Rust types are values, and rows of values.
 
-use super::{Pack, PackValue, Row, Unpack, UnpackValue};
+use super::{Pack, PackValue, Row, Unpack, UnpackValue, pack_any, pack_table};
 use crate::service::{Error, Values};
 use skynet_kernel::Handle;
 use skynet_wire::seri::{self, Table, Token, Value, Writer};
@@ -52,13 +52,14 @@ macro_rules! maps {
     ($($name:ident)*) => { $(
         impl<V: PackValue> PackValue for $name<String, V> {
             fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-                writer.begin_table(0);
-                for (key, value) in self.iter().filter(|(_, value)| !value.is_nil()) {
-                    key.pack_value(writer)?;
-                    value.pack_value(writer)?;
-                }
-                writer.end_table();
-                Ok(())
+                let mut pairs = self.iter().filter(|(_, value)| !value.is_nil()).peekable();
+                let empty = pairs.peek().is_none();
+                pack_table(writer, 0, empty, |writer| {
+                    pairs.try_for_each(|(key, value)| {
+                        key.pack_value(writer)?;
+                        value.pack_value(writer)
+                    })
+                })
             }
         }
 
@@ -193,7 +194,7 @@ values! {
     bool: |b, writer| { writer.bool(*b); Ok(()) };
     str: |text, writer| writer.bytes(text.as_bytes());
     String: |text, writer| writer.bytes(text.as_bytes());
-    Table: |table, writer| Value::from(table.clone()).write(writer);
+    Table: |table, writer| pack_any(&Value::from(table.clone()), writer);
     Handle: |handle, writer| { writer.int(i64::from(handle.0)); Ok(()) };
 }
 
@@ -221,7 +222,7 @@ impl PackValue for Value {
     }
 
     fn pack_value(&self, writer: &mut Writer<'_>) -> Result<(), seri::Error> {
-        self.write(writer)
+        pack_any(self, writer)
     }
 
     fn pack_row(list: &[Value], writer: &mut Writer<'_>) -> Result<(), seri::Error> {
