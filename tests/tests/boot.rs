@@ -221,6 +221,15 @@ fn plain_lua() {
     command(&["lua", "nosuch.lua"])
         .exit(1)
         .has_error("nosuch.lua");
+    // Clients' modules are found, but a message about one that is not has nothing but what the stand-alone `lua` says.
+    command(&[
+        "lua",
+        "-e",
+        "package.path = '?.lua' package.cpath = '?.so' local _, text = pcall(require, 'no_such') print(#text, text == \"module \
+         'no_such' not found:\\n\\tno field package.preload['no_such']\\n\\tno file 'no_such.lua'\\n\\tno file 'no_such.so'\")",
+    ])
+    .exit(0)
+    .has("\ttrue");
 }
 
 #[test]

@@ -139,19 +139,15 @@ unsafe fn add_searcher(state: *mut lua_State) {
     }
 }
 
-/// A function of `package.searchers`: the name to a loader and where it is from, or to a text.
+/// A function of `package.searchers`: the name to a loader and where it is from, or to nothing.
 unsafe extern "C-unwind" fn searcher(state: *mut lua_State) -> c_int {
     // SAFETY: argument 1 is a string, checked; nothing with a destructor is alive at the calls.
     unsafe {
         luaL_checklstring(state, 1, std::ptr::null_mut());
         let asked = string(state, 1);
         let Some(name) = FOR_CLIENTS.iter().find(|name| name.as_bytes() == asked) else {
-            lua_pushfstring(
-                state,
-                c"no embedded module '%s'".as_ptr(),
-                lua_tostring(state, 1),
-            );
-            return 1;
+            // Without a text of its own: messages are those of the stand-alone `lua`.
+            return 0;
         };
         if let Some(open) = modules::native(name) {
             lua_pushcfunction(state, open);
