@@ -44,7 +44,7 @@ fn what_is_too_deep_is_refused_by_the_sender() {
         let deep = tree(16);
         assert_eq!(cx.call(echo, &deep).to::<Tree>().await.unwrap(), deep);
         for levels in [17, 18, 1_000] {
-            let answer = cx.call(echo, &tree(levels)).await;
+            let answer = cx.call(echo, tree(levels)).await;
             assert!(
                 matches!(answer, Err(Error::Seri(_))),
                 "{levels}: {answer:?}"
