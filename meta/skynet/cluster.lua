@@ -27,7 +27,7 @@ function cluster.reload(config) end
 ---@return integer? port
 function cluster.open(port, maxclient) end
 
----Calls a remote service with a message of the type `lua`; returns the results. Raises `call failed` if it fails; the log says why. Blocks.
+---Calls a remote service with a message of the type `lua`; returns the results. Raises `call failed` if it fails, or `dest address type (nil) must be a string or number.` without a connection; the log says why, and `cluster.pcall` returns it. Blocks.
 ---@param node string
 ---@param address skynet.cluster.address
 ---@param ... any

@@ -12,7 +12,12 @@ lua_cases! {
             out.has_not("Unknown session");
         };
         calltimeout[calltimeout = "50"];
-        refuse;
+        refuse => |out| {
+            // The first of them, and each doubling: 10 sends and a call.
+            for count in [1, 2, 4, 8] {
+                out.has(&format!("Mailbox full (limit 10), messages refused = {count}"));
+            }
+        };
         refuse_only_requests;
         warn => |out| {
             let lines = out.stdout.lines().filter(|line| line.contains("over its limit"));

@@ -161,3 +161,35 @@ fn log_service_and_preload() {
     node.until_output("cannot open ./nowhere.lua: No such file or directory\n(the config key preload names the file)");
     node.kill().no_panic();
 }
+
+/// A log on a full disk.
+#[test]
+fn a_log_that_cannot_be_written() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let main = r#"
+        local skynet = require "skynet"
+        require "skynet.manager"
+        skynet.start(function()
+            skynet.error "lost"
+            skynet.sleep(1)
+            skynet.error "lost too"
+            skynet.sleep(1)
+            skynet.abort()
+        end)
+    "#;
+    let out = Node::source(main).key("logger", "'/dev/full'").run();
+    out.exit(0);
+    let text = "the log cannot be written to /dev/full: No space left on device; its lines are lost until it can";
+    assert_eq!(out.stderr.matches(text).count(), 1, "{out}");
+}
+
+/// Whoever has launched such a service waits, as in skynet (C).
+#[test]
+fn a_script_without_a_start() {
+    let mut node = Node::source("local skynet = require 'skynet'").spawn();
+    node.until_output("warning: the script has not called skynet.start");
+    node.signal("TERM");
+    node.wait().exit(0);
+}

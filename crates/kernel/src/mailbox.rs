@@ -100,6 +100,8 @@ struct Inner<B: Body> {
     policy: Policy,
     /// Length at which the next `Policy::Warn` line is due.
     warn_at: usize,
+    /// Messages that `Policy::Refuse` has refused.
+    refused: usize,
     /// Length at which the next overload line is due, and the length at the last one.
     overload: usize,
     report: usize,
@@ -147,8 +149,13 @@ pub struct Pushed {
 pub enum Refusal {
     /// The handle has gone.
     Gone,
-    /// The mailbox is full: its limit.
-    Full(usize),
+    /// The mailbox is full.
+    Full {
+        /// Messages that it may hold.
+        limit: usize,
+        /// How many it has refused, if that is to be logged, or 0.
+        refused: usize,
+    },
 }
 
 /// What a worker gets for a turn. Two words, so that it comes back in registers.
@@ -188,6 +195,7 @@ impl<B: Body> Default for Mailbox<B> {
                 max: usize::MAX,
                 policy: Policy::Warn,
                 warn_at: 0,
+                refused: 0,
                 overload: OVERLOAD,
                 report: 0,
                 accepted: 0,
@@ -254,7 +262,7 @@ impl<B: Body> Mailbox<B> {
             let length = inner.inbox.len() + self.progress.waiting.load(Relaxed);
             match inner.check(length) {
                 Ok(due) => warn = due,
-                Err(limit) => return Err(Refusal::Full(limit)),
+                Err(refusal) => return Err(refusal),
             }
         }
         inner.inbox.push_back(Message::BLANK);
@@ -502,14 +510,22 @@ impl<B: Body> Inner<B> {
         self.max = limit.map_or(usize::MAX, |l| l.max);
         self.policy = limit.map_or(Policy::Warn, |l| l.policy);
         self.warn_at = self.max;
+        self.refused = 0;
     }
 
-    /// One more message for a queue of `length`: the length to warn about (or 0), or the limit if
-    /// it is refused.
+    /// One more message for a queue of `length`: the length to warn about (or 0), or why it is refused. The first refusal is logged, and
+    /// then each doubling of their number.
     #[cold]
-    fn check(&mut self, length: usize) -> Result<usize, usize> {
+    fn check(&mut self, length: usize) -> Result<usize, Refusal> {
         match self.policy {
-            Policy::Refuse if length >= self.max => Err(self.max),
+            Policy::Refuse if length >= self.max => {
+                self.refused += 1;
+                let due = self.refused.is_power_of_two();
+                Err(Refusal::Full {
+                    limit: self.max,
+                    refused: if due { self.refused } else { 0 },
+                })
+            }
             Policy::Warn if length >= self.warn_at => {
                 self.warn_at = (length + 1).saturating_mul(2);
                 Ok(length + 1)

@@ -221,7 +221,12 @@ impl Node {
                 Ok(())
             }
             Err(Refusal::Gone) => Err(SendError::NoService),
-            Err(Refusal::Full(limit)) => Err(SendError::Refused { limit }),
+            Err(Refusal::Full { limit, refused }) => {
+                if refused != 0 {
+                    self.warn_refused(dest, limit, refused);
+                }
+                Err(SendError::Refused { limit })
+            }
         }
     }
 
@@ -302,6 +307,14 @@ impl Node {
         self.log(
             dest,
             format!("error: Mailbox over its limit, message queue length = {length}").as_bytes(),
+        );
+    }
+
+    #[cold]
+    fn warn_refused(&self, dest: Handle, limit: usize, refused: usize) {
+        self.log(
+            dest,
+            format!("error: Mailbox full (limit {limit}), messages refused = {refused}").as_bytes(),
         );
     }
 

@@ -22,6 +22,8 @@ const FLUSH: usize = 64 * 1024;
 pub(super) struct Logger {
     file: Option<(String, File)>,
     lines: Vec<u8>,
+    /// The last lines could not be written.
+    failing: bool,
 }
 
 fn open(path: &str) -> io::Result<File> {
@@ -104,15 +106,33 @@ impl Logger {
         );
     }
 
+    /// Writes the lines. What fails is told on standard error, once until it works again: it is the only place left.
     fn flush(&mut self) {
-        // Where should a log complain that it cannot be written?
-        let _ = match &mut self.file {
+        if self.lines.is_empty() {
+            return;
+        }
+        let written = match &mut self.file {
             Some((_, file)) => file.write_all(&self.lines),
             None => {
                 let mut out = io::stdout().lock();
                 out.write_all(&self.lines).and_then(|()| out.flush())
             }
         };
+        if let Err(error) = &written
+            && !self.failing
+        {
+            let path = self
+                .file
+                .as_ref()
+                .map_or("standard output", |(path, _)| path);
+            let why = reason(error);
+            // Nobody may read standard error either.
+            let _ = writeln!(
+                io::stderr(),
+                "the log cannot be written to {path}: {why}; its lines are lost until it can"
+            );
+        }
+        self.failing = written.is_err();
         self.lines.clear();
     }
 }

@@ -316,7 +316,7 @@ impl Connection {
         let text = match silence {
             Silence::Stuck(time) => format!(
                 "No worker is free: all of them have been handling one message each for {:.0} s or longer. \
-                 Try top, calls, stack, profile, signal, list, kill",
+                 The command waits for one, and is carried out then. Try top, calls, stack, profile, signal, list, kill",
                 time.as_secs_f64()
             ),
             Silence::Late(limit) => format!("No answer for {:.0} s", limit.as_secs_f64()),

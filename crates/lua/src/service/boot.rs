@@ -99,6 +99,11 @@ impl Svc {
         l.gc(ffi::LUA_GCRESTART);
         if status == ffi::LUA_OK {
             l.set_top(0);
+            if self.mode.get() == Mode::Deaf {
+                self.cx.log(
+                    "warning: the script has not called skynet.start: the service takes no messages, and who has launched it waits",
+                );
+            }
             return;
         }
         let text = l.bytes(-1).unwrap_or(b"not enough memory").to_vec();
