@@ -148,6 +148,11 @@ fn mask_line(text: &str) -> String {
         let fraction = number[digits..].strip_prefix('.').map_or(0, |f| {
             f.len() - f.trim_start_matches(|c: char| c.is_ascii_digit()).len()
         });
+        let point = if fraction > 0 { 1 + fraction } else { 0 };
+        // Lua writes less than a ten-thousandth like this.
+        let exponent = number[digits + point..].strip_prefix("e-").map_or(0, |e| {
+            2 + e.len() - e.trim_start_matches(|c: char| c.is_ascii_digit()).len()
+        });
         let pointer = number.strip_prefix("0x").map_or(0, |hex| {
             2 + hex.len()
                 - hex
@@ -158,9 +163,9 @@ fn mask_line(text: &str) -> String {
         if pointer > 2 {
             masked.push_str("0xP");
             rest = &number[pointer..];
-        } else if fraction > 0 && !after("127.") {
+        } else if (fraction > 0 || exponent > 2) && !after("127.") {
             masked.push_str("N.N");
-            rest = &number[digits + 1 + fraction..];
+            rest = &number[digits + point + exponent..];
         } else if digits > 3 && !after(":")
             || after("message:")
             || after("127.0.0.1:")

@@ -115,7 +115,7 @@ pub(crate) fn debug(
             let mut stat = Table::new();
             stat.insert("task", task as i64);
             stat.insert("mqlen", cx.mqlen() as i64);
-            stat.insert("cpu", cx.cpu_seconds());
+            stat.insert("cpu", (cx.cpu_seconds() * 1e6).round() / 1e6);
             stat.insert("message", cx.messages() as i64);
             asker.answer(cx, &[stat.into()]);
         }
