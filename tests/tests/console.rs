@@ -210,6 +210,10 @@ fn session(name: &str, change: impl FnOnce(Node) -> Node) {
             };
             prompt &= !over;
             now += &format!("{line}\n{}", mask(&(answer + &rest)));
+            // The answer comes before the service has gone.
+            if let Some(address) = command.strip_prefix("exit ") {
+                until(&mut console, "list", |list| !list.contains(address));
+            }
         } else if line.starts_with('#') {
             now += &format!("{line}\n");
         }

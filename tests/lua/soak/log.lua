@@ -1,7 +1,7 @@
 -- The log of the soak test: only what the actors do on purpose may be logged.
 local skynet = require "skynet"
 
-local expected = { "as told", "Maybe forgot response session", "^KILL ", "^LAUNCH ", "overload", "mailbox" }
+local expected = { "as told", "Maybe forgot response session", "^KILL ", "^LAUNCH ", "overload", "mailbox", "^error: Mailbox full" }
 local lines = 0
 
 skynet.register_protocol {

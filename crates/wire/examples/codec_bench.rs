@@ -1,4 +1,4 @@
-//! How fast the pack format goes: `cargo run --profile quick -p skynet-wire --example bench`.
+//! How fast the pack format goes: `cargo run --profile quick -p skynet-wire --example codec_bench`.
 //!
 //! The message is the one of the workload `seri`: a command, a number and a table of a game's usual shape.
 
