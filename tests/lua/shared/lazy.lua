@@ -329,7 +329,7 @@ function case.programs()
 		"T.F = { F = function(self) BODY end }", "do local x = N function T.F(self) x = x + 1 return x end function T.G(self) return x end end",
 		"for i = 1, 3 do local y = i * N if i ~= 2 then function T.F(self) y = y + 1 return y end end end",
 		"do local n = 0 ::again:: local z = n function T.F(self) z = z + 1 return z end n = n + 1 if n < 3 then goto again end end",
-		"x = N", "T.F = nil", "T.F = N", "for k in pairs(T) do T[k] = nil end", "for i = 1, 40 do T['x' .. i] = i end for i = 1, 40 do T['x' .. i] = nil end",
+		"x = N", "T.F = nil", "T.F = N", "for k in pairs(T) do rawset(T, k, nil) end", "for i = 1, 40 do T['x' .. i] = i end for i = 1, 40 do T['x' .. i] = nil end",
 		"see(T)", "see(T.F)", "see(rawget(T, 'F'), T.F == rawget(T, 'F'))", "see(try(T.F, T))", "see(try(T.G))", "do local f = T.F U.G = f end",
 		"collectgarbage()", "collectgarbage 'step'", "setmetatable(T, { __index = U })", "setmetatable(T, nil)", "setmetatable(T, { __mode = 'k' })",
 		"setmetatable(T, { __newindex = function(t, k, v) see(k) rawset(t, k, v) end })", "coroutine.yield()",
