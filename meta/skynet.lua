@@ -44,8 +44,9 @@ local skynet = {}
 ---@param protocol skynet.protocol
 function skynet.register_protocol(protocol) end
 
----Sets the handler of a type and returns the one before; without a handler it returns the current one, or nil.
----Each message runs the handler in a coroutine of its own, with the session (0: nobody waits for an answer), the sender and the unpacked values.
+---Sets the handler of a type and returns the one before; without a handler it returns the current one, or nil. Each
+---message runs the handler in a coroutine of its own, with the session (0: nobody waits for an answer), the sender and
+---the unpacked values.
 ---@param typename string|integer
 ---@param handler skynet.handler?
 ---@return skynet.handler?
@@ -71,7 +72,8 @@ function skynet.dispatch_message(kind, msg, sz, session, source) end
 
 -- Sending and calling
 
----Sends a message packed by its type. Returns 0; false if it is too large or was refused by a full mailbox; nil if the address does not exist.
+---Sends a message packed by its type. Returns 0; false if it is too large or was refused by a full mailbox; nil if the
+---address does not exist.
 ---@param addr skynet.address
 ---@param typename string|integer
 ---@param ... any
@@ -86,7 +88,8 @@ function skynet.send(addr, typename, ...) end
 ---@return 0|false|nil
 function skynet.rawsend(addr, typename, msg, sz) end
 
----Sends a message in the name of another service, with a session of its choice: passes on a request so that the receiver answers its author.
+---Sends a message in the name of another service, with a session of its choice: passes on a request so that the
+---receiver answers its author.
 ---@param addr skynet.address
 ---@param source integer
 ---@param typename string|integer
@@ -95,8 +98,8 @@ function skynet.rawsend(addr, typename, msg, sz) end
 ---@param sz integer?
 function skynet.redirect(addr, source, typename, session, msg, sz) end
 
----Sends a request and blocks until the answer is there; returns its values. Raises `call to invalid address` if there is no such
----service, and `call failed` if the other side raised an error, died, or dropped the request.
+---Sends a request and blocks until the answer is there; returns its values. Raises `call to invalid address` if there
+---is no such service, and `call failed` if the other side raised an error, died, or dropped the request.
 ---@param addr skynet.address
 ---@param typename string|integer
 ---@param ... any
@@ -154,8 +157,9 @@ function skynet.request(first) end
 ---@return skynet.request
 function Request:add(item) end
 
----Sends all requests and iterates over (request, answer) in the order of the answers: a packed table of the values, false if the
----request failed, nil if its address does not exist. The loop blocks; it ends after the last answer, or when the time is over.
+---Sends all requests and iterates over (request, answer) in the order of the answers: a packed table of the values,
+---false if the request failed, nil if its address does not exist. The loop blocks; it ends after the last answer, or
+---when the time is over.
 ---@param cs integer? at most so long
 ---@return fun(self: skynet.request): skynet.request.item?, table|false|nil
 ---@return skynet.request
@@ -168,8 +172,8 @@ function Request:close() end
 
 -- Answering
 
----Answers the request that the running coroutine handles. Returns true if the answer was delivered, false if nobody waits for one or the
----requester is gone. A second answer raises `No session`.
+---Answers the request that the running coroutine handles. Returns true if the answer was delivered, false if nobody
+---waits for one or the requester is gone. A second answer raises `No session`.
 ---@param msg string|lightuserdata|nil default ""
 ---@param sz integer?
 ---@return boolean
@@ -188,9 +192,9 @@ function skynet.context() end
 ---Gives up the request that is being handled: no answer is expected of this coroutine, and none is sent.
 function skynet.ignoreret() end
 
----Takes the request over into a function that answers it later, from anywhere in the service: `r(true, ...)` answers, `r(false)` fails it,
----`r "TEST"` tells whether an answer is still wanted. A second answer raises `Can't response more than once`. One that is
----collected as garbage without having answered fails the request.
+---Takes the request over into a function that answers it later, from anywhere in the service: `r(true, ...)` answers,
+---`r(false)` fails it, `r "TEST"` tells whether an answer is still wanted. A second answer raises
+---`Can't response more than once`. One that is collected as garbage without having answered fails the request.
 ---@param pack (fun(...): any, integer?)? default skynet.pack
 ---@return fun(ok: boolean|"TEST", ...): boolean
 function skynet.response(pack) end
@@ -236,8 +240,8 @@ function skynet.yield() end
 ---@param token any default: the running coroutine
 function skynet.wait(token) end
 
----Wakes what waits or sleeps under the token, and returns true; else nothing, and nothing is remembered. The woken coroutine runs
----when the running one blocks or ends.
+---Wakes what waits or sleeps under the token, and returns true; else nothing, and nothing is remembered. The woken
+---coroutine runs when the running one blocks or ends.
 ---@param token any
 ---@return true?
 function skynet.wakeup(token) end
@@ -266,13 +270,14 @@ function skynet.hpc() end
 ---@return thread
 function skynet.fork(f, ...) end
 
----Ends a waiting coroutine, given itself or as a pattern for its text. The request that it handles fails, its `<close>` variables are closed.
+---Ends a waiting coroutine, given itself or as a pattern for its text. The request that it handles fails, its `<close>`
+---variables are closed.
 ---@param thread thread|string
 ---@return thread?
 function skynet.killthread(thread) end
 
----Shows what waits: without an argument the number of sessions; a table is filled with their tracebacks; a session gives its
----traceback; a thread gives its session; "init" gives the traceback of the start function while that runs.
+---Shows what waits: without an argument the number of sessions; a table is filled with their tracebacks; a session
+---gives its traceback; a thread gives its session; "init" gives the traceback of the start function while that runs.
 ---@param which? table|integer|thread|"init"
 ---@return any
 function skynet.task(which) end
@@ -287,11 +292,13 @@ function skynet.trace_timeout(on) end
 
 -- The service
 
----Installs the dispatcher and runs the function, in a coroutine, after those registered by init. The service has started when it ends.
+---Installs the dispatcher and runs the function, in a coroutine, after those registered by init. The service has
+---started when it ends.
 ---@param f function
 function skynet.start(f) end
 
----Registers a function that runs before the start function, or, in a coroutine, before the `require` of this module returns. It may block.
+---Registers a function that runs before the start function, or, in a coroutine, before the `require` of this module
+---returns. It may block.
 ---@param f function
 function skynet.init(f) end
 
@@ -332,13 +339,15 @@ function skynet.getenv(key) end
 ---@param value string|number
 function skynet.setenv(key, value) end
 
----Starts a Lua service and blocks until its start function has ended. Returns its handle, or nil if it exited meanwhile; raises `call failed` if it could not start.
+---Starts a Lua service and blocks until its start function has ended. Returns its handle, or nil if it exited
+---meanwhile; raises `call failed` if it could not start.
 ---@param name string
 ---@param ... string|number arguments of its main chunk
 ---@return integer?
 function skynet.newservice(name, ...) end
 
----The handle of the service that exists once in the node, started at the first use. With true before the name: once in the network. Blocks.
+---The handle of the service that exists once in the node, started at the first use. With true before the name: once in
+---the network. Blocks.
 ---@param global true|string
 ---@param ... string|number
 ---@return integer
@@ -356,7 +365,8 @@ function skynet.queryservice(global, name) end
 ---@param bytes integer
 function skynet.memlimit(bytes) end
 
----Sets a limit for this service's mailbox; nil takes it away. "warn" (default) logs, "refuse" makes sends return false and calls fail. An addition to skynet (C).
+---Sets a limit for this service's mailbox; nil takes it away. "warn" (default) logs, "refuse" makes sends return false
+---and calls fail. An addition to skynet (C).
 ---@param n integer?
 ---@param policy "warn"|"refuse"|nil
 function skynet.mqlimit(n, policy) end
@@ -369,7 +379,8 @@ function skynet.mqlen() end
 ---@return integer
 function skynet.mqage() end
 
----A figure about this service: waiting messages, seconds of CPU in all and for the current message, messages handled, the endless flag.
+---A figure about this service: waiting messages, seconds of CPU in all and for the current message, messages handled,
+---the endless flag.
 ---@param what "mqlen"|"mqage"|"cpu"|"time"|"message"|"endless"
 ---@return number
 function skynet.stat(what) end
@@ -382,7 +393,8 @@ function skynet.endless() end
 ---@param f function
 function skynet.info_func(f) end
 
----Behaves as if the address had died: fails all calls that wait for exactly this value. The running request can no longer be answered.
+---Behaves as if the address had died: fails all calls that wait for exactly this value. The running request can no
+---longer be answered.
 ---@param addr skynet.address
 function skynet.term(addr) end
 
@@ -399,7 +411,8 @@ function skynet.error(...) end
 ---@param level integer?
 function skynet.tracelog(tag, text, co, level) end
 
----Starts to trace the running coroutine: its calls, sleeps and answers, through all services, appear in the log under one tag.
+---Starts to trace the running coroutine: its calls, sleeps and answers, through all services, appear in the log under
+---one tag.
 ---@param info string?
 function skynet.trace(info) end
 

@@ -88,7 +88,8 @@ function object:exist_proto(key) end
 ---@return sproto.protocol
 function object:queryproto(key) end
 
----A table with every field of a type, or of a protocol's request or response: 0, false, "", `{ __type = name }`, `{ __array = ... }`.
+---A table with every field of a type, or of a protocol's request or response: 0, false, "", `{ __type = name }`,
+---`{ __array = ... }`.
 ---@param name string
 ---@param part "REQUEST"|"RESPONSE"|nil
 ---@return table?
@@ -122,17 +123,20 @@ function object:request_decode(key, bytes, sz) end
 ---@return table?
 function object:response_decode(key, bytes, sz) end
 
----A host whose headers are of this type (`package` if there is none given): integers `type` and `session`, and if it likes `ud`. Raises `type <name> not found`.
+---A host whose headers are of this type (`package` if there is none given): integers `type` and `session`, and if it
+---likes `ud`. Raises `type <name> not found`.
 ---@param package string?
 ---@return sproto.host
 function object:host(package) end
 
----A function that makes the bytes of a request to a peer with this schema. With a session, its response can be dispatched.
+---A function that makes the bytes of a request to a peer with this schema. With a session, its response can be
+---dispatched.
 ---@param peer sproto
 ---@return fun(name: string, args: table?, session: integer?, ud: any): string
 function host:attach(peer) end
 
----What comes in: `"REQUEST", name, args, respond, ud`, where respond(result, ud) makes the bytes of the response if one is expected; or `"RESPONSE", session, result, ud`. Raises `session not found`, `Unknown session`.
+---What comes in: `"REQUEST", name, args, respond, ud`, where respond(result, ud) makes the bytes of the response if one
+---is expected; or `"RESPONSE", session, result, ud`. Raises `session not found`, `Unknown session`.
 ---@param packed string|lightuserdata
 ---@param sz integer?
 ---@return "REQUEST"|"RESPONSE"

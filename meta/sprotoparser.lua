@@ -4,7 +4,8 @@
 ---@class sprotoparser
 local parser = {}
 
----The binary schema of a text. Raises `syntax error at [<name>] line (<n>)`, and errors about names that are defined twice or not at all.
+---The binary schema of a text. Raises `syntax error at [<name>] line (<n>)`, and errors about names that are defined
+---twice or not at all.
 ---@param text string
 ---@param name string? what errors call the text; `=text` if there is none
 ---@return string

@@ -46,7 +46,10 @@ skynet.start(function()
 	end
 	must_start "service_mgr"
 	if skynet.getenv "enablessl" == "true" then
-		hold_tls()
+		local ok, failure = pcall(hold_tls)
+		if not ok then
+			skynet.error(("error: enablessl = true, but there is no TLS: %s; the node goes on without it"):format(failure))
+		end
 	end
 	local main = skynet.getenv "start" or "main"
 	if not pcall(skynet.newservice, main) then

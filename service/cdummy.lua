@@ -45,7 +45,7 @@ function command.CONNECT()
 end
 
 skynet.dispatch("lua", function(_, _, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(core.shown(cmd)))
 	f(...)
 end)
 

@@ -3,12 +3,27 @@
 -- A message is one byte of length, and so many bytes of packed values:
 --   from a node  "H", id, address (the first one)    "R", name, handle    "Q", name
 --   to a node    "W", nodes that will connect        "C", id, address     "N", name, handle    "D", id
+--
+-- The network knows no passwords. Still, who connects takes no more than is his: a number that is free, names that no
+-- other node has taken, a bounded number of them, and bounded memory and log lines. With the connection all that is
+-- given back.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local core = require "skynet.core"
 
-local nodes = {} -- id -> { address =, fd = false once it has gone }: an id is good for one node
+local shown = core.shown
+
+local JOIN <const> = 1000 -- centiseconds to say who one is
+local JOINING <const> = 256 -- connections that have not said it yet; above that the oldest one is closed
+local NAMES <const> = 8192 -- of one node
+local UNREAD <const> = 4 * 1024 * 1024 -- bytes that wait for a node that does not read
+local LINES <const> = 20 -- about strange messages of one connection
+
+local nodes = {} -- id -> { address =, fd =, names = how many it has taken, lines = }
 local names = {} -- name -> the handle that was registered first
+local takers = {} -- name -> id of the node that has registered it
+local joining = {} -- sockets, in the order in which they came
 
 local function message(...)
 	local packed = skynet.packstring(...)
@@ -30,10 +45,8 @@ end
 local function tell_all(bytes)
 	local count = 0
 	for _, node in pairs(nodes) do
-		if node.fd then
-			count = count + 1
-			socket.write(node.fd, bytes)
-		end
+		count = count + 1
+		socket.write(node.fd, bytes)
 	end
 	return count
 end
@@ -41,6 +54,7 @@ end
 -- The first message of a connection. Returns the node's id.
 local function join(fd)
 	assert(socket.start(fd))
+	socket.writelimit(fd, UNREAD)
 	local kind, id, address = receive(fd)
 	assert(kind == "H" and type(address) == "string", "Invalid handshake message")
 	assert(math.type(id) == "integer" and id > 0 and id < 256, "Invalid harbor id")
@@ -49,51 +63,105 @@ local function join(fd)
 		error(("Slave %d already register on %s"):format(id, known.address), 0)
 	end
 	local others = tell_all(message("C", id, address))
-	nodes[id] = { address = address, fd = fd }
+	nodes[id] = { address = address, fd = fd, names = 0, lines = 0 }
 	socket.write(fd, message("W", others))
-	skynet.error(("Harbor %d (fd=%d) report %s"):format(id, fd, address))
+	skynet.error(("Harbor %d (fd=%d) report %s"):format(id, fd, shown(address)))
 	return id
+end
+
+-- The same within its time.
+local function join_in_time(fd)
+	local late = false
+	joining[#joining + 1] = fd
+	if #joining > JOINING then
+		socket.shutdown(joining[1])
+		table.remove(joining, 1)
+	end
+	local timer = skynet.timer(JOIN * 10, function()
+		late = true
+		socket.shutdown(fd)
+	end)
+	local joined, id = pcall(join, fd)
+	timer:cancel()
+	for at, other in ipairs(joining) do
+		if other == fd then
+			table.remove(joining, at)
+			break
+		end
+	end
+	return joined, late and "it has not said who it is" or id
+end
+
+-- Something that a node should not do, for the log.
+local function complain(node, text)
+	node.lines = node.lines + 1
+	if node.lines <= LINES then
+		skynet.error(text)
+	end
+	if node.lines == LINES then
+		skynet.error(("%s has had its lines in the log"):format(shown(node.address)))
+	end
 end
 
 local on = {}
 
-function on.R(_, name, handle)
+function on.R(id, name, handle)
 	assert(type(name) == "string" and math.type(handle) == "integer", "Invalid name or handle")
-	names[name] = names[name] or handle
+	local node, taker = nodes[id], takers[name]
+	if not taker then
+		if node.names >= NAMES then
+			return complain(node, ("slave %d has %d names already"):format(id, NAMES))
+		end
+		node.names = node.names + 1
+		names[name], takers[name] = handle, id
+	elseif taker ~= id then
+		complain(node, ("slave %d registers %s, which slave %d has taken"):format(id, shown(name), taker))
+		return socket.write(node.fd, message("N", name, names[name]))
+	end
 	tell_all(message("N", name, handle))
 end
 
-function on.Q(fd, name)
-	if names[name] then
-		socket.write(fd, message("N", name, names[name]))
+function on.Q(id, name)
+	if type(name) == "string" and names[name] then
+		socket.write(nodes[id].fd, message("N", name, names[name]))
 	end
 end
 
-local function handle(fd, kind, ...)
+local function handle(id, kind, ...)
 	local f = on[kind]
 	if f then
-		f(fd, ...)
+		f(id, ...)
 	else
-		skynet.error(("Invalid slave message type %s"):format(kind))
+		complain(nodes[id], ("Invalid slave message type %s"):format(shown(kind)))
 	end
 end
 
-local function listen_to(fd)
+local function listen_to(fd, id)
 	while true do
-		handle(fd, receive(fd))
+		handle(id, receive(fd))
 	end
+end
+
+-- Number and names of a node are free again.
+local function leave(id)
+	nodes[id] = nil
+	for name, taker in pairs(takers) do
+		if taker == id then
+			names[name], takers[name] = nil, nil
+		end
+	end
+	tell_all(message("D", id))
 end
 
 local function serve(fd)
-	local joined, id = pcall(join, fd)
+	local joined, id = join_in_time(fd)
 	if not joined then
-		skynet.error(("disconnect fd = %d, error = %s"):format(fd, id))
+		skynet.error(("disconnect fd = %d, error = %s"):format(fd, shown(id)))
 		return socket.close(fd)
 	end
-	pcall(listen_to, fd) -- ends with the connection, or with a message that makes no sense
+	pcall(listen_to, fd, id) -- ends with the connection, or with a message that makes no sense
 	skynet.error(("slave %d is down"):format(id))
-	nodes[id].fd = false
-	tell_all(message("D", id))
+	leave(id)
 	socket.close(fd)
 end
 
@@ -103,6 +171,7 @@ end)
 
 skynet.start(function()
 	local address = assert(skynet.getenv "standalone", "the config has no `standalone`, where the master listens")
+	skynet.error("master listen socket " .. address)
 	local listener = assert(socket.listen(address))
 	socket.start(listener, function(fd, from)
 		skynet.error(("connect from %s %d"):format(from, fd))

@@ -1,4 +1,5 @@
--- Tells what is allocated: the allocator's report goes to standard error; the Lua memory of each service, and the sums, are printed.
+-- Tells what is allocated: the allocator's report goes to standard error; the Lua memory of each service, and the sums,
+-- are printed.
 
 local skynet = require "skynet"
 local memory = require "skynet.memory"

@@ -1,22 +1,33 @@
--- This node's side of a network: talks to the master, sees to the connections to other nodes, and answers for names and links.
+-- This node's side of a network: talks to the master, sees to the connections to other nodes, and answers for names and
+-- links.
 --
--- A connection is made or accepted here, and then handed over to the service `harbor`, which sends and receives. Of two nodes the
--- one that was there first connects; the newcomer waits until all of them have. Messages of the master: see cmaster.
+-- A connection is made or accepted here, and then handed over to the service `harbor`, which sends and receives. Of two
+-- nodes the one that was there first connects; the newcomer waits until all of them have. Messages of the master: see
+-- cmaster.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local core = require "skynet.core"
 require "skynet.manager"
 
+local shown = core.shown
+
+local GREETING <const> = 10000 -- milliseconds for who connects to say who it is
+local PATIENCE <const> = 5000 -- milliseconds after which a start that waits for other nodes says so
+local GREETED <const> = 256 -- connections that have not said it yet; more are closed
+
 local own = skynet.harbor(skynet.self())
 local harbor -- the service that has the connections
 local master -- socket; false once it is lost
-local nodes = {} -- id -> "connected", or "down", which is for good
+local nodes = {} -- id -> "connected", or "down" until the master announces another node of this number
+local links = {} -- id -> socket of a node that is connected
+local attempts = {} -- id -> the attempt to connect that counts
 local names = {} -- name -> handle
 local starting = true
 local newcomers = {} -- those that the master announces meanwhile: { id, address }
 local missing = 0 -- nodes that have yet to connect to this one
 local starter -- the coroutine that waits for them
+local greeted = 0 -- connections that have not said who they are
 
 -- Responses of those who wait.
 local naming = {} -- name -> list
@@ -46,7 +57,7 @@ local function tell_harbor(text, source)
 end
 
 local function hand_over(fd, id, how)
-	nodes[id] = "connected"
+	nodes[id], links[id] = "connected", fd
 	socket.abandon(fd)
 	tell_harbor(("%s %d %d"):format(how, fd, id))
 	wake(connecting, id, true)
@@ -64,7 +75,7 @@ local function down(id)
 	if before == "down" then
 		return
 	end
-	nodes[id] = "down"
+	nodes[id], links[id], attempts[id] = "down", nil, nil
 	tell_harbor(("D %d"):format(id)) -- what waits for a connection that will not be made
 	wake(linking, id, true)
 	wake(connecting, id, false)
@@ -75,25 +86,54 @@ local function down(id)
 end
 
 local function connect(id, address)
-	if nodes[id] then
+	if nodes[id] or attempts[id] then
 		return
 	end
+	local attempt = {}
+	attempts[id] = attempt
 	local ok, fd = pcall(socket.open, address)
-	if nodes[id] then -- it went down meanwhile
+	if attempts[id] ~= attempt then -- it went down meanwhile
 		return ok and fd and socket.close(fd)
 	end
+	attempts[id] = nil
 	if ok and fd then
 		hand_over(fd, id, "S")
 	else
-		skynet.error(("Can't connect to %s"):format(address))
+		skynet.error(("Can't connect to %s"):format(shown(address)))
 		down(id)
 	end
 end
 
+-- The number of a node that went down is that of a new one: what is known of the old one is of no use.
+local function renew(id)
+	if nodes[id] == "down" then
+		nodes[id] = nil
+		for name, handle in pairs(names) do
+			if handle >> 24 == id then
+				names[name] = nil
+			end
+		end
+		tell_harbor(("F %d"):format(id))
+	end
+end
+
+-- The first byte of a connection: who it is.
+local function greeting(fd)
+	if greeted >= GREETED or not socket.start(fd) then
+		return
+	end
+	greeted = greeted + 1
+	local timer = skynet.timer(GREETING, function()
+		socket.shutdown(fd)
+	end)
+	local byte = socket.read(fd, 1)
+	timer:cancel()
+	greeted = greeted - 1
+	return byte and byte:byte()
+end
+
 local function accept(fd, from)
-	local started = socket.start(fd)
-	local byte = started and socket.read(fd, 1)
-	local id = byte and byte:byte()
+	local id = greeting(fd)
 	if not id then
 		skynet.error(("Connection (fd = %d, %s) closed before it told its harbor id"):format(fd, from))
 	elseif nodes[id] or id == own or id == 0 then
@@ -153,6 +193,8 @@ local on = {}
 
 function on.C(id, address)
 	check_id(id)
+	assert(type(address) == "string", "Invalid address")
+	renew(id)
 	if starting then
 		newcomers[id] = address
 	else
@@ -175,7 +217,7 @@ local function handle(kind, ...)
 	if f then
 		f(...)
 	else
-		skynet.error(("Invalid master message type %s"):format(kind))
+		skynet.error(("Invalid master message type %s"):format(shown(kind)))
 	end
 end
 
@@ -187,7 +229,7 @@ end
 
 local function listen_to_master()
 	local _, why = pcall(listen) -- ends with the connection, or with a message that makes no sense
-	skynet.error("Master disconnect", why)
+	skynet.error("Master disconnect", shown(why))
 	local fd = master
 	master = false
 	tell_harbor "M"
@@ -205,8 +247,13 @@ end
 
 local command = {}
 
+local function taken(name)
+	local handle = names[name]
+	return handle and nodes[handle >> 24] ~= "down"
+end
+
 function command.REGISTER(name, handle)
-	assert(names[name] == nil, "the name is taken")
+	assert(not taken(name), "the name is taken")
 	local registration = message("R", name, handle)
 	learn(name, handle)
 	tell_master(registration)
@@ -241,7 +288,7 @@ function command.CONNECT(id)
 	if nodes[id] == "connected" or id == own then
 		skynet.ret()
 	else
-		assert(nodes[id] ~= "down", "the node has gone for good")
+		assert(nodes[id] ~= "down", "the node has gone")
 		wait_in(connecting, id)
 	end
 end
@@ -255,7 +302,7 @@ function command.LINKMASTER()
 end
 
 skynet.dispatch("lua", function(_, _, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 	f(...)
 end)
 
@@ -263,7 +310,7 @@ skynet.info_func(function()
 	return { master = master and true or false, nodes = nodes, names = names }
 end)
 
--- What the service `harbor` says: "Q name" asks whose a name is, "D id" reports the end of a connection.
+-- What the service `harbor` says: "Q name" asks whose a name is, "D id fd" reports the end of a connection.
 skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
@@ -274,7 +321,11 @@ skynet.register_protocol {
 		end
 		local kind, argument = text:match "^(%u) (.+)$"
 		if kind == "D" then
-			down(tonumber(argument))
+			-- A connection of an earlier node of this number does not matter any more.
+			local id, fd = argument:match "^(%d+) (%d+)$"
+			if links[tonumber(id)] == tonumber(fd) then
+				down(tonumber(id))
+			end
 		elseif kind == "Q" and names[argument] then
 			learn(argument, names[argument])
 		elseif kind == "Q" then
@@ -294,10 +345,14 @@ local function welcome(listener, count)
 	end
 	skynet.fork(listen_to_master)
 	starter = coroutine.running()
+	local patience = skynet.timer(PATIENCE, function()
+		skynet.error(("%d harbors have not connected yet (nodes of skynet (C) do not, if this number was used before)"):format(missing))
+	end)
 	while missing > 0 and master do
 		skynet.wait(starter)
 	end
 	starter = nil
+	patience:cancel()
 	socket.close(listener)
 	assert(master, "the master has gone before all nodes had connected")
 end
@@ -310,6 +365,7 @@ skynet.start(function()
 	local address = setting("address", "where this node listens for others")
 	local master_address = setting("master", "the address of the master")
 	local listener = assert(socket.listen(address))
+	skynet.error("slave connect to master " .. master_address)
 	local fd, why = socket.open(master_address)
 	master = fd or error(("Can't connect to master %s: %s"):format(master_address, why), 0)
 	harbor = assert(skynet.launch("harbor", own, skynet.self()), "no harbor")

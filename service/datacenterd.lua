@@ -4,6 +4,7 @@
 -- `branches` (key -> node), never both, and vanishes with its last waiter.
 
 local skynet = require "skynet"
+local shown = require("skynet.core").shown
 
 local tree = {}
 local waits = {} -- key -> node
@@ -101,7 +102,7 @@ function command.WAIT(...)
 end
 
 skynet.dispatch("lua", function(_, _, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 	f(...)
 end)
 

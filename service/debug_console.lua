@@ -4,7 +4,8 @@
 --
 -- Connections are native (skynet.consolefront), and so are the commands that must work when no
 -- worker is free: top, calls, stack, profile, signal. The others come here as messages, one for a
--- command line, and are answered by front.reply.
+-- command line, and are answered by front.reply. What a command says to evaluate, and the files
+-- that it names, come with it: they have been evaluated and read where they cannot hold up anybody.
 
 local skynet = require "skynet"
 local core = require "skynet.core"
@@ -203,22 +204,6 @@ function command.ping(addr)
 	return tostring(skynet.now() - began)
 end
 
-about.inject = "inject address file [args]: run a Lua file inside a service"
-function command.inject(addr, name, ...)
-	local handle = address(addr)
-	local file = io.open(assert(name, "Need a file"), "rb")
-	if not file then
-		error(("Can't open %s"):format(name), 0)
-	end
-	local source = file:read "a"
-	file:close()
-	local ok, output = skynet.call(handle, "debug", "RUN", source, name, ...)
-	if not ok then
-		error(output, 0)
-	end
-	return output
-end
-
 about.dbgcmd = "dbgcmd address command [args]: send any command of the debug protocol"
 function command.dbgcmd(addr, ...)
 	return ask(addr, ...)
@@ -340,12 +325,32 @@ end
 local special = {}
 
 about.call = 'call address expressions: call a service, as in call :a "get", {1}'
-function special.call(_, _, line)
+function special.call(_, _, line, err, ...)
 	local addr, expressions = line:match "^%s*%S+%s+(%S+)%s*(.-)%s*$"
 	local handle = address(addr)
 	assert(expressions ~= "", "need arguments")
-	local values = assert(load("return " .. expressions, "=(arguments)", "t", {}), "Invalid arguments")
-	return table.pack(skynet.call(handle, "lua", values()))
+	if err then
+		error(err, 0)
+	end
+	return table.pack(skynet.call(handle, "lua", ...))
+end
+
+about.inject = "inject address file [args]: run a Lua file inside a service"
+function special.inject(_, _, line, err, source)
+	local words = {}
+	for word in line:gmatch "%S+" do
+		words[#words + 1] = word
+	end
+	local handle = address(words[2])
+	local name = assert(words[3], "Need a file")
+	if err then
+		error(err, 0)
+	end
+	local ok, output = skynet.call(handle, "debug", "RUN", source, name, table.unpack(words, 4))
+	if not ok then
+		error(output, 0)
+	end
+	return output
 end
 
 -- Command number -> the debugger's agent, and lines that were typed before it was there.
@@ -383,7 +388,7 @@ end
 
 -- Messages of the front
 
-local function execute(connection, run, line)
+local function execute(connection, run, line, ...)
 	local words = {}
 	for word in line:gmatch "%S+" do
 		words[#words + 1] = word
@@ -393,22 +398,33 @@ local function execute(connection, run, line)
 	if f then
 		return f(table.unpack(words, 2))
 	end
-	return special[name](connection, run, line)
+	f = assert(special[name], UNKNOWN)
+	return f(connection, run, line, ...)
 end
 
 local on = {}
 
-function on.run(connection, run, line)
-	local name = line:match "%S+"
-	if not (command[name] or special[name]) then
-		return front.reply(connection, run, false, UNKNOWN .. "\n")
-	end
-	local ok, result = pcall(execute, connection, run, line)
+-- Command number -> the coroutine that runs it.
+local running = {} ---@type table<integer, thread>
+
+function on.run(connection, run, line, ...)
+	running[run] = coroutine.running()
+	local ok, result = pcall(execute, connection, run, line, ...)
+	running[run] = nil
 	if not ok then
 		local text = tostring(result):gsub(HERE, "")
 		return front.reply(connection, run, false, text .. "\n")
 	end
 	front.reply(connection, run, true, show(result))
+end
+
+-- Nobody waits for the answer any more.
+function on.forget(_, run)
+	local thread = running[run]
+	running[run] = nil
+	if thread then
+		skynet.killthread(thread)
+	end
 end
 
 function on.input(_, run, line)
@@ -433,14 +449,21 @@ skynet.register_protocol {
 	name = "console",
 	id = skynet.PTYPE_SYSTEM,
 	unpack = skynet.unpack,
-	dispatch = function(_, _, connection, what, ...)
-		on[what](connection, ...)
+	dispatch = function(_, source, connection, what, ...)
+		-- Only the front gives commands, in the name of this service.
+		if source == skynet.self() or what == "output" then
+			on[what](connection, ...)
+		end
 	end,
 }
 
 skynet.start(function()
 	local password = skynet.getenv "consolepassword"
 	port = assert(math.tointeger(tonumber(port)), "debug_console needs a port")
-	port = front.listen(ip, port, password)
+	local names = {}
+	for name in pairs(about) do
+		names[name] = true
+	end
+	port = front.listen(ip, port, password, names)
 	skynet.error(("Start debug console at %s:%d"):format(ip, port))
 end)

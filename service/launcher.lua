@@ -58,41 +58,36 @@ local function show_memory(answer, line)
 	return ("%s (%s)"):format(text, line)
 end
 
--- f(session, source, ...) returns the answer; one that answers later or never is in `silent`.
+-- Commands: f(session, source, ...). What one of `command` returns is the answer; one of `silent` answers later or
+-- never.
 local command, silent = {}, {}
 
-command.LAUNCH = launch
-silent[launch] = true
+silent.LAUNCH = launch
 
-function command.LOGLAUNCH(...)
+function silent.LOGLAUNCH(...)
 	local handle = launch(...)
 	if handle then
 		core.command("LOGON", skynet.address(handle))
 	end
 end
-silent[command.LOGLAUNCH] = true
 
-function command.LAUNCHOK(_, source)
+function silent.LAUNCHOK(_, source)
 	settle(source, true, source)
 end
-silent[command.LAUNCHOK] = true
 
 -- A service written in Rust has started, whoever launched it.
-function command.ADOPT(_, source, line)
+function silent.ADOPT(_, source, line)
 	services[source] = line
 	settle(source, true, source)
 end
-silent[command.ADOPT] = true
 
-function command.ERROR(_, source)
+function silent.ERROR(_, source)
 	forget(source, true)
 end
-silent[command.ERROR] = true
 
-function command.REMOVE(_, _, handle, killed)
+function silent.REMOVE(_, _, handle, killed)
 	forget(handle, killed)
 end
-silent[command.REMOVE] = true
 
 function command.LIST()
 	local list = {}
@@ -137,18 +132,20 @@ function command.KILL(_, _, handle)
 end
 
 skynet.dispatch("lua", function(session, source, cmd, ...)
-	local f = command[cmd] or command[tostring(cmd):upper()]
-	if not f then
-		skynet.retpack { "Unknown command" }
-	elseif silent[f] then
-		f(session, source, ...)
+	if not command[cmd] and not silent[cmd] then
+		cmd = tostring(cmd):upper()
+	end
+	if silent[cmd] then
+		silent[cmd](session, source, ...)
+	elseif command[cmd] then
+		skynet.retpack(command[cmd](session, source, ...))
 	else
-		skynet.retpack(f(session, source, ...))
+		skynet.retpack { "Unknown command" }
 	end
 end)
 
 -- The container of a Lua service that cannot be loaded reports so, and services written in C report both.
-local text = { [""] = command.LAUNCHOK, ERROR = command.ERROR }
+local text = { [""] = silent.LAUNCHOK, ERROR = silent.ERROR }
 
 skynet.register_protocol {
 	id = skynet.PTYPE_TEXT,
@@ -157,7 +154,7 @@ skynet.register_protocol {
 	dispatch = function(session, source, report)
 		local f = text[report or ""]
 		if not f then
-			error(("Invalid text command %s"):format(report))
+			error(("Invalid text command %s"):format(core.shown(report)))
 		end
 		f(session, source)
 	end,

@@ -1,8 +1,9 @@
--- Who subscribes to which channel (see skynet.multicast). A channel belongs to the node that its low 8 bits name; that node's
--- daemon passes what is published to its own subscribers and to the daemons of the nodes that have some.
+-- Who subscribes to which channel (see skynet.multicast). A channel belongs to the node that its low 8 bits name; that
+-- node's daemon passes what is published to its own subscribers and to the daemons of the nodes that have some.
 
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
+local shown = require("skynet.core").shown
 local datacenter = require "skynet.datacenter"
 
 local here = skynet.harbor(skynet.self())
@@ -142,7 +143,7 @@ skynet.register_protocol {
 }
 
 skynet.dispatch("lua", function(session, source, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 	local result = f(source, ...)
 	if session ~= 0 then
 		skynet.retpack(result)

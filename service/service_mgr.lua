@@ -1,7 +1,9 @@
 -- Services that exist once: per node (`.service`), and in the whole network (`SERVICE`).
 --
--- `entries` maps a key to a handle, to the text of a failure, or to a pending table:
--- { child = the coroutine that launches, first = the waiter it works for, [i] = a waiter }.
+-- `entries` maps a key to a table, which is one of
+--   { handle = the service's },
+--   { failure = why there is none },
+--   { child = the coroutine that launches, first = the waiter it works for, [i] = a waiter }: nobody knows yet.
 -- The key of a network-wide service begins with "@"; a snax service is "snaxd.<its name>".
 
 local skynet = require "skynet"
@@ -17,23 +19,18 @@ local function key_of(name, sub)
 	return name
 end
 
--- Either a value, or nil and an error text.
-local function answer(response, value)
-	if type(value) == "string" then
-		response(true, nil, value)
-	else
-		response(true, value)
-	end
+local function is_settled(entry)
+	return entry.handle ~= nil or entry.failure ~= nil
 end
 
 -- Answers at once if the outcome is known, else when it is. Returns the entry.
 local function ask(key, source, session)
 	local entry = entries[key] or {}
 	entries[key] = entry
-	if type(entry) == "table" then
-		entry[#entry + 1] = { source = source, session = session, response = skynet.response() }
+	if is_settled(entry) then
+		skynet.retpack(entry.handle, entry.failure)
 	else
-		answer(skynet.response(), entry)
+		entry[#entry + 1] = { source = source, session = session, response = skynet.response() }
 	end
 	return entry
 end
@@ -41,18 +38,24 @@ end
 -- The first who asks for a launch makes start(...) run; its outcome goes to all who wait by then.
 local function resolve(key, source, session, start, ...)
 	local entry = ask(key, source, session)
-	if type(entry) ~= "table" or entry.child then
+	if is_settled(entry) or entry.child then
 		return
 	end
 	entry.child, entry.first = coroutine.running(), entry[#entry]
 	local ok, outcome = pcall(start, ...)
+	local handle, failure
 	if not ok then
-		outcome = tostring(outcome):gsub("^service/service_mgr%.lua:%d+: ", "") -- those who wait have places of their own
+		failure = tostring(outcome):gsub("^service/service_mgr%.lua:%d+: ", "") -- those who wait have places of their own
+		entries[key] = { failure = failure }
+	elseif outcome then
+		handle = outcome
+		entries[key] = { handle = handle }
+	else -- the next one who asks for it launches it anew
+		failure = ("%s has exited while it started"):format(key)
+		entries[key] = nil
 	end
-	entries[key] = outcome
-	outcome = outcome or ("%s has exited while it started"):format(key)
 	for _, waiter in ipairs(entry) do
-		answer(waiter.response, outcome)
+		waiter.response(true, handle, failure)
 	end
 end
 
@@ -107,10 +110,10 @@ local function describe_pending(pending)
 end
 
 local function describe(entry)
-	if type(entry) == "number" then
-		return skynet.address(entry)
-	elseif type(entry) == "string" then
-		return "Error: " .. entry
+	if entry.handle then
+		return skynet.address(entry.handle)
+	elseif entry.failure then
+		return "Error: " .. entry.failure
 	end
 	return describe_pending(entry)
 end
@@ -160,11 +163,12 @@ local function use_as_slave()
 	local function forward(cmd)
 		return function(_, _, name, ...)
 			local key = "@" .. key_of(name, ...)
-			local handle, failure = entries[key], nil
-			if not handle then
-				handle, failure = skynet.call("SERVICE", "lua", cmd, name, ...)
-				entries[key] = handle
+			local entry = entries[key]
+			if entry then
+				return skynet.retpack(entry.handle, entry.failure)
 			end
+			local handle, failure = skynet.call("SERVICE", "lua", cmd, name, ...)
+			entries[key] = handle and { handle = handle }
 			skynet.retpack(handle, failure)
 		end
 	end

@@ -1,6 +1,7 @@
 -- Keeps the names of the services made by skynet.service, and starts their cells.
 
 local skynet = require "skynet"
+local shown = require("skynet.core").shown
 
 ---@class service_provider.entry
 ---@field status "booting"|"ready"|"failed"|nil nil: only asked for
@@ -115,7 +116,7 @@ skynet.info_func(function()
 end)
 
 skynet.dispatch("lua", function(_, _, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 	f(...)
 end)
 

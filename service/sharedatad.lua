@@ -1,10 +1,11 @@
 -- Keeps the documents of skynet.sharedata by name.
 --
--- A pointer that is sent to a service has a reference, which the service has given back by `confirm` once it has one of its
--- own. So a document lives until the last proxy in any service is collected, and no longer.
+-- A pointer that is sent to a service has a reference, which the service has given back by `confirm` once it has one of
+-- its own. So a document lives until the last proxy in any service is collected, and no longer.
 
 local skynet = require "skynet"
 local core = require "skynet.sharedata.core"
+local shown = require("skynet.core").shown
 local cache = require "skynet.codecache"
 
 ---@class sharedatad.entry
@@ -87,6 +88,7 @@ function command.update(name, ...)
 	entries[name] = new
 	if old then
 		tell(old, new)
+		core.empty(old.box)
 	end
 end
 
@@ -94,6 +96,7 @@ function command.delete(name)
 	local old = assert(entries[name], "there is nothing of this name")
 	entries[name] = nil
 	tell(old)
+	core.empty(old.box)
 end
 
 function command.query(name)
@@ -124,7 +127,7 @@ skynet.info_func(function()
 end)
 
 skynet.dispatch("lua", function(session, _, cmd, ...)
-	local f = command[cmd] or error(("unknown command %s"):format(cmd))
+	local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 	if cmd == "monitor" then
 		return f(...)
 	end

@@ -2,8 +2,8 @@
 --     e   the same frame back
 --     j   the same, and what is said in the room from now on
 --     b   the frame goes to everybody in the room
--- `newservice("bench_gate", role)`: the watchdog, which owns a gate of either kind; an agent, which serves a share of the
--- clients; the room.
+-- `newservice("bench_gate", role)`: the watchdog, which owns a gate of either kind; an agent, which serves a share of
+-- the clients; the room.
 local skynet = require "skynet"
 
 local role = {}

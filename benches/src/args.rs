@@ -22,7 +22,8 @@ pub struct Cli {
 pub enum Task {
     /// Count the instructions of hot paths, and compare them with the stored figures
     Count(CountArgs),
-    /// Measure everything that docs/performance.md shows, and write its tables and pictures. Takes about eight minutes on a quiet machine
+    /// Measure everything that docs/performance.md shows, and write its tables and pictures. Takes about eight minutes
+    /// on a quiet machine
     Record(RecordArgs),
     /// Write the tables and pictures of docs/performance.md from docs/performance.json
     Render,

@@ -1,10 +1,11 @@
-//! How many instructions hot paths take: figures that do not depend on how busy a machine is, so that a change that costs something
-//! is seen at once.
+//! How many instructions hot paths take: figures that do not depend on how busy a machine is, so that a change that
+//! costs something is seen at once.
 //!
-//! A path is a workload that does one thing. It is run twice under callgrind, with two numbers of operations; the difference of the
-//! instructions, divided by that of the operations, is what one operation takes, without the start and the end of the node. The node
-//! has one worker and a fixed seed of hashes. What is left of chance is the time: the timer thread ticks, and a turn ends after a
-//! millisecond. So only the worker's instructions count, except where other threads are the point.
+//! A path is a workload that does one thing. It is run twice under callgrind, with two numbers of operations; the
+//! difference of the instructions, divided by that of the operations, is what one operation takes, without the start
+//! and the end of the node. The node has one worker and a fixed seed of hashes. What is left of chance is the time: the
+//! timer thread ticks, and a turn ends after a millisecond. So only the worker's instructions count, except where other
+//! threads are the point.
 //!
 //! The stored figures are `instructions.json`: what they were made with, how much more is allowed, and the counts.
 
@@ -48,8 +49,8 @@ struct Hot {
     many: u64,
     runner: Runner,
     threads: Threads,
-    /// How much more than the usual tolerance is allowed: where threads wait for each other, they look for work for a while, and how
-    /// often depends on the time.
+    /// How much more than the usual tolerance is allowed: where threads wait for each other, they look for work for a
+    /// while, and how often depends on the time.
     slack: f64,
     about: &'static str,
 }
@@ -151,8 +152,8 @@ const fn actors(name: &'static str, shape: &'static str, about: &'static str) ->
     }
 }
 
-/// How much more than stored is allowed if it was made with other tools: another compiler may well differ by more than a
-/// change of the code.
+/// How much more than stored is allowed if it was made with other tools: another compiler may well differ by more than
+/// a change of the code.
 const OTHER_TOOLS: f64 = 0.15;
 
 /// How much more is allowed, if the file does not say.

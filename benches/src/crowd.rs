@@ -1,17 +1,18 @@
 //! Clients of a node: connections in one thread of this process, which ask and measure.
 //!
-//! [`Run::measure`] asks whatever answers frames. It finds out how many messages a second there can be with one outstanding on each
-//! busy connection (the rate of the workload), and then how long a message takes in an open loop ([`crate::pace`]) at each of
-//! [`LOADS`], parts of that rate: percentiles (`at50_p99_us`), how late messages were sent (`at50_late99_us`, likewise), how much of what was offered was answered in time (`at50_kept_pct`: less than
-//! 100 means that a queue grew), and how busy the whole machine was, with its other processes (`at50_busy_pct`).
+//! [`Run::measure`] asks whatever answers frames. It finds out how many messages a second there can be with one
+//! outstanding on each busy connection (the rate of the workload), and then how long a message takes in an open loop
+//! ([`crate::pace`]) at each of [`LOADS`], parts of that rate: percentiles (`at50_p99_us`), how late messages were sent
+//! (`at50_late99_us`, likewise), how much of what was offered was answered in time (`at50_kept_pct`: less than 100
+//! means that a queue grew), and how busy the whole machine was, with its other processes (`at50_busy_pct`).
 //!
 //! [`Run::measure_gate`] has more idle clients than busy ones, and adds, in this order,
 //! 1. memory of the node for each connection, before,
 //! 2. how long it takes until everybody in a room of all busy clients has heard what one of them said,
 //! 3. processor time and context switches of the node with all clients connected and silent.
 //!
-//! A frame is two bytes of length and [`SIZE`] bytes: a letter (`bench_gate.lua` says which), eight bytes that come back as
-//! they are, and padding.
+//! A frame is two bytes of length and [`SIZE`] bytes: a letter (`bench_gate.lua` says which), eight bytes that come
+//! back as they are, and padding.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -189,8 +190,8 @@ impl Clients {
         }
     }
 
-    /// Waits, for no longer than `patience`, and hands frames to `each`: client, letter, number. It ends when that returns
-    /// false, which is what is returned.
+    /// Waits, for no longer than `patience`, and hands frames to `each`: client, letter, number. It ends when that
+    /// returns false, which is what is returned.
     fn receive(
         &mut self,
         patience: Duration,

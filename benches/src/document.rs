@@ -1,4 +1,5 @@
-//! The figures in docs/performance.md and the pictures beside it, out of docs/performance.json, so that they cannot differ.
+//! The figures in docs/performance.md and the pictures beside it, out of docs/performance.json, so that they cannot
+//! differ.
 //!
 //! A part that is written by the kit stands between the lines `<!-- kit: NAME -->` and `<!-- kit: end -->`.
 

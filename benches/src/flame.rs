@@ -1,7 +1,8 @@
 //! Flame graphs: where the processor time of a workload goes, by function.
 //!
-//! perf samples the node (its clock event, so that virtual machines without counters will do) while it runs a workload several times as long as usual. The
-//! stacks are folded here, and drawn as SVG: a frame for each function with its callers below it, as wide as its share.
+//! perf samples the node (its clock event, so that virtual machines without counters will do) while it runs a workload
+//! several times as long as usual. The stacks are folded here, and drawn as SVG: a frame for each function with its
+//! callers below it, as wide as its share.
 
 use std::collections::BTreeMap;
 use std::fs;

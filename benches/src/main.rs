@@ -1,9 +1,9 @@
-//! The benchmark kit: runs the workloads of `lua/` on one or several skynet binaries, each several times and in turn, so
-//! that a change of the machine's speed hits all alike, and prints and compares the figures. docs/performance.md tells how
-//! to use it.
+//! The benchmark kit: runs the workloads of `lua/` on one or several skynet binaries, each several times and in turn,
+//! so that a change of the machine's speed hits all alike, and prints and compares the figures. docs/performance.md
+//! tells how to use it.
 //!
-//! A run is a node of its own: [`node`] starts it with a configuration made for it, and it prints what it measured. [`results`]
-//! collects the figures and writes them, [`table`] shows them, [`machine`] says where they come from.
+//! A run is a node of its own: [`node`] starts it with a configuration made for it, and it prints what it measured.
+//! [`results`] collects the figures and writes them, [`table`] shows them, [`machine`] says where they come from.
 
 mod args;
 mod cargo;
@@ -282,8 +282,8 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Runs everything. The binaries take turns within a workload, the workloads within a run. What has been measured is saved
-    /// each time, and what fails is a line of the results: nothing that was measured is lost.
+    /// Runs everything. The binaries take turns within a workload, the workloads within a run. What has been measured
+    /// is saved each time, and what fails is a line of the results: nothing that was measured is lost.
     fn measure(&mut self, report: &mut Report) -> anyhow::Result<()> {
         let smoke = self.args.smoke;
         for run in 1..=runs(self.args) {

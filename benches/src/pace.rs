@@ -1,11 +1,12 @@
 //! An open loop's clock: when messages are due, and sleeping until then.
 //!
-//! The times do not depend on answers, and are fixed: exponential gaps with a mean, from a seed. Whoever measures counts a
-//! message's time from when it was due, whenever it was really sent; so a stall, its own included, is seen by every message that it
-//! delays.
+//! The times do not depend on answers, and are fixed: exponential gaps with a mean, from a seed. Whoever measures
+//! counts a message's time from when it was due, whenever it was really sent; so a stall, its own included, is seen by
+//! every message that it delays.
 //!
-//! A pacer that waits busily would take a processor from those whom it measures, and on a machine with two that is half of what they
-//! have. So it sleeps, by a timer of the system that wakes the same wait as the sockets do. What waking up takes is part of the times.
+//! A pacer that waits busily would take a processor from those whom it measures, and on a machine with two that is half
+//! of what they have. So it sleeps, by a timer of the system that wakes the same wait as the sockets do. What waking up
+//! takes is part of the times.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -1,9 +1,9 @@
 //! Collected figures, and their file.
 //!
-//! The file is one JSON object: `machine`, `settings`, `source`, `binaries`, `results`, `skipped` and `failed`, and as they were asked for, `peers` and
-//! `scaling`. A result, also of `peers`, is
-//! `{workload, metric, unit, higher_is_better, binary, values}` with one value for each run; the metric is empty for the
-//! rate, in operations a second.
+//! The file is one JSON object: `machine`, `settings`, `source`, `binaries`, `results`, `skipped` and `failed`, and as
+//! they were asked for, `peers` and `scaling`. A result, also of `peers`, is
+//! `{workload, metric, unit, higher_is_better, binary, values}` with one value for each run; the metric is empty for
+//! the rate, in operations a second.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! How rates change with the size of a message, the number of services and the number of workers, and the diagrams of that.
+//! How rates change with the size of a message, the number of services and the number of workers, and the diagrams of
+//! that.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! Pictures: a small writer of SVG, and the two kinds of diagrams that the documents have.
 //!
-//! They are readable on light and dark pages: a picture brings its background along, and follows the reader's preference. Colours of series differ in
-//! lightness too (the palette of Okabe and Ito), and each has a mark of its own.
+//! They are readable on light and dark pages: a picture brings its background along, and follows the reader's
+//! preference. Colours of series differ in lightness too (the palette of Okabe and Ito), and each has a mark of its
+//! own.
 
 use std::fmt::Write as _;
 

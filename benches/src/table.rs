@@ -33,8 +33,8 @@ impl Targets {
 
 /// The figures of the binary `first`, beside those of others, of an earlier run and the targets.
 ///
-/// A ratio says how many times better the first binary is, so more than 1 is good for every unit. A `~` before it says that
-/// the ranges overlap: the difference may be noise.
+/// A ratio says how many times better the first binary is, so more than 1 is good for every unit. A `~` before it says
+/// that the ranges overlap: the difference may be noise.
 pub fn table(
     results: &Results,
     first: &str,

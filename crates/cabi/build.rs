@@ -2,11 +2,18 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for file in ["include/skynet.h", "include/skynet_malloc.h", "src/shim.h"] {
+    for file in [
+        "include",
+        "src/shim.c",
+        "src/shim.h",
+        "src/sockets.c",
+        "src/sockets.h",
+    ] {
         println!("cargo:rerun-if-changed={file}");
     }
     cc::Build::new()
         .file("src/shim.c")
+        .file("src/sockets.c")
         .include("include")
         .include("src")
         .warnings(true)

@@ -1,5 +1,5 @@
-//! Exports the Lua C API and the functions for services written in C from the `skynet` program, so that shared libraries find
-//! them when they are loaded.
+//! Exports the Lua C API and the functions for services written in C from the `skynet` program, so that shared
+//! libraries find them when they are loaded.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

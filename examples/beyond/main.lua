@@ -21,7 +21,8 @@ local function reason(...)
 end
 
 local function deadlines(slow)
-	-- In centiseconds. The answer, which comes later, is dropped. The config key calltimeout sets a deadline for every call.
+	-- In centiseconds. The answer, which comes later, is dropped. The config key calltimeout sets a deadline for every
+	-- call.
 	print("deadline: " .. reason(skynet.timeoutcall, 1, slow, "lua", "nap", 5))
 end
 

@@ -7,7 +7,7 @@ use skynet_wire::cluster::{
 };
 
 /// What an incomplete request counts at least, and at most beside its name, its tag and its data.
-const ENTRY: usize = 128;
+const ENTRY: usize = 320;
 
 /// `stream` is a sequence of frames with a single byte of length in front, so that few mutations spoil all that
 /// follows. The last takes what is left.

@@ -1,6 +1,7 @@
 //! What must hold for any text given to the evaluator of configuration files.
 
-use skynet_lua::config::{self, Config, ConfigError, Host, Limits, Settings};
+use skynet_kernel::text;
+use skynet_node::config::{self, Config, ConfigError, Host, Limits, Settings};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::io;
@@ -106,10 +107,12 @@ pub fn check(input: &[u8]) {
 /// A configuration with the entries of `config`.
 fn write(config: &Config) -> String {
     let quoted = |text: &str| {
-        text.bytes().fold(String::new(), |mut out, byte| {
-            write!(out, "\\{byte:03}").expect("in memory");
-            out
-        })
+        text::to_bytes(text)
+            .iter()
+            .fold(String::new(), |mut out, byte| {
+                write!(out, "\\{byte:03}").expect("in memory");
+                out
+            })
     };
     config
         .entries

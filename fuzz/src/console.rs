@@ -19,17 +19,25 @@ pub fn check(input: &[u8]) {
         Some(Error::TooLong(most)) => {
             assert!(most == MAX_LINE && stream.len() > MAX_LINE || most == MAX_BODY);
         }
-        Some(_) => assert!(stream.windows(5).any(|part| part == b"POST ")),
+        Some(Error::NoLength) => assert!(has(stream, b"POST ")),
+        Some(Error::Refused(_)) => assert!(has(stream, b"HTTP") || has(stream, b":")),
+        Some(Error::Method) => assert!(has(stream, b"HTTP/")),
+        Some(Error::Binary) => assert!(stream.iter().any(|&byte| byte < 27)),
+        Some(error) => panic!("{error}"),
     }
     for input in inputs {
         match input {
             Input::Line(line) => {
-                assert!(!line.contains('\n'));
+                assert!(!line.contains(&b'\n'));
                 command(&line);
             }
             Input::Http { command: line, .. } => command(&line),
         }
     }
+}
+
+fn has(stream: &[u8], part: &[u8]) -> bool {
+    stream.windows(part.len()).any(|at| at == part)
 }
 
 fn read(stream: &[u8], size: usize) -> (Vec<Input>, Option<Error>) {
@@ -57,10 +65,10 @@ fn read(stream: &[u8], size: usize) -> (Vec<Input>, Option<Error>) {
     (inputs, error)
 }
 
-fn command(line: &str) {
+fn command(line: &[u8]) {
     let name = words(line).next();
     let parsed = Command::parse(line);
-    assert_eq!(parsed, Command::parse(&format!(" {line}\r")));
+    assert_eq!(parsed, Command::parse(&[b" ", line, b"\r"].concat()));
     let address = match parsed {
         Ok(Some(Command::Stack(address) | Command::Signal(address, _))) => address,
         Ok(Some(Command::Profile {
@@ -79,14 +87,18 @@ fn command(line: &str) {
         Ok(_) => return,
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            let own = ["top", "calls", "stack", "profile", "signal"];
+            let own = ["top", "calls", "stack", "profile", "signal"].map(str::as_bytes);
             return assert!(name.is_some_and(|name| own.contains(&name)));
         }
     };
     let typed = words(line).nth(1).expect("an address");
     match address {
-        Address::Name(name) => assert_eq!(typed.strip_prefix('.'), Some(name)),
-        Address::Handle(n) => assert_eq!(u32::from_str_radix(&typed[1..], 16), Ok(n)),
-        Address::Local(n) => assert_eq!(u32::from_str_radix(typed, 16), Ok(n)),
+        Address::Name(name) => assert_eq!(typed.strip_prefix(b"."), Some(name)),
+        Address::Handle(n) => assert_eq!(hex(&typed[1..]), Some(n)),
+        Address::Local(n) => assert_eq!(hex(typed), Some(n)),
     }
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }

@@ -1,7 +1,7 @@
 -- Calls to other nodes.
 --
--- Each node that is called has a sender in this one, which the daemon finds (`clusterd`). A service asks for it once. Until it knows,
--- its requests to that node wait in a line, so that they arrive in the order in which they were made.
+-- Each node that is called has a sender in this one, which the daemon finds (`clusterd`). A service asks for it once.
+-- Until it knows, its requests to that node wait in a line, so that they arrive in the order in which they were made.
 
 local skynet = require "skynet"
 local core = require "skynet.cluster.core"
@@ -11,7 +11,7 @@ local cluster = {}
 
 local daemon -- of this node
 local senders = {} -- node -> handle
-local lines = {} -- node -> what waits for its sender: closures for sends, coroutines for calls
+local lines = {} -- node -> what waits for its sender, from `first` to `last`: closures for sends, places for calls
 
 local function get_daemon()
 	daemon = daemon or skynet.uniqueservice "clusterd"
@@ -32,27 +32,50 @@ local function find(node)
 	return nil
 end
 
+local function join(line, waiting)
+	line.last = line.last + 1
+	line[line.last] = waiting
+end
+
+local function leave(line)
+	local waiting = line[line.first]
+	if waiting then
+		line[line.first] = nil
+		line.first = line.first + 1
+	end
+	return waiting
+end
+
+-- There is no sender: sends are lost, calls fail. Whoever tries again makes another line, which asks again.
+local function give_up(node, line)
+	lines[node] = nil
+	for waiting in leave, line do
+		if type(waiting) == "table" then
+			skynet.wakeup(waiting)
+		end
+	end
+end
+
 -- Those in the line go on in order. Only after the last of them has gone are requests sent past the line.
 local function advance(node, line, sender)
-	local at = 1
-	while at <= #line do
-		local waiting = line[at]
+	while line.first <= line.last do
 		if sender and not core.isalive(sender) then
 			sender = find(node)
 		end
+		if not sender then
+			return give_up(node, line)
+		end
+		local waiting = leave(line)
 		if type(waiting) == "function" then
-			if sender then
-				local ok, err = pcall(waiting, sender)
-				if not ok then
-					skynet.error(err) -- the others are not to wait for ever
-				end
+			local ok, err = pcall(waiting, sender)
+			if not ok then
+				skynet.error(err) -- the others are not to wait for ever
 			end
 		else
 			waiting.sender = sender
 			skynet.wakeup(waiting)
 			skynet.yield() -- it makes its call now
 		end
-		at = at + 1
 	end
 	senders[node] = sender
 	lines[node] = nil
@@ -64,7 +87,7 @@ end
 
 local function open_line(node)
 	check_name(node)
-	local line = {}
+	local line = { first = 1, last = 0 }
 	lines[node], senders[node] = line, nil
 	skynet.fork(function()
 		advance(node, line, (find(node)))
@@ -76,7 +99,7 @@ end
 local function wait_for_sender(node, cs)
 	local line = lines[node] or open_line(node)
 	local place = {}
-	line[#line + 1] = place
+	join(line, place)
 	if cs then
 		local late = skynet.sleep(cs, place) ~= "BREAK"
 		return place.sender, late
@@ -91,29 +114,41 @@ local function known(node)
 	return sender and core.isalive(sender) and sender
 end
 
+-- While a call waits for its sender its arguments stay as they were when it was made: packed.
+
 function cluster.call(node, address, ...)
-	return core.call(known(node) or wait_for_sender(node), address, ...)
+	local sender = known(node)
+	if sender then
+		return core.call(sender, address, ...)
+	end
+	local arguments = skynet.packstring(...)
+	return core.call(wait_for_sender(node), address, skynet.unpack(arguments))
 end
 
 function cluster.timeoutcall(cs, node, address, ...)
 	local sender = known(node)
-	if not sender then
-		local begun, late = skynet.now(), nil
-		sender, late = wait_for_sender(node, cs)
-		if late then
-			error("call timeout", 2)
-		end
-		cs = math.max(cs - (skynet.now() - begun), 0)
+	if sender then
+		return core.timeoutcall(cs, sender, address, ...)
 	end
-	return core.timeoutcall(cs, sender, address, ...)
+	local arguments, begun, late = skynet.packstring(...), skynet.now(), nil
+	sender, late = wait_for_sender(node, cs)
+	if late then
+		error("call timeout", 2)
+	end
+	return core.timeoutcall(math.max(cs - (skynet.now() - begun), 0), sender, address, skynet.unpack(arguments))
 end
 
 function cluster.pcall(node, address, ...)
-	local sender = known(node) or wait_for_sender(node)
+	local sender = known(node)
+	if sender then
+		return core.pcall(nil, sender, address, ...)
+	end
+	local arguments = skynet.packstring(...)
+	sender = wait_for_sender(node)
 	if not sender then
 		return false, ("no connection to the node %s"):format(node), "connect"
 	end
-	return core.pcall(nil, sender, address, ...)
+	return core.pcall(nil, sender, address, skynet.unpack(arguments))
 end
 
 function cluster.send(node, address, ...)
@@ -123,9 +158,9 @@ function cluster.send(node, address, ...)
 	end
 	local line = lines[node] or open_line(node)
 	local arguments = skynet.packstring(...) -- as they are now
-	line[#line + 1] = function(found)
+	join(line, function(found)
 		core.push(found, address, skynet.unpack(arguments))
-	end
+	end)
 end
 
 function cluster.get_sender(node)

@@ -1,7 +1,8 @@
--- Tables that all services of a node read, filled from a shared sheet as they are looked at (see skynet.datasheet.builder).
+-- Tables that all services of a node read, filled from a shared sheet as they are looked at (see
+-- skynet.datasheet.builder).
 --
--- A table of a sheet is, until somebody looks into it, empty with a metatable that fills it; then it is an ordinary table.
--- An update empties the tables again. Tables are known by their number, which an update does not change.
+-- A table of a sheet is, until somebody looks into it, empty with a metatable that fills it; then it is an ordinary
+-- table. An update empties the tables again. Tables are known by their number, which an update does not change.
 
 local skynet = require "skynet"
 local service = require "skynet.service"
@@ -58,6 +59,7 @@ end
 
 ---@param sheet skynet.datasheet.sheet
 local function update(sheet, box)
+	core.empty(sheet.box) -- the old version goes now, not when a collector finds the box
 	sheet.box = box
 	for _, t in next, sheet.tables do
 		setmetatable(t, nil)

@@ -46,7 +46,7 @@ local function execute(name, loader, where, inits)
 	elseif loaded[name] == nil then
 		loaded[name] = true
 	end
-	return loaded[name], where
+	return loaded[name]
 end
 
 local function rethrow(ok, ...)

@@ -11,7 +11,7 @@ local Channel = {}
 Channel.__index = Channel
 
 local multicast = {}
-local subscribed = setmetatable({}, { __mode = "v" }) ---@type table<integer, skynet.multicast.channel>
+local subscribed = {} ---@type table<integer, skynet.multicast.channel> they receive, whoever else refers to them
 local daemon
 
 skynet.init(function()

@@ -9,7 +9,8 @@ local service = {}
 local known = {} -- name -> handle, of those that query() has found
 local provider
 
--- At the first use only: a preload script may require this module in services that start before the managers of services.
+-- At the first use only: a preload script may require this module in services that start before the managers of
+-- services.
 local function ask(...)
 	provider = provider or skynet.uniqueservice "service_provider"
 	return skynet.call(provider, "lua", ...)

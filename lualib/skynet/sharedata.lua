@@ -43,6 +43,7 @@ function sharedata.query(name)
 	local new, pointer = fetch(name)
 	proxy = proxies[name] -- another coroutine may have been faster
 	if proxy then
+		corelib.close(new)
 		return proxy
 	end
 	proxies[name] = new
@@ -65,13 +66,22 @@ function sharedata.delete(name)
 	skynet.call(daemon, "lua", "delete", name)
 end
 
+local function closing(proxy, ...)
+	corelib.close(proxy)
+	return ...
+end
+
 -- Proxies follow an update as soon as this service is told of it; what is left to do is to let go of the old version.
 function sharedata.flush()
 	collectgarbage()
 end
 
 function sharedata.deepcopy(name, ...)
-	return corelib.copy(proxies[name] or fetch(name), ...)
+	if proxies[name] then
+		return corelib.copy(proxies[name], ...)
+	end
+	local proxy = fetch(name)
+	return closing(proxy, corelib.copy(proxy, ...))
 end
 
 return sharedata

@@ -1,7 +1,7 @@
 -- Immutable tables that all services of a node read without copies.
 --
--- A service called "sharetable" keeps the versions by name. It counts a version's users by their handles; memory is safe without
--- that, since a Lua state holds what it has opened.
+-- A service called "sharetable" keeps the versions by name. It counts a version's users by their handles; memory is
+-- safe without that, since a Lua state holds what it has opened.
 
 local skynet = require "skynet"
 local service = require "skynet.service"
@@ -77,6 +77,15 @@ local function keep()
 			end
 		end
 		return found
+	end
+
+	-- A service that has gone over to another version has nothing of this one any more.
+	function command.release(source, pointer)
+		local version = versions[pointer]
+		if version then
+			version.users[source] = nil
+			retire(pointer)
+		end
 	end
 
 	function command.close(source)
@@ -172,16 +181,21 @@ end
 
 function sharetable.update(...)
 	for _, name in ipairs { ... } do
-		local list = opened[name]
-		local pointer = list and ask("query", name)
+		local pointer = opened[name] and ask("query", name)
 		if pointer then
-			for _, old in ipairs(list) do
+			local list = opened[name] -- as it is now: another coroutine may have updated
+			for i = #list, 1, -1 do
+				local old = list[i]
 				if old ~= pointer then
-					core.update(old, pointer)
+					local unused = core.update(old, pointer)
+					-- No reference to a table of it is left, and none can come back.
+					table.remove(list, i)
+					if unused then
+						core.release(old)
+						skynet.send(keeper, "lua", "release", old)
+					end
 				end
 			end
-			-- No reference to a table of the others is left, and none can come back.
-			opened[name] = nil
 			open(name, pointer)
 		end
 	end

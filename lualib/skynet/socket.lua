@@ -14,7 +14,12 @@ local driver = require "skynet.socketdriver"
 local core = require "skynet.core"
 
 local push, pop, readline, readall = driver.push, driver.pop, driver.readline, driver.readall
-local wait, wakeup, log = skynet.wait, skynet.wakeup, skynet.error
+local wait, wakeup = skynet.wait, skynet.wakeup
+
+-- Looked up at each line: applications put their own there.
+local function log(...)
+	skynet.error(...)
+end
 local running, type = coroutine.running, type
 
 local FULL <const> = 128 * 1024 -- bytes that may wait in a buffer that nobody reads
@@ -396,6 +401,7 @@ function socket.abandon(id)
 	local s = pool[id]
 	if s then
 		pool[id], on_close[id] = nil, nil
+		driver.abandon(id) -- it does not end with this service, if another one starts it
 		s.connected = false
 		wake(s)
 	end

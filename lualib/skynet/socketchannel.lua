@@ -3,8 +3,8 @@
 -- A *channel* is what the application holds: where to connect to, and how. A *link* is one
 -- connection, with the requests that wait on it and a coroutine, its server, that reads the
 -- answers and hands them out. A link that breaks fails all its waiters, once, and is never used
--- again; the channel makes the next one at its next request. A link knows nothing of its
--- channel, so that a channel which nobody holds any more can be collected and its link closed.
+-- again; the channel makes the next one at its next request. A link does not keep its channel
+-- alive, so that a channel which nobody holds any more can be collected and its link closed.
 --
 -- In order mode a waiter brings the function that reads its answer, and waiters stand in a
 -- line (from `first` to `last`). In session mode the channel's `response` reads every answer, and
@@ -15,7 +15,12 @@ local socket = require "skynet.socket"
 local driver = require "skynet.socketdriver"
 local check = require("skynet.core").check
 
-local log, wait, wakeup = skynet.error, skynet.wait, skynet.wakeup
+local wait, wakeup = skynet.wait, skynet.wakeup
+
+-- Looked up at each line: applications put their own there.
+local function log(...)
+	skynet.error(...)
+end
 
 local socket_error = setmetatable({}, {
 	__tostring = function()
@@ -63,6 +68,7 @@ end
 
 ---@class skynet.socketchannel.link
 ---@field [1] integer the socket
+---@field owner table its channel at 1, weak
 ---@field place string host and port
 ---@field broken boolean
 ---@field sessions table<any, skynet.socketchannel.waiter> session mode
@@ -96,12 +102,47 @@ local function fail_waiters(link, why)
 	end
 end
 
+-- `__sock` of a channel is its link while that stands.
+local function retire(link)
+	link.broken = true
+	local channel = link.owner[1]
+	if channel and channel.__sock == link then
+		channel.__sock = nil
+	end
+end
+
+-- A finalizer cannot wait for the end of the connection, so it lets go of it.
+local function let_go(id)
+	if not socket.invalid(id) then
+		socket.abandon(id)
+		socket.close_fd(id)
+	end
+end
+
+local function release(link)
+	if not link.broken then
+		retire(link)
+		let_go(link[1])
+		if link.idle then
+			wakeup(link)
+		end
+	end
+end
+
+local function close_socket(id)
+	if coroutine.isyieldable() then
+		socket.close(id)
+	else
+		let_go(id)
+	end
+end
+
 local function break_link(link, why)
 	if not link.broken then
-		link.broken = true
+		retire(link)
 		fail_waiters(link, why)
 		socket.onclose(link[1], nil)
-		socket.close(link[1])
+		close_socket(link[1])
 	end
 end
 
@@ -150,9 +191,13 @@ local function serve_by_session(link, response)
 	end
 end
 
-local function new_link(id, place, class, response)
+local weak_values = { __mode = "v" }
+
+local function new_link(id, place, channel)
+	local response = channel.response_of_all
 	local link = setmetatable({
 		id,
+		owner = setmetatable({ channel }, weak_values),
 		place = place,
 		broken = false,
 		sessions = {},
@@ -160,13 +205,13 @@ local function new_link(id, place, class, response)
 		first = 1,
 		last = 0,
 		idle = false,
-	}, class)
+	}, channel.class)
 	if response then
 		skynet.fork(serve_by_session, link, response)
 		return link
 	end
 	-- Nobody reads an idle connection, so nobody else would notice its end. The callback must not keep the link.
-	local weak = setmetatable({ link = link }, { __mode = "v" })
+	local weak = setmetatable({ link = link }, weak_values)
 	socket.onclose(id, function()
 		local gone = weak.link
 		if gone and not gone.broken and gone.first > gone.last then
@@ -178,30 +223,17 @@ local function new_link(id, place, class, response)
 	return link
 end
 
--- A finalizer cannot wait for the end of the connection, so it lets go of it.
-local function release(link)
-	if not link.broken then
-		link.broken = true
-		local id = link[1]
-		if not socket.invalid(id) then
-			socket.abandon(id)
-			socket.close_fd(id)
-		end
-		if link.idle then
-			wakeup(link)
-		end
-	end
-end
 
 -- Channels
 
 ---@class skynet.socketchannel.channel
+---@field __sock skynet.socketchannel.link? programs take the socket from there: channel.__sock[1]
 local Channel = {}
 Channel.__index = Channel
 
 function Channel:__gc()
-	if self.link then
-		release(self.link)
+	if self.__sock then
+		release(self.__sock)
 	end
 end
 
@@ -233,6 +265,7 @@ end
 -- Runs the application's authentication on a new link; only this coroutine may use it.
 local function authenticate(self, link)
 	self.trial, self.authenticator = link, coroutine.running()
+	self.__sock = link
 	local ok, err = pcall(self.auth, self)
 	self.trial, self.authenticator = nil, nil
 	if not ok then
@@ -260,7 +293,7 @@ local function dial(self, host, port)
 	if self.load then
 		watch(self.load, id, place)
 	end
-	local link = new_link(id, place, self.class, self.response_of_all)
+	local link = new_link(id, place, self)
 	if self.auth and not authenticate(self, link) then
 		return nil, "no more backup host"
 	end
@@ -298,7 +331,7 @@ local function try_all(self)
 			end
 			return try_all(self)
 		elseif link then
-			self.host, self.port, self.link = host, port, link
+			self.host, self.port, self.__sock = host, port, link
 			if self.load then
 				recover(self.load)
 			end
@@ -376,7 +409,7 @@ local function usable(self)
 		end
 		return self.trial
 	end
-	local link = self.link
+	local link = self.__sock
 	if not link or link.broken then
 		return nil
 	elseif socket.disconnected(link[1]) then
@@ -465,10 +498,10 @@ function Channel:response(response)
 end
 
 local function disconnect(self)
-	local link = self.trial or self.link
-	self.link = nil
+	local link = self.trial or self.__sock
+	self.__sock = nil
 	if self.dialling then
-		socket.close(self.dialling)
+		close_socket(self.dialling)
 	end
 	if link then
 		break_link(link)

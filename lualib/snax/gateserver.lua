@@ -7,12 +7,14 @@
 local skynet = require "skynet"
 local netpack = require "skynet.netpack"
 local driver = require "skynet.socketdriver"
-local check = require("skynet.core").check
+local core = require "skynet.core"
+
+local check = core.check
 
 local gateserver = {}
 
 local alive = {}
-local clients = 0 -- accepted connections whose CLOSE has not come
+local clients = 0 -- accepted connections that are neither closed by us nor by their peers
 local limit = 0
 local nodelay = false
 local listener -- while it is open
@@ -26,7 +28,11 @@ function gateserver.openclient(fd)
 end
 
 function gateserver.closeclient(fd)
-	if alive[fd] ~= nil then
+	local state = alive[fd]
+	if state ~= nil then
+		if state then
+			clients = clients - 1
+		end
 		alive[fd] = nil
 		driver.close(fd)
 	end
@@ -48,7 +54,7 @@ local function socket_events(handler)
 		if alive[fd] then
 			handler.message(fd, msg, sz)
 		else
-			skynet.error(("Drop message from fd (%d) : %s"):format(fd, netpack.tostring(msg, sz)))
+			skynet.error(("Drop message from fd (%d) : %s"):format(fd, core.shown(netpack.tostring(msg, sz))))
 		end
 	end
 
@@ -68,10 +74,12 @@ local function socket_events(handler)
 	end
 
 	function event.open(fd, from)
-		clients = clients + 1
-		if clients >= limit then
+		-- A client that was closed, and does not take what it was sent, is still there.
+		local lingering = listener and driver.lingering(listener) or 0
+		if clients + 1 + lingering >= limit then
 			return driver.shutdown(fd)
 		end
+		clients = clients + 1
 		if nodelay then
 			driver.nodelay(fd)
 		end
@@ -84,8 +92,8 @@ local function socket_events(handler)
 			listener = nil
 			return
 		end
-		clients = clients - 1
 		if alive[fd] then
+			clients = clients - 1
 			alive[fd] = false
 		end
 		if handler.disconnect then

@@ -1,6 +1,7 @@
 ---@meta client.socket
 
----Sockets for programs that are no services, such as test clients: `skynet lua` has it. In a service it holds up a worker; see skynet.socket.
+---Sockets for programs that are no services, such as test clients: `skynet lua` has it. In a service it holds up a
+---worker; see skynet.socket.
 ---@class client.socket
 local socket = {}
 

@@ -7,7 +7,8 @@ local codecache = {}
 ---Forgets all files, so that later loads read them again. Functions that are loaded stay as they are.
 function codecache.clear() end
 
----Sets how this service uses the cache, and returns the mode: "ON" (default) uses and fills it, "OFF" always reads the file, "EXIST" uses it only.
+---Sets how this service uses the cache, and returns the mode: "ON" (default) uses and fills it, "OFF" always reads the
+---file, "EXIST" uses it only.
 ---@param mode "ON"|"OFF"|"EXIST"|nil
 ---@return string?
 function codecache.mode(mode) end

@@ -1,16 +1,20 @@
 ---@meta skynet.consolefront
 
----The native side of the debug console, for the service debug_console. It gets messages of the type SYSTEM: connection, "run", number, line asks for the
----answer to a command; connection, "input", number, line and connection, "close", number belong to a command that is a conversation.
+---The native side of the debug console, for the service debug_console. It gets messages of the type SYSTEM: connection,
+---"run", number, line asks for the answer to a command (of `call` and `inject` with an error or nil, and what was
+---evaluated or read); connection, "forget", number says that nobody waits for it any more; connection, "input", number,
+---line and connection, "close", number belong to a command that is a conversation.
 ---@class skynet.consolefront
 local front = {}
 
----Opens the console of this service. Raises an error if that is not possible.
+---Opens the console of this service. Raises an error if that is not possible, also if other machines reach the address
+---and there is no password.
 ---@param ip string
 ---@param port integer 0 for any
 ---@param password string?
+---@param commands table<string, any>? its keys are the commands that there are; without it every line is one
 ---@return integer port
-function front.listen(ip, port, password) end
+function front.listen(ip, port, password, commands) end
 
 ---Answers a command.
 ---@param connection integer

@@ -4,7 +4,8 @@
 ---@class skynet.core
 local core = {}
 
----Sends a message. A session of nil makes a new one. A string is copied; a block with its size belongs to the runtime from now on, in every case. Returns the session; false if too large or refused; nil if there is no such service.
+---Sends a message. A session of nil makes a new one. A string is copied; a block with its size belongs to the runtime
+---from now on, in every case. Returns the session; false if too large or refused; nil if there is no such service.
 ---@param addr skynet.address
 ---@param kind integer
 ---@param session integer?
@@ -30,6 +31,12 @@ function core.genid() end
 ---The next session is n + 1. For tests of what happens when session numbers start again.
 ---@param n integer 0..0x7fffffff
 function core.setsession(n) end
+
+---Text of a peer, made fit for a line of the log: control characters, line ends and bytes that are no text as escapes,
+---and cut after 256 bytes.
+---@param text any
+---@return string
+function core.shown(text) end
 
 ---Runs a text command of the runtime.
 ---@param cmd string
@@ -59,7 +66,8 @@ function core.error(...) end
 ---@return boolean remote
 function core.harbor(handle) end
 
----Installs what receives this service's messages, from the next one on. It cannot block. With `forward`, messages are not freed by the runtime.
+---Installs what receives this service's messages, from the next one on. It cannot block. With `forward`, messages are
+---not freed by the runtime.
 ---@param f fun(kind: integer, msg: lightuserdata, sz: integer, session: integer, source: integer)
 ---@param forward boolean?
 function core.callback(f, forward) end
@@ -114,7 +122,8 @@ function core.trash(msg, sz) end
 ---@return integer? session
 function core.request_send(addr, typename, ...) end
 
----Calls f once when the session of request_send is answered (ok) or fails. It cannot block, and the message is valid only during the call.
+---Calls f once when the session of request_send is answered (ok) or fails. It cannot block, and the message is valid
+---only during the call.
 ---@param session integer
 ---@param f fun(ok: boolean, msg: lightuserdata?, sz: integer?)
 function core.on_answer(session, f) end
@@ -130,7 +139,8 @@ function core.forget(session) end
 ---@return any ...
 function core.unpack_as(typename, msg, sz) end
 
----As `error`, for modules that ship with the node: the position in the text is that of the code which uses the module, and not the module's own.
+---As `error`, for modules that ship with the node: the position in the text is that of the code which uses the module,
+---and not the module's own.
 ---@param text any
 function core.raise(text) end
 

@@ -9,7 +9,8 @@ local coroutine = {}
 ---@return thread
 function coroutine.create(f) end
 
----Goes on with a coroutine that this module made. One that the runtime suspended, and one made elsewhere, give false and a text.
+---Goes on with a coroutine that this module made. One that the runtime suspended, and one made elsewhere, give false
+---and a text.
 ---@param co thread
 ---@param ... any
 ---@return boolean ok
@@ -47,9 +48,10 @@ function coroutine.isyieldable(co) end
 ---@return any error
 function coroutine.close(co) end
 
----The coroutine of the service in whose chain this one runs, and false; or itself and true if it is one.
+---The coroutine of the service in whose chain this one runs, and false; or itself and true if it is one. Nil and false
+---before it has run.
 ---@param co thread? default: the running one
----@return thread
+---@return thread?
 ---@return boolean is_root
 function coroutine.thread(co) end
 

@@ -16,7 +16,8 @@ function datacenter.set(key, ...) end
 ---@return any
 function datacenter.get(key, ...) end
 
----As get, but waits until a value is set for exactly these keys. Raises an error if others wait for something below or above.
+---As get, but waits until a value is set for exactly these keys. Raises an error if others wait for something below or
+---above.
 ---@param key any
 ---@param ... any
 ---@return any

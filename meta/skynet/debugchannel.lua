@@ -13,12 +13,14 @@ local channel = {}
 ---@return lightuserdata pointer
 function debugchannel.create() end
 
----The end to read from. Raises `Invalid channel pointer`, or `new channel failed` if there is no such channel or it has a reader.
+---The end to read from. Raises `Invalid channel pointer`, or `new channel failed` if there is no such channel or it has
+---a reader.
 ---@param pointer lightuserdata
 ---@return skynet.debugchannel.channel
 function debugchannel.connect(pointer) end
 
----As `debug.sethook`, but if f returns true at a line or a count, the coroutine is suspended there. Without f the hook is removed.
+---As `debug.sethook`, but if f returns true at a line or a count, the coroutine is suspended there. Without f the hook
+---is removed.
 ---@overload fun(f: function?, mask: string?, count: integer?)
 ---@param co thread
 ---@param f (fun(event: string, line: integer?): boolean?)?
@@ -35,7 +37,8 @@ function debugchannel.resume(co) end
 ---@param text string
 function channel:write(text) end
 
----Takes a line out. Without one it waits timeout * 0.1 s, and the whole service with it, then returns nothing; nil and true if the writer is gone.
+---Takes a line out. Without one it waits timeout * 0.1 s, and the whole service with it, then returns nothing; nil and
+---true if the writer is gone.
 ---@param timeout number?
 ---@return string?
 ---@return boolean? ended

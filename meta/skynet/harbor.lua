@@ -9,7 +9,8 @@ local harbor = {}
 ---@param handle integer? default: this service
 function harbor.globalname(name, handle) end
 
----The handle of a global name; waits until it is known. A local name (`.x`) is looked up at once. Raises `call failed` if the master is lost and nobody on this node takes the name soon. Blocks.
+---The handle of a global name; waits until it is known. A local name (`.x`) is looked up at once. Raises `call failed`
+---if the master is lost and nobody on this node takes the name soon. Blocks.
 ---@param name string
 ---@return integer?
 function harbor.queryname(name) end

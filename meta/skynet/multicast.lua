@@ -1,6 +1,7 @@
 ---@meta skynet.multicast
 
----Channels: what is published on one reaches all its subscribers, on all nodes. The subscribers of a node share one copy of the packed values.
+---Channels: what is published on one reaches all its subscribers, on all nodes. The subscribers of a node share one
+---copy of the packed values.
 ---@class skynet.multicast
 local multicast = {}
 
@@ -20,14 +21,15 @@ local channel = {}
 ---@return skynet.multicast.channel
 function multicast.new(options) end
 
----Sends the values to all subscribers, this service included if it is one. Returns when they have been sent, not when they were handled. Blocks.
+---Sends the values to all subscribers, this service included if it is one. Returns when they have been sent, not when
+---they were handled. Blocks.
 ---@param ... any
 function channel:publish(...) end
 
 ---From now on, the handler gets what is published. Once is enough. Blocks.
 function channel:subscribe() end
 
----Ends that. Also happens when the object is collected or the service ends.
+---Ends that; until then the object is kept, whoever else refers to it. Also happens when the service ends.
 function channel:unsubscribe() end
 
 ---Ends the channel for all. The object is of no use any more.

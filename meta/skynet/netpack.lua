@@ -4,7 +4,9 @@
 ---@class skynet.netpack
 local netpack = {}
 
----Takes one message of the socket engine. Returns the queue (keep it; nil at first) and what happened: `"data", fd, ptr, size` (one frame, which the caller owns), `"more"` (frames are in the queue), nothing (no complete frame yet), or `"open", fd, addr`, `"close", fd`, `"error", fd, text`, `"warning", fd, kb`, `"init", id, ip, port`.
+---Takes one message of the socket engine. Returns the queue (keep it; nil at first) and what happened:
+---`"data", fd, ptr, size` (one frame, which the caller owns), `"more"` (frames are in the queue), nothing (no complete
+---frame yet), or `"open", fd, addr`, `"close", fd`, `"error", fd, text`, `"warning", fd, kb`, `"init", id, ip, port`.
 ---@param queue userdata?
 ---@param msg lightuserdata
 ---@param sz integer
@@ -20,7 +22,8 @@ function netpack.filter(queue, msg, sz) end
 ---@return integer? size
 function netpack.pop(queue) end
 
----A frame of these bytes, as a block that the receiver owns. Raises `Invalid size (too long) of data : <n>` from 65536 bytes on.
+---A frame of these bytes, as a block that the receiver owns. Raises `Invalid size (too long) of data : <n>` from 65536
+---bytes on.
 ---@param data string|lightuserdata a block is copied
 ---@param sz integer?
 ---@return lightuserdata

@@ -4,7 +4,8 @@
 ---@class skynet.service
 local service = {}
 
----The handle of the service with this name; the first who asks starts it. The function may use globals only; it runs in the new service, and may install handlers and call skynet.start. Blocks.
+---The handle of the service with this name; the first who asks starts it. The function may use globals only; it runs in
+---the new service, and may install handlers and call skynet.start. Blocks.
 ---@param name string
 ---@param main function
 ---@param ... any arguments of the function; must be packable

@@ -1,6 +1,7 @@
 ---@meta skynet.sharemap
 
----A table with one writer, and readers in all services of the node, who see what was committed last. It is of a sproto type.
+---A table with one writer, and readers in all services of the node, who see what was committed last. It is of a sproto
+---type.
 ---@class skynet.sharemap
 local sharemap = {}
 

@@ -28,7 +28,8 @@ local snax = {}
 ---@field count integer calls that have ended
 ---@field time number their CPU time in seconds
 
----Starts a service; the arguments go to its function init. Raises an error if that does, and the service is gone. Blocks.
+---Starts a service; the arguments go to its function init. Raises an error if that does, and the service is gone.
+---Blocks.
 ---@param name string
 ---@param ... any
 ---@return snax.object
@@ -78,9 +79,10 @@ function snax.interface(name) end
 ---@param ... any
 function snax.kill(object, ...) end
 
----Replaces methods of a running service by those that the source defines. A `local x` without a value is the variable
----x of the running methods. Raises `ambiguity local value x` if several have that name, `Patch mismatch` if there is no
----such method, and replaces nothing then. Returns what the patch's function hotfix returns, which gets the arguments. Blocks.
+---Replaces methods of a running service by those that the source defines. A `local x` without a value is the variable x
+---of the running methods. Raises `ambiguity local value x` if several have that name, `Patch mismatch` if there is no
+---such method, and replaces nothing then. Returns what the patch's function hotfix returns, which gets the arguments.
+---Blocks.
 ---@param object snax.object
 ---@param source string
 ---@param ... any

@@ -1,6 +1,7 @@
 ---@meta skynet.socket
 
----TCP and UDP for coroutines. A socket is an integer id and belongs to the service that opened or started it. "Blocks": only the calling coroutine waits; one coroutine at a time may wait for a socket.
+---TCP and UDP for coroutines. A socket is an integer id and belongs to the service that opened or started it. "Blocks":
+---only the calling coroutine waits; one coroutine at a time may wait for a socket.
 ---
 ---Addresses: without a port, `addr` is `"host:port"` or `"[host]:port"`; with a port it is the host as it is.
 ---@class skynet.socket
@@ -14,7 +15,8 @@ local socket = {}
 ---@return string? why
 function socket.open(addr, port, begun) end
 
----Listens, and returns the address that it is bound to. Connections are accepted after `start(id, f)`. Raises `Listen error`. Blocks.
+---Listens, and returns the address that it is bound to. Connections are accepted after `start(id, f)`. Raises
+---`Listen error`. Blocks.
 ---@param host string
 ---@param port integer? 0: any that is free
 ---@param backlog integer? default 32
@@ -23,7 +25,9 @@ function socket.open(addr, port, begun) end
 ---@return integer port
 function socket.listen(host, port, backlog) end
 
----Without a function: takes an accepted or abandoned socket over and begins to read it. With a function, on a listening socket: f(id, "ip:port") is called for each connection, which has to be started, handed on, or closed by close_fd. Returns nil and the reason when it fails. Blocks.
+---Without a function: takes an accepted or abandoned socket over and begins to read it. With a function, on a listening
+---socket: f(id, "ip:port") is called for each connection, which has to be started, handed on, or closed by close_fd.
+---Returns nil and the reason when it fails. Blocks.
 ---@param id integer
 ---@param f fun(id: integer, from: string)?
 ---@return integer? id
@@ -53,11 +57,13 @@ function socket.shutdown(id) end
 ---@param id integer
 function socket.close_fd(id) end
 
----Closes; queued output is still sent, unread data is lost. A coroutine that reads gets its false first. Does nothing for an unknown id. Blocks.
+---Closes; queued output is still sent, unread data is lost. A coroutine that reads gets its false first. Does nothing
+---for an unknown id. Blocks.
 ---@param id integer
 function socket.close(id) end
 
----Reads exactly n bytes, or without n whatever there is. When the connection ends before: false and the bytes that are left. Blocks.
+---Reads exactly n bytes, or without n whatever there is. When the connection ends before: false and the bytes that are
+---left. Blocks.
 ---@param id integer
 ---@param n integer?
 ---@return string|false data
@@ -69,7 +75,8 @@ function socket.read(id, n) end
 ---@return string|false
 function socket.readall(id) end
 
----Reads a line and returns it without its separator. When the connection ends before: false and the bytes that are left. Blocks.
+---Reads a line and returns it without its separator. When the connection ends before: false and the bytes that are
+---left. Blocks.
 ---@param id integer
 ---@param sep string? default "\n"
 ---@return string|false line
@@ -119,7 +126,8 @@ function socket.abandon(id) end
 ---@param n integer? nil: no limit
 function socket.limit(id, n) end
 
----f(id, kilobytes) is called when output piles up, at 1 MiB and each doubling, and with 0 when all of it is gone. Without it, lines are logged.
+---f(id, kilobytes) is called when output piles up, at 1 MiB and each doubling, and with 0 when all of it is gone.
+---Without it, lines are logged.
 ---@param id integer
 ---@param f fun(id: integer, kb: integer)?
 function socket.warning(id, f) end
@@ -185,7 +193,8 @@ function socket.resolve(host) end
 ---@return integer?
 function socket.pending(id) end
 
----Caps the bytes of output that may wait: beyond it the socket is closed with an error. On a listener it holds for the connections that it accepts. 0: no cap. An addition to skynet (C).
+---Caps the bytes of output that may wait: beyond it the socket is closed with an error. On a listener it holds for the
+---connections that it accepts. 0: no cap. An addition to skynet (C).
 ---@param id integer
 ---@param bytes integer
 function socket.writelimit(id, bytes) end

@@ -39,13 +39,16 @@ local channel = {}
 ---@return skynet.socketchannel.channel
 function socketchannel.channel(desc) end
 
----Connects; opens a closed channel again. With `once` a failure raises `socketchannel.error`, otherwise it tries for ever. Blocks.
+---Connects; opens a closed channel again. With `once` a failure raises `socketchannel.error`, otherwise it tries for
+---ever. Blocks.
 ---@param once boolean?
 ---@return true
 function channel:connect(once) end
 
----Sends a request and waits for its answer. Order mode: `response(sock)` reads it and returns ok, data and whether more parts follow. Session mode: `response` is the session. Without it, returns at once.
----Raises the data of an answer that is not ok; `socketchannel.error` (or the error of the function that reads) if the connection breaks. An answer in parts is a list. Blocks.
+---Sends a request and waits for its answer. Order mode: `response(sock)` reads it and returns ok, data and whether more
+---parts follow. Session mode: `response` is the session. Without it, returns at once. Raises the data of an answer that
+---is not ok; `socketchannel.error` (or the error of the function that reads) if the connection breaks. An answer in
+---parts is a list. Blocks.
 ---@param req skynet.socketdriver.data
 ---@param response any
 ---@param padding skynet.socketdriver.data[]? sent after the request, all with low priority

@@ -1,12 +1,14 @@
 ---@meta skynet.socketdriver
 
----The socket engine, used directly by libraries. Its events come as messages of type `socket` (6); applications use `skynet.socket`.
+---The socket engine, used directly by libraries. Its events come as messages of type `socket` (6); applications use
+---`skynet.socket`.
 ---
 ---Addresses: without a port, `addr` is `"host:port"` or `"[host]:port"`; with a port it is the host as it is.
 ---@class skynet.socketdriver
 local driver = {}
 
----Bytes to send: a string or number; a list of them, sent as one; a block with its size, which belongs to the engine from now on; a userdata, of which a copy is made if needed.
+---Bytes to send: a string or number; a list of them, sent as one; a block with its size, which belongs to the engine
+---from now on; a userdata, of which a copy is made if needed.
 ---@alias skynet.socketdriver.data string|number|(string|number)[]|userdata|lightuserdata
 
 ---Begins a TCP connection; CONNECT or ERROR follows. Raises `Invalid port`, `Invalid address <addr>.`.
@@ -43,8 +45,19 @@ function driver.pause(id) end
 ---@param id integer
 function driver.nodelay(id) end
 
----**Beyond skynet (C).** What the socket brings is sent on to `service`, in messages of the type `client`, as a gate does. The socket is not read
----while too many bytes of them wait there (the config key `socketinbox`). 0: to nobody.
+---**Beyond skynet (C).** Another service will start this socket: it is not closed when this service ends, unless nobody
+---has started it half a minute later.
+---@param id integer
+function driver.abandon(id) end
+
+---**Beyond skynet (C).** How many connections that a listener has accepted are closed, but still there since their
+---peers have not taken all output.
+---@param id integer
+---@return integer
+function driver.lingering(id) end
+
+---**Beyond skynet (C).** What the socket brings is sent on to `service`, in messages of the type `client`, as a gate
+---does. The socket is not read while too many bytes of them wait there (the config key `socketinbox`). 0: to nobody.
 ---@param id integer
 ---@param service integer
 function driver.feed(id, service) end
@@ -73,7 +86,8 @@ function driver.lsend(id, data, sz) end
 ---@return integer?
 function driver.pending(id) end
 
----Caps the bytes of output that may wait: beyond it the socket is closed with an ERROR. On a listener it holds for the connections that it accepts. 0: no cap. An addition to skynet (C).
+---Caps the bytes of output that may wait: beyond it the socket is closed with an ERROR. On a listener it holds for the
+---connections that it accepts. 0: no cap. An addition to skynet (C).
 ---@param id integer
 ---@param bytes integer
 function driver.limit(id, bytes) end
@@ -140,7 +154,8 @@ function driver.resolve(host) end
 ---@return skynet.socketdriver.info[]
 function driver.info() end
 
----The parts of an engine message: its type (1 data, 2 connect, 3 close, 4 accept, 5 error, 6 udp, 7 warning), socket, number, and data (a block that the caller owns, or text); for UDP also the sender's encoded address.
+---The parts of an engine message: its type (1 data, 2 connect, 3 close, 4 accept, 5 error, 6 udp, 7 warning), socket,
+---number, and data (a block that the caller owns, or text); for UDP also the sender's encoded address.
 ---@param msg lightuserdata
 ---@param sz integer
 ---@return integer type
@@ -181,7 +196,8 @@ function driver.readall(buffer, pool) end
 ---@param pool table
 function driver.clear(buffer, pool) end
 
----Takes a line and returns it without the separator; nothing if it is not complete. Without a pool it only looks: true if there is one.
+---Takes a line and returns it without the separator; nothing if it is not complete. Without a pool it only looks: true
+---if there is one.
 ---@param buffer userdata
 ---@param pool table?
 ---@param sep string

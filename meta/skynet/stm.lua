@@ -1,13 +1,16 @@
 ---@meta skynet.stm
 
----A value, as bytes, with one writer and readers in any services of the node. A reader sees the last version when it looks, without a message.
+---A value, as bytes, with one writer and readers in any services of the node. A reader sees the last version when it
+---looks, without a message.
 ---@class skynet.stm
 local stm = {}
 
----Calling it publishes the next version: `writer(string)` or `writer(pointer, size)`, which takes the block over. When it is collected, readers see nothing more.
+---Calling it publishes the next version: `writer(string)` or `writer(pointer, size)`, which takes the block over. When
+---it is collected, readers see nothing more.
 ---@alias skynet.stm.writer fun(value: string|lightuserdata, sz: integer?)
 
----`reader(f, extra)` calls f(pointer, size, extra) if there is a version that this reader has not seen, and returns true and the results of f; otherwise it returns false. The pointer is valid until f returns.
+---`reader(f, extra)` calls f(pointer, size, extra) if there is a version that this reader has not seen, and returns
+---true and the results of f; otherwise it returns false. The pointer is valid until f returns.
 ---@alias skynet.stm.reader fun(f: (fun(ptr: lightuserdata, sz: integer, extra: any): ...), extra: any): boolean, ...
 
 ---A writer, with the first version.

@@ -2,7 +2,8 @@
 
 ---Makes a service a gate: it listens, accepts clients, and hands their frames (see skynet.netpack) to a handler.
 ---
----The service then answers the commands `open` (with a snax.gateserver.conf), `close` (stops listening, clients stay), and those of the handler.
+---The service then answers the commands `open` (with a snax.gateserver.conf), `close` (stops listening, clients stay),
+---and those of the handler.
 ---@class snax.gateserver
 local gateserver = {}
 
@@ -23,7 +24,8 @@ local gateserver = {}
 ---@field command fun(cmd: string, source: integer, ...): ... all other commands
 ---@field embed boolean? the caller runs skynet.start itself
 
----Makes this service a gate: it answers the commands `open` and `close`, and its clients are handled by these functions.
+---Makes this service a gate: it answers the commands `open` and `close`, and its clients are handled by these
+---functions.
 ---@param handler snax.gateserver.handler
 function gateserver.start(handler) end
 

@@ -30,7 +30,8 @@ function core.dumpproto(schema) end
 ---@return userdata? type
 function core.querytype(schema, name) end
 
----The tag of a name or the name of a tag, and the types of request and response; nothing if there is no such protocol. A null pointer is a response without content.
+---The tag of a name or the name of a tag, and the types of request and response; nothing if there is no such protocol.
+---A null pointer is a response without content.
 ---@param schema userdata
 ---@param key string|integer
 ---@return integer|string|nil

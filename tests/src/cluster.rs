@@ -1,4 +1,5 @@
-//! Nodes of a cluster for tests that play the other nodes: one that is called, one that calls, and the bytes between them.
+//! Nodes of a cluster for tests that play the other nodes: one that is called, one that calls, and the bytes between
+//! them.
 
 use std::time::Duration;
 

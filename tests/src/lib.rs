@@ -14,7 +14,9 @@
 
 mod binary;
 pub mod cluster;
+pub mod console;
 pub mod harbor;
+pub mod installation;
 pub mod meta;
 mod node;
 mod output;
@@ -23,7 +25,7 @@ pub mod running;
 pub mod silent;
 pub mod vectors;
 
-pub use binary::skynet;
+pub use binary::{skynet, workspace};
 pub use node::{Node, lua_dir};
 pub use output::Output;
 pub use running::Running;

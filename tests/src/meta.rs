@@ -1,4 +1,5 @@
-//! The definitions in `meta/`, as far as the manual and the tests need them: functions with their texts, classes with their fields.
+//! The definitions in `meta/`, as far as the manual and the tests need them: functions with their texts, classes with
+//! their fields.
 
 use std::path::{Path, PathBuf};
 

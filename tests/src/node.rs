@@ -41,8 +41,8 @@ impl Node {
         }
     }
 
-    /// A standalone node with two workers (or `SKYNET_TEST_THREADS`) that starts the Lua service `name`, which is looked for in the folder of
-    /// the test programs and in the node's own folder.
+    /// A standalone node with two workers (or `SKYNET_TEST_THREADS`) that starts the Lua service `name`, which is
+    /// looked for in the folder of the test programs and in the node's own folder.
     pub fn program(name: &str) -> Node {
         let lua = lua_dir().display().to_string();
         Node::bare()
@@ -75,6 +75,12 @@ impl Node {
         self.keys.retain(|(name, _)| name != key);
         self.keys.push((key.to_string(), expression.to_string()));
         self
+    }
+
+    /// The Lua expression that a config key has been set to.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let set = self.keys.iter().find(|(name, _)| name == key);
+        set.map(|(_, value)| value.as_str())
     }
 
     /// Puts a file into the node's folder, making the folders on its way.

@@ -36,6 +36,7 @@ mod core {
             };
             clocks;
             tostring_and_trash;
+            shown;
         }
     }
 }
@@ -186,6 +187,9 @@ mod service {
             own_debug_command;
             term;
             unknown_global_name;
+            awaited_global_names => |out| {
+                out.has_times("Waiting for the global name", 1).has("Waiting for the global name [FORGOTTEN]");
+            };
             memlimit_only_once => |out| {
                 out.has("Set memory limit to 64.00 M");
             };
@@ -207,6 +211,7 @@ mod protocol {
             unknown_default => |out| {
                 out.has("Unknown request (50): unregistered");
                 out.has("Unknown request (registered): without dispatch");
+                out.has(r"Unknown request (50): \x1b[31m\n[:00000001] forged");
                 out.has("Response message : answer");
                 out.has("Unknown session : 31 from ");
             };
@@ -351,6 +356,34 @@ mod commands {
             loglaunch[logpath = "'./'"];
             harbor_in_a_single_node => |out| {
                 out.has("Can't connect to other harbor in single node mode");
+            };
+        }
+    }
+}
+
+mod original {
+    use super::*;
+
+    lua_cases! {
+        "api/original" {
+            replaced_start;
+            replaced_error;
+            dropped_response => |out| {
+                let place = out.stdout.split("the place is ").nth(1).and_then(|l| l.lines().next());
+                let place = place.expect("a line").to_string();
+                let lines: Vec<_> = out.stdout.lines().filter(|l| l.contains("dropped unused")).collect();
+                assert!(lines.len() == 1 && lines[0].contains(&place), "{place}\n{out}");
+            };
+            falses;
+            user;
+            exchanged_protocols;
+            inherited_protocols;
+            small_things;
+            collector;
+            budget;
+            warnings => |out| {
+                assert_eq!(out.count("Memory warning"), 1, "{out}");
+                out.has("Memory warning 80.");
             };
         }
     }

@@ -251,7 +251,7 @@ fn check_a_config() {
     };
     let lua = lua_dir().display();
     check(&format!(
-        "thread = 2\nharbor = 0\nstart = 'config/idle'\nluaservice = '{lua}/?.lua'\n"
+        "thread = 2\nharbor = 0\nstart = 'idle'\nluaservice = '{lua}/config/?.lua'\n"
     ))
     .exit(0)
     .has_not("LAUNCH");
@@ -292,7 +292,8 @@ fn term_and_int_stop_in_order() {
     }
 }
 
-/// Programs that run others often signal the process and then its group. That is one wish: the stop stays an orderly one.
+/// Programs that run others often signal the process and then its group. That is one wish: the stop stays an orderly
+/// one.
 #[test]
 fn two_signals_at_once_are_one() {
     let mut node = Node::program("boot/stop").spawn();

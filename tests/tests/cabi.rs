@@ -26,6 +26,7 @@ fn libraries() -> &'static Path {
             ("null", "null"),
             ("noinit", "noinit"),
             ("ask", "ask"),
+            ("wire", "wire"),
         ] {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("c/{source}.c"));
             let compiler = Command::new("cc")
@@ -176,4 +177,14 @@ fn headers() {
         .expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot make "));
+}
+
+/// Sockets of a service in C: a listener, connections, datagrams, and what it is told.
+#[test]
+fn sockets() {
+    let output = case("sockets");
+    output
+        .has("error: socket 127.0.0.1:70000: ports are numbers from 0 to 65535")
+        .has("error: socket no.such.host.invalid:0: ")
+        .has("wire: failed Bad file descriptor");
 }

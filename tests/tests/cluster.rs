@@ -66,6 +66,8 @@ cases! {
         many_at_once;
         sends_in_order;
         first_requests;
+        arguments_as_they_were;
+        tried_again_at_once;
         failures => |out, _| {
             out.has("@nobody failed : Invalid name")
                 .has("name length is invalid, must be between 1 and 255 characters: ")

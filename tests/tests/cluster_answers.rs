@@ -179,7 +179,9 @@ fn odd_answers() {
     let out = client.stop();
     out.has("socket: unknown session : 0");
     let strays: usize = rows.iter().map(|(frames, _)| frames.len()).sum();
-    out.has_times("socket: unknown session :", 2 * strays + rows.len());
+    // No more than some at once.
+    let lines = out.count("socket: unknown session :");
+    assert!((20..2 * strays + rows.len()).contains(&lines), "{lines}");
     assert_eq!(peer.end(), b"");
 }
 

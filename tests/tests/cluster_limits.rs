@@ -65,6 +65,171 @@ fn a_limit_for_incomplete_requests() {
     server.stop();
 }
 
+/// Memory is given to what has come, not to what is announced: 500 requests of a gigabyte each, of which 32 KiB come.
+#[test]
+fn requests_that_are_announced_and_begun() {
+    let server = Server::start();
+    let mut peer = Peer::connect(server.port());
+    for session in 1..=500 {
+        peer.send(&named(0x81, b"@echo", session, &size(1 << 30)));
+        peer.send(&part(2, session, &[b'x'; 32_768]));
+    }
+    peer.send(&named(0x80, b"@echo", 1000, &echo("x")));
+    assert_eq!(peer.receive(), Some(echoed(1000, "x")));
+    let most = server.node().peak_kib();
+    assert!(most < 120 * 1024, "{most} KiB");
+    drop(peer);
+    server.stop();
+}
+
+/// Who sends faster than a service handles is made to wait, and nothing is lost.
+#[test]
+fn pushes_to_a_service_that_does_not_get_on() {
+    const PUSHES: usize = 4000;
+    let server = Server::start();
+    let mut control = Peer::connect(server.port());
+    let mut peer = Peer::connect(server.port());
+    peer.send(&named(0x80, b"@echo", 0, &command(&[b"BLOCK"])));
+    let blocked = |control: &mut Peer, what: &[u8]| {
+        control.send(&named(0x80, b"@control", 1, &command(&[what])));
+        control.receive() == Some(response(1, 1, &packed(b"true")))
+    };
+    while !blocked(&mut control, b"STATE") {}
+    let written = std::sync::atomic::AtomicUsize::new(0);
+    let push = frame(&named(
+        0x80,
+        b"@echo",
+        0,
+        &command(&[b"PUSH", &[b'x'; 50_000]]),
+    ));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..PUSHES {
+                peer.write(&push);
+                written.fetch_add(push.len(), std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        // Until it makes no progress, or has written all.
+        let mut before = usize::MAX;
+        loop {
+            let now = written.load(std::sync::atomic::Ordering::Relaxed);
+            if now == before || writer.is_finished() {
+                break;
+            }
+            before = now;
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+        }
+        // The inbox, and what the system keeps.
+        assert!(before < 80 << 20, "{before} bytes were taken");
+        assert!(!writer.is_finished());
+        let most = server.node().peak_kib();
+        assert!(most < 120 * 1024, "{most} KiB");
+        // Other services are reached.
+        assert!(blocked(&mut control, b"UNBLOCK"));
+    });
+    peer.send(&named(0x80, b"@echo", 2, &command(&[b"COUNT"])));
+    let count = [&[0x12][..], &(PUSHES as u16).to_le_bytes()].concat();
+    // The number, and the last text, which makes it a large answer.
+    assert_eq!(peer.receive().expect("open")[4], 2);
+    let got = peer.receive().expect("open");
+    assert!(got.starts_with(&response(2, 3, &count)), "{:?}", &got[..9]);
+    drop((peer, control));
+    server.stop();
+}
+
+/// Few bytes of requests make many of answers. Those of a peer that does not read are held up to a limit, and others
+/// are errors.
+#[test]
+fn answers_that_nobody_reads() {
+    const CALLS: u32 = 300;
+    for (limit, least) in [(None, 20), (Some("5000000"), 2)] {
+        let keys: Vec<(&str, &str)> = limit
+            .map(|bytes| ("clusterpending", bytes))
+            .into_iter()
+            .collect();
+        let server = Server::with(0, &keys);
+        let mut peer = Peer::connect(server.port());
+        let big = [&packed(b"BIG")[..], b"\x22\x00\x00\x10\x00"].concat();
+        let calls = (1..=CALLS).map(|session| frame(&named(0x80, b"@echo", session, &big)));
+        peer.write(&calls.collect::<Vec<_>>().concat());
+        let started = std::time::Instant::now();
+        while !server.node().stdout().contains("does not read its answers") {
+            assert!(started.elapsed() < std::time::Duration::from_secs(60));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // Others are served, after what came before them.
+        let mut other = Peer::connect(server.port());
+        other.send(&named(0x80, b"@echo", 1, &echo("x")));
+        assert_eq!(other.receive(), Some(echoed(1, "x")));
+        let (mut whole, mut refused) = (0, 0);
+        while whole + refused < CALLS {
+            let got = peer.receive().expect("open");
+            match got[4] {
+                0 => {
+                    assert!(got.ends_with(b"since too many wait unread on this connection"));
+                    refused += 1;
+                }
+                4 => whole += 1,
+                _ => {}
+            }
+        }
+        assert!(whole >= least && refused >= 20, "{whole} {refused}");
+        let most = server.node().peak_kib();
+        assert!(most < 250 * 1024, "{most} KiB");
+        // It reads again.
+        peer.send(&named(0x80, b"@echo", 9, &echo("again")));
+        assert_eq!(peer.receive(), Some(echoed(9, "again")));
+        drop((peer, other));
+        server.stop();
+    }
+}
+
+/// The cluster's own services take no commands from other nodes, unless the config says so.
+#[test]
+fn commands_of_peers() {
+    for allowed in [false, true] {
+        let keys: &[(&str, &str)] = if allowed {
+            &[("clustercontrol", "'true'")]
+        } else {
+            &[]
+        };
+        let server = Server::with(0, keys);
+        let mut peer = Peer::connect(server.port());
+        peer.send(&named(
+            0x80,
+            b".service",
+            1,
+            &command(&[b"QUERY", b"clusterd"]),
+        ));
+        let got = peer.receive().expect("open");
+        let handle = match got[..] {
+            // There may be a nil behind it.
+            [1, 0, 0, 0, 1, 0x0a, handle, ..] => u32::from(handle),
+            _ => panic!("{got:?}"),
+        };
+        // `listen`, `reload`, and a push of one.
+        let table = [&[0x06][..], &packed(b"peer"), &packed(b"127.0.0.1:1"), &[0]].concat();
+        let orders = [
+            command(&[b"listen", b"127.0.0.1", b"0"]),
+            [packed(b"reload"), table.clone()].concat(),
+            command(&[b"register", b"stolen"]),
+        ];
+        for (session, order) in (2..).zip(&orders) {
+            peer.send(&numbered(0, handle, session, order));
+            let got = peer.receive().expect("open");
+            assert_eq!(got[..4], u32::to_le_bytes(session));
+            assert_eq!(got[4] == 1, allowed, "{}", got.escape_ascii());
+        }
+        peer.send(&numbered(0, handle, 0, &orders[2]));
+        peer.send(&numbered(0, 0, 9, &packed(b"stolen")));
+        let got = peer.receive().expect("open");
+        assert_eq!(got[4] == 1, allowed, "{}", got.escape_ascii());
+        drop(peer);
+        let line = "clusterd: a command of another node is refused";
+        server.stop().has_times(line, usize::from(!allowed));
+    }
+}
+
 /// Requests to names that nobody has wait for them, but not any number of them.
 #[test]
 fn a_limit_for_requests_without_a_receiver() {
@@ -214,7 +379,8 @@ fn answers_with_pointers() {
         .has("failed : the answer holds a light userdata, which has no meaning here");
 }
 
-/// Large requests of several kinds, with others between their parts, in whatever pieces they come: each arrives as it was sent.
+/// Large requests of several kinds, with others between their parts, in whatever pieces they come: each arrives as it
+/// was sent.
 #[test]
 fn large_requests_between_others() {
     let server = Server::start();

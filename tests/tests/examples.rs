@@ -1,8 +1,8 @@
 //! The examples do what their first comments say.
 //!
-//! Such a comment has indented blocks. The first holds the commands, of which the first is run here as it is written (with the
-//! binary under test in the place of `cargo run --release --`); the second holds the lines that it prints, which must come in
-//! this order, unless several services print them. Further blocks are not looked at.
+//! Such a comment has indented blocks. The first holds the commands, of which the first is run here as it is written
+//! (with the binary under test in the place of `cargo run --release --`); the second holds the lines that it prints,
+//! which must come in this order, unless several services print them. Further blocks are not looked at.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

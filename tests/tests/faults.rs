@@ -1,6 +1,7 @@
 //! Faults on real connections: peers that die, hang, dribble and go away in the middle of something.
 //!
-//! In all of them each request has exactly one outcome, and nothing is left at the end: no socket, no waiting coroutine.
+//! In all of them each request has exactly one outcome, and nothing is left at the end: no socket, no waiting
+//! coroutine.
 
 use std::time::Duration;
 

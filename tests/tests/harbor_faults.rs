@@ -1,8 +1,10 @@
-//! Nodes of a network that do not keep to the protocol, or go away at a bad moment: the connection ends, and the node goes on.
+//! Nodes of a network that do not keep to the protocol, or go away at a bad moment: the connection ends, and the node
+//! goes on.
 
 use skynet_tests::cluster::packed;
 use skynet_tests::harbor::{
-    Slave, gone, name_is, node, node_at, packet, read_message, read_packet, welcome, whose,
+    Slave, gone, master_node, message, name_is, node, node_at, packet, read_message, read_packet,
+    welcome, whose,
 };
 use skynet_tests::peer::{Peer, listen, port};
 
@@ -146,7 +148,8 @@ fn types_that_mean_something_within_a_node_only() {
     slave.node.kill().no_panic();
 }
 
-/// An address of another process: a request with one is refused, and an answer fails its call. Null, which libraries use for "nothing", passes.
+/// An address of another process: a request with one is refused, and an answer fails its call. Null, which libraries
+/// use for "nothing", passes.
 #[test]
 fn pointers_of_another_process() {
     let (mut slave, mut peer) = start();
@@ -174,6 +177,84 @@ fn pointers_of_another_process() {
     assert!(answer[4..answer.len() - 12].ends_with(b"call failed"));
     slave.node.until_output("holds a light userdata");
     slave.node.kill().no_panic();
+}
+
+/// An answer that nobody has asked for, or that comes from another node than was asked, does not reach a service.
+#[test]
+fn forged_answers() {
+    let (mut slave, mut peer) = start();
+    let mut other = another(&mut slave, 4);
+    let (asked, forger) = (0x0300_0010, 0x0400_0010);
+    let pointer = b"\x03\x10\x20\0\0\0\0\0\0";
+    let call = [&packed(b"CALL")[..], &handle(asked), &packed(b"which")];
+    peer.write(&request(asked, 0, &call));
+    let call = read_packet(&mut peer);
+    let session = i32::from_be_bytes(call[call.len() - 4..].try_into().expect("four bytes"));
+    let forged = |peer: &mut Peer, source: u32, kind: u8, session: i32| {
+        peer.write(&packet(kind, source, SERVICE, session, b""));
+        peer.write(&packet(kind, source, SERVICE, session, pointer));
+        peer.write(&packet(kind, source, SERVICE, session, &packed(b"forged")));
+    };
+    for kind in [1, 7] {
+        // Of sessions that are not open, and of the one that is.
+        for session in [0, session + 1, session + 1000, -1, i32::MAX, session] {
+            forged(&mut other, forger, kind, session);
+            forged(&mut other, asked, kind, session);
+            forged(&mut other, SERVICE, kind, session);
+        }
+        for session in [session + 1, session + 1000] {
+            forged(&mut peer, asked, kind, session);
+        }
+    }
+    works(&mut other, forger);
+    works(&mut peer, asked);
+    let answer = packed(b"the answer");
+    peer.write(&packet(1, asked, SERVICE, session, &answer));
+    // There is no second one.
+    forged(&mut peer, asked, 1, session);
+    peer.write(&request(asked, 6, &[&packed(b"GET")]));
+    let got = [&[0x09][..], &answer].concat();
+    assert_eq!(read_packet(&mut peer), packet(1, SERVICE, asked, 6, &got));
+    let line =
+        "Drop an answer from harbor 4 that it was not asked for (:4000010 to :02000007, type 1";
+    slave.node.until_output(line);
+    let out = slave.node.kill();
+    out.no_panic()
+        .has_not("unknown session")
+        .has_not("Unknown session");
+    // There were a hundred and more.
+    let lines = out.count("Drop an answer from harbor 4");
+    assert!(lines < 40, "{lines} lines");
+}
+
+/// That a service has gone is to be said by its own node.
+#[test]
+fn a_forged_end_of_a_service() {
+    let (mut slave, mut peer) = start();
+    // The service calls itself, and will not answer.
+    let call = [&packed(b"CALL")[..], &handle(SERVICE), &packed(b"GET")];
+    peer.write(&request(0x0300_0010, 0, &call));
+    peer.write(&request(0x0300_0010, 5, &[&packed(b"GET")]));
+    works(&mut peer, 0x0300_0010);
+    peer.write(&packet(7, SERVICE, SERVICE, 0, b""));
+    peer.write(&packet(7, 0x0400_0010, SERVICE, 0, b""));
+    works(&mut peer, 0x0300_0010);
+    slave.node.until_output("Drop an answer from harbor 3");
+    slave.node.kill().no_panic();
+}
+
+/// Nor does a pointer get in by a type of the application, whoever it claims to come from.
+#[test]
+fn pointers_in_messages_of_the_application() {
+    let (mut slave, mut peer) = start();
+    let pointer = b"\x03\x10\x20\0\0\0\0\0\0";
+    for source in [0x0300_0010, 0x0400_0010, SERVICE, 0] {
+        peer.write(&packet(20, source, SERVICE, 0, pointer));
+    }
+    peer.write(&packet(20, 0x0300_0010, SERVICE, 0, &packed(b"good")));
+    slave.node.until_output("ODD\tgood");
+    slave.node.until_output("holds a light userdata");
+    slave.node.kill().no_panic().has_not("ODD\tuserdata");
 }
 
 /// As in skynet (C), also for a message that nobody waits for.
@@ -305,4 +386,116 @@ fn a_start_that_waits_for_a_node_that_has_gone() {
     out.exit(1)
         .has("the master has gone before all nodes had connected")
         .has_not("Shakehand ready");
+}
+
+/// Who connects to a master takes no more than is his, and gives it back.
+#[test]
+fn what_a_node_may_take_from_a_master() {
+    let at = port();
+    let mut node = master_node("harbor/wire", 1, at).spawn();
+    node.until_output("STARTED");
+    // Nobody listens there, which the master's own node finds out.
+    let join = |id: u8, others: &mut [&mut Peer]| {
+        let address = port();
+        let mut peer = Peer::connect(at);
+        peer.write(&node_at(b'H', id, address));
+        assert_eq!(read_message(&mut peer), welcome(1 + others.len() as u8));
+        for other in others {
+            assert_eq!(read_message(other), node_at(b'C', id, address));
+        }
+        peer
+    };
+    let mut two = join(2, &mut []);
+    let mut three = join(3, &mut [&mut two]);
+    let mine = name_is(b'N', "MINE", 0x0200_0009);
+    two.write(&name_is(b'R', "MINE", 0x0200_0009));
+    assert_eq!(read_message(&mut two), mine);
+    assert_eq!(read_message(&mut three), mine);
+    // A name that is taken: nobody is told but who wants it, and that whose it is.
+    three.write(&name_is(b'R', "MINE", 0x0300_0009));
+    assert_eq!(read_message(&mut three), mine);
+    two.write(&whose("MINE"));
+    assert_eq!(read_message(&mut two), mine);
+    node.until_output("slave 3 registers MINE, which slave 2 has taken");
+    // The number, too.
+    let mut thief = Peer::connect(at);
+    thief.write(&node_at(b'H', 2, port()));
+    assert_eq!(thief.end(), b"");
+    // With its connection a node gives both back.
+    drop(two);
+    assert_eq!(read_message(&mut three), gone(2));
+    three.write(&whose("MINE"));
+    three.write(&name_is(b'R', "MINE", 0x0300_0009));
+    let now = name_is(b'N', "MINE", 0x0300_0009);
+    assert_eq!(read_message(&mut three), now);
+    let mut two = join(2, &mut [&mut three]);
+    // There are only so many names for one node; the others still get some.
+    for n in 0..9000 {
+        two.write(&name_is(b'R', &format!("N{n}"), 0x0200_0009));
+    }
+    two.write(&whose("MINE"));
+    let mut told = 0;
+    while read_message(&mut two) != now {
+        told += 1;
+    }
+    assert_eq!(told, 8192);
+    for n in 0..8192 {
+        let name = name_is(b'N', &format!("N{n}"), 0x0200_0009);
+        assert_eq!(read_message(&mut three), name);
+    }
+    three.write(&name_is(b'R', "MORE", 0x0300_0009));
+    assert_eq!(read_message(&mut three), name_is(b'N', "MORE", 0x0300_0009));
+    let out = node.kill();
+    out.no_panic();
+    let lines = out.count("slave 2 has 8192 names already");
+    assert!((1..=20).contains(&lines), "{lines}");
+}
+
+/// Who connects and does not say who he is, is not kept: not for long, and not many of them.
+#[test]
+fn silence_at_the_port_of_a_master() {
+    let at = port();
+    let mut node = master_node("harbor/wire", 1, at).spawn();
+    node.until_output("STARTED");
+    // A byte of a message that does not come.
+    let mut late = Peer::connect(at);
+    late.write(b"\x14");
+    assert_eq!(late.end(), b"");
+    node.until_output("it has not said who it is");
+    let mut many: Vec<Peer> = (0..300).map(|_| Peer::connect(at)).collect();
+    for peer in &mut many[..44] {
+        assert_eq!(peer.end(), b"");
+    }
+    // What a log may be told of strangers it can show.
+    let mut rude = Peer::connect(at);
+    let address = b"\x1b[31mred\n[:00000001] forged";
+    rude.write(&message(
+        &[&b"\x0cH\x0a\x09"[..], &packed(address)].concat(),
+    ));
+    assert_eq!(read_message(&mut rude), welcome(1));
+    node.until_output(r"report \x1b[31mred\n[:00000001] forged");
+    node.kill().no_panic();
+}
+
+/// A number that is given again: what is known of the old node is forgotten, its connection ends, and the new one is
+/// connected to.
+#[test]
+fn a_node_that_is_followed_by_another() {
+    let (mut slave, mut old) = start();
+    slave.master.write(&name_is(b'N', "THEIRS", 0x0300_0009));
+    slave.master.write(&gone(3));
+    works(&mut old, 0x0300_0010);
+    let mut new = another(&mut slave, 3);
+    assert_eq!(old.end(), b"");
+    works(&mut new, 0x0300_0010);
+    slave
+        .node
+        .until_output("Harbor 3 is down: its number is another node's now");
+    // Its names are nobody's: the master is asked.
+    let send = [&packed(b"SEND")[..], &packed(b"THEIRS"), &packed(b"x")];
+    new.write(&request(0x0300_0010, 0, &send));
+    assert_eq!(read_message(&mut slave.master), whose("THEIRS"));
+    // The end of the old connection, which may be heard of late, is not that of the new one.
+    works(&mut new, 0x0300_0010);
+    slave.node.kill().no_panic();
 }

@@ -1,11 +1,12 @@
-//! The recorded network, played on real connections: with a node of ours as a slave, whose master and other node are a script, and as
-//! the master.
+//! The recorded network, played on real connections: with a node of ours as a slave, whose master and other node are a
+//! script, and as the master.
 
 use std::net::TcpStream;
 
 use serde_json::Value as Json;
 use skynet_tests::harbor::{
-    Slave, master_node, message, name_is, node, node_at, read_message, read_packet, welcome, whose,
+    Slave, gone, master_node, message, name_is, node, node_at, read_message, read_packet, welcome,
+    whose,
 };
 use skynet_tests::peer::{Peer, listen, port};
 use skynet_tests::vectors::{bytes, cases, count};
@@ -183,6 +184,15 @@ fn a_master_of_scripted_slaves() {
     for case in starting("harbor-master-bad-hello-") {
         let name = text(case, "name");
         let mut bad = Peer::connect(at);
+        if name.ends_with("reuse_down") {
+            // A number is free again here when its node has gone: see docs/differences.md.
+            bad.write(&with_port(&under(case, "sent_to_master"), port3));
+            assert_eq!(read_message(&mut bad), welcome(2), "{name}");
+            assert_eq!(read_message(&mut second), node_at(b'C', 3, port3));
+            drop(bad);
+            assert_eq!(read_message(&mut second), gone(3));
+            continue;
+        }
         bad.write(&under(case, "sent_to_master"));
         assert_eq!(case["closed"], true);
         assert_eq!(bad.end(), under(case, "sent_by_master"), "{name}");
@@ -211,7 +221,6 @@ fn a_master_of_scripted_slaves() {
     node.until_output("slave 23 is down");
     let out = node.kill();
     out.has("Invalid slave message type Z")
-        .has("Slave 3 already register on 127.0.0.1:")
-        .has("slave 3 is down")
+        .has_times("slave 3 is down", 2)
         .no_panic();
 }

@@ -1,7 +1,7 @@
 //! Birth and death of services.
 //!
-//! `random_services` works for `SKYNET_RANDOM_SECONDS` seconds (6 unless set) with the seed `SKYNET_RANDOM_SEED` (another
-//! one each time unless set; its output shows it).
+//! `random_services` works for `SKYNET_RANDOM_SECONDS` seconds (6 unless set) with the seed `SKYNET_RANDOM_SEED`
+//! (another one each time unless set; its output shows it).
 
 use std::time::{Duration, SystemTime};
 

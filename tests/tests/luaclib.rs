@@ -1,8 +1,8 @@
-//! C modules for Lua that users have: lpeg, lua-cjson and LuaFileSystem, compiled from their sources against the headers that the program
-//! writes. Their own test programs run, and services use them.
+//! C modules for Lua that users have: lpeg, lua-cjson and LuaFileSystem, compiled from their sources against the
+//! headers that the program writes. Their own test programs run, and services use them.
 //!
-//! The sources are those of the Debian packages, as `.ci/run` fetches them into `target/lua-c-sources`; `LUA_C_SOURCES` names
-//! another folder with the archives. Without them these tests are skipped, and say so.
+//! The sources are those of the Debian packages, as `.ci/run` fetches them into `target/lua-c-sources`; `LUA_C_SOURCES`
+//! names another folder with the archives. Without them these tests are skipped, and say so.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -125,7 +125,8 @@ fn cjson() {
     else {
         return;
     };
-    // The tests were written for Lua 5.1: how it names functions in errors, how it unpacks nil, and a file that is made by Perl.
+    // The tests were written for Lua 5.1: how it names functions in errors, how it unpacks nil, and a file that is made
+    // by Perl.
     let output = module.own_tests(
         "tests",
         "unpack = table.unpack package.path = '../lua/?.lua;' .. package.path",

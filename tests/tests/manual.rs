@@ -1,5 +1,5 @@
-//! The manual in `docs/`: every page is in its table of contents, its links lead somewhere, its reference is what `meta/` says,
-//! and its programs print what it says.
+//! The manual in `docs/`: every page is in its table of contents, its links lead somewhere, its reference is what
+//! `meta/` says, and its programs print what it says.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -190,8 +190,8 @@ struct Program {
     prints: String,
 }
 
-/// A block of Lua that is followed by a block of text is a program that prints that text. A block before it whose first line is
-/// `-- NAME.lua` is a file that it needs.
+/// A block of Lua that is followed by a block of text is a program that prints that text. A block before it whose first
+/// line is `-- NAME.lua` is a file that it needs.
 fn programs() -> Vec<Program> {
     let mut programs = Vec::new();
     for page in pages() {
@@ -278,8 +278,8 @@ fn every_module_has_a_program() {
 
 const BEGIN: &str = "<!-- reference, from meta/ -->";
 
-/// The reference part of each module's page is made of `meta/`. `BLESS=1 cargo test -p skynet-tests --test manual` writes it, and begins
-/// pages that are missing.
+/// The reference part of each module's page is made of `meta/`. `BLESS=1 cargo test -p skynet-tests --test manual`
+/// writes it, and begins pages that are missing.
 #[test]
 fn reference_is_what_meta_says() {
     let modules = meta::modules(&workspace().join("meta"));
@@ -295,7 +295,7 @@ fn reference_is_what_meta_says() {
         own.sort_by_key(|module| module.name.len());
         let reference: String = own
             .into_iter()
-            .map(|module| reference(module, name))
+            .map(|module| wrapped(&reference(module, name)))
             .collect();
         let old =
             std::fs::read_to_string(&file).unwrap_or_else(|_| format!("# {name}\n\n{BEGIN}\n"));
@@ -366,6 +366,36 @@ fn reference(module: &Module, page: &str) -> String {
     }
     for item in &module.classes {
         class(&mut out, item);
+    }
+    out
+}
+
+/// The text in lines of at most 120 characters, but for tables, headings and programs.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 120;
+    let mut out = String::new();
+    let mut program = false;
+    for line in text.lines() {
+        program ^= line.starts_with("```");
+        let whole = program || line.starts_with(['|', '#']);
+        let hang = if line.starts_with("* ") { "  " } else { "" };
+        let mut length = 0;
+        for word in line.split(' ') {
+            // A word that begins a list or a heading must not come to the beginning of a line.
+            let mark = word.len() == 1 && "*+-#".contains(word);
+            let word_length = word.chars().count();
+            if length > 0 && !whole && !mark && length + 1 + word_length > WIDTH {
+                out.push('\n');
+                out.push_str(hang);
+                length = hang.len();
+            } else if length > 0 {
+                out.push(' ');
+                length += 1;
+            }
+            out.push_str(word);
+            length += word_length;
+        }
+        out.push('\n');
     }
     out
 }

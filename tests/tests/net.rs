@@ -34,6 +34,8 @@ lua_cases! {
             out.has("socket: drop package from ");
         };
         hand_over;
+        hand_over_and_exit;
+        killed_owner;
         death;
         write_kinds;
         priorities;
@@ -83,6 +85,7 @@ lua_cases! {
         waiting_altogether[socketpendingtotal = "1048576"] => |out| {
             out.has("send queues of the node over their limit (1048576 bytes)");
         };
+        closed_and_deaf[socketclosetimeout = "300"];
         flood[socketinbox = "262144"];
         gate_flood[socketinbox = "262144"];
         native_gate_flood[socketinbox = "262144"];
@@ -127,12 +130,14 @@ lua_cases! {
             out.has("K bytes need to send out (fd = ");
         };
         collected;
+        socket_of_a_channel;
         killed_requester;
         chaos;
     }
     "net/gate" {
         commands;
         maxclient;
+        kicked_and_deaf;
         not_opened;
         handler_waits => |out| {
             out.has("told to fail");

@@ -53,7 +53,9 @@ lua_cases! {
         };
         X3;
         X4;
-        X5;
+        X5 => |out| {
+            out.has_times("death.lua:36 was dropped unused", 1);
+        };
         X6;
         X7;
         X8 => |out| {
@@ -70,8 +72,21 @@ lua_cases! {
             out.has_times("finalizer of the killed", 1).has_times("finalizer of the exited", 1);
         };
         X13;
-        X14;
+        X14 => |out| {
+            for place in ["a handler", "a fork", "a timer", "a close", "a finalizer"] {
+                out.has(&format!("a text in {place}"));
+                // Of an object in a finalizer Lua says only that it is no text.
+                let object = match place {
+                    "a finalizer" => "error in __gc (error object is not a string)".to_owned(),
+                    _ => format!("an object in {place}"),
+                };
+                out.has(&object);
+            }
+        };
         X15;
+        X16[thread = "2"] => |out| {
+            out.has_times("finalizer of the looping", 1).has("does not come back from its last message");
+        };
     }
     "semantics/time" {
         T1;
@@ -88,7 +103,7 @@ lua_cases! {
         F4[thread = "2", monitorinterval = "150"] => |out| {
             // At least two looks fall into the 800 ms that it was busy.
             assert!(out.count("maybe in an endless loop") >= 2, "{out}");
-            out.has("semantics/time endless").has("stack traceback").has("time.lua:");
+            out.has("semantics/time endless").has("one message of type lua").has("stack traceback").has("time.lua:");
         };
         F5[thread = "2"] => |out| {
             out.has("signal 0");
@@ -148,6 +163,19 @@ fn B2() {
             .has_times("finalizer of a child", 3)
             .has("finalizer of main");
     }
+}
+
+/// The same as B3 in the table, for an end by a signal.
+#[test]
+#[allow(non_snake_case)]
+fn B3_signal() {
+    let source = "local skynet = require 'skynet' skynet.start(function()
+        for i = 1, 3000 do skynet.error(('last words %04d'):format(i)) end
+        print 'all said' end)";
+    let mut node = Node::source(source).spawn();
+    node.until_output("all said");
+    node.signal("TERM");
+    node.wait().exit(0).has_times("last words ", 3000);
 }
 
 /// The node of the services that are called is killed.

@@ -50,8 +50,16 @@ lua_cases! {
                 .has("(Type invalid)");
         };
         strings_are_one;
+        query_in_a_walk;
+        equality;
+        nothing_stays;
+        holes_in_an_array;
+        strings_of_all_kinds;
+        reading_at_the_limit;
+        random;
         names_of_protocols;
         update;
+        updated_versions_go;
         versions => |out| {
             if !stock() {
                 out.has("Delete a version (userdata: ");

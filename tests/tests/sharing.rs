@@ -82,6 +82,7 @@ mod sharedata {
             deepcopy;
             child_alone;
             lifetime;
+            old_versions_go;
             keys;
             old_name;
         }
@@ -131,6 +132,8 @@ mod datasheet {
             compile;
             query;
             update;
+            depth;
+            old_versions_go;
             versions;
         }
     }
@@ -177,6 +180,7 @@ mod sproto {
     lua_cases! {
         "sharing/sproto" {
             objects;
+            decode_into;
             metamethods;
             loader;
             rpc;

@@ -24,8 +24,8 @@ function W.yield(name, n)
 	end)
 end
 
--- Timers that are pending at the same time, with delays of 0 to 0.49 s. The last ones made are due that much later, so n
--- has to be so large that half a second does not count for much.
+-- Timers that are pending at the same time, with delays of 0 to 0.49 s. The last ones made are due that much later, so
+-- n has to be so large that half a second does not count for much.
 function W.timer(name, n)
 	local left, me = n, coroutine.running()
 	timed(name, n, function()

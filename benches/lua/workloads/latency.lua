@@ -1,5 +1,5 @@
--- How long a client waits for something that takes a call. The clients are the kit's (benches/src/crowd.rs): 64 connections,
--- whose frames come back as soon as a call for each has been answered.
+-- How long a client waits for something that takes a call. The clients are the kit's (benches/src/crowd.rs): 64
+-- connections, whose frames come back as soon as a call for each has been answered.
 local skynet = require "skynet"
 local measure = require "measure"
 

@@ -58,7 +58,8 @@ local function read(items, n)
 	return measure.now() - began
 end
 
---- Fields of a sharedata table that have been read before, three an item; beside it those of a local table, and the first reading.
+--- Fields of a sharedata table that have been read before, three an item; beside it those of a local table, and the
+--- first reading.
 function W.sharedata(name, n)
 	local sharedata = measure.optional "skynet.sharedata"
 	local items = {}
@@ -87,8 +88,8 @@ return { version = %d, items = items }
 ]]):format(items, version)
 end
 
---- A configuration of 50 MB that 1,000 services read (or as many as n): what it weighs, and in each; the time of a field, beside one of a local table;
---- loading a new version; and until all services have gone over to it.
+--- A configuration of 50 MB that 1,000 services read (or as many as n): what it weighs, and in each; the time of a
+--- field, beside one of a local table; loading a new version; and until all services have gone over to it.
 function W.sharetable(name, n)
 	local sharetable = measure.optional "skynet.sharetable"
 	local items = math.max(1000, 65 * n)

@@ -1,6 +1,7 @@
 //! actix: an actor belongs to a thread (an arbiter), and sends within it or to others.
 //!
-//! Who goes where is up to the program. Pairs stay together, neighbours in a ring too, sources are spread; that is what was quickest.
+//! Who goes where is up to the program. Pairs stay together, neighbours in a ring too, sources are spread; that is what
+//! was quickest.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};

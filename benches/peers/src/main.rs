@@ -1,7 +1,7 @@
 //! The same traffic between actors on the project's kernel, on its public trait `Actor`, and on other actor crates.
 //!
-//! `peers IMPLEMENTATION SHAPE [SECONDS [THREADS]]` prints `<implementation>.<shape> <ns a message>`; `peers list` what there is. The kit runs it:
-//! `cargo run --release -p skynet-bench -- --peers`.
+//! `peers IMPLEMENTATION SHAPE [SECONDS [THREADS]]` prints `<implementation>.<shape> <ns a message>`; `peers list` what
+//! there is. The kit runs it: `cargo run --release -p skynet-bench -- --peers`.
 //!
 //! | shape | a message is |
 //! |---|---|
@@ -11,8 +11,9 @@
 //! | `ask16` | the same with 16 pairs |
 //! | `ring` | a hop of a token that goes round 512 actors |
 //!
-//! A message carries 8 bytes. All run with as many threads, with unbounded mailboxes, and mimalloc allocates for all. What sets the actors up is not in the
-//! time; the number of messages is chosen so that it takes about as long as asked for.
+//! A message carries 8 bytes. All run with as many threads, with unbounded mailboxes, and mimalloc allocates for all.
+//! What sets the actors up is not in the time; the number of messages is chosen so that it takes about as long as asked
+//! for.
 
 mod actix;
 mod actor;

@@ -73,8 +73,9 @@ const char *skynet_command(struct skynet_context *ctx, const char *cmd, const ch
 uint32_t skynet_queryname(struct skynet_context *ctx, const char *name);
 
 /* Sends a message; source 0 stands for the service itself. Returns the session; -1: there is no such service, or its
- * mailbox is full; -2: it is too large. With destination 0 and no message it does nothing but return the session, which is how
- * one gets a new one. ctx may be NULL if source is not 0 and no session is to be allocated. Any thread may call it. */
+ * mailbox is full; -2: it is too large. With destination 0 and no message it does nothing but return the session, which
+ * is how one gets a new one. ctx may be NULL if source is not 0 and no session is to be allocated. Any thread may call
+ * it. */
 int skynet_send(struct skynet_context *ctx, uint32_t source, uint32_t destination, int type, int session, void *msg,
 	size_t sz);
 

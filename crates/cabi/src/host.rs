@@ -1,7 +1,7 @@
 //! What C code may ask the runtime for, behind `shim.c`.
 //!
-//! Nothing here unwinds: kernel functions do not panic, and should one do so all the same, the process ends rather than pass
-//! through C code.
+//! Nothing here unwinds: kernel functions do not panic, and should one do so all the same, the process ends rather than
+//! pass through C code.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -66,7 +66,8 @@ unsafe extern "C" {
 
 /// The node that C code means when it does not say which: the one that had a service in C last.
 static NODE: Mutex<Weak<Node>> = Mutex::new(Weak::new());
-/// Values of the environment that C code has seen. They are never freed, since it may keep them; keys are few and are set once.
+/// Values of the environment that C code has seen. They are never freed, since it may keep them; keys are few and are
+/// set once.
 static VALUES: Mutex<BTreeSet<&'static CStr>> = Mutex::new(BTreeSet::new());
 
 /// Gives C code its table.
@@ -100,7 +101,7 @@ unsafe fn context<'a>(ctx: Ctx) -> Option<&'a Context> {
     unsafe { ctx.as_ref() }
 }
 
-/// The text of a C string; what is not UTF-8 in it is replaced. Null is empty.
+/// The text of a C string. Null is empty.
 ///
 /// # Safety
 /// `text` is null or a C string.
@@ -108,12 +109,12 @@ unsafe fn text<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     match text.is_null() {
         true => "".into(),
         // SAFETY: by contract.
-        false => unsafe { CStr::from_ptr(text) }.to_string_lossy(),
+        false => skynet_kernel::text::from_bytes(unsafe { CStr::from_ptr(text) }.to_bytes()),
     }
 }
 
-// The functions below are called by C code through the table. What is safe to pass is said in skynet.h: contexts are those
-// of live services or null, texts are C strings, blocks come from the allocator.
+// The functions below are called by C code through the table. What is safe to pass is said in skynet.h: contexts are
+// those of live services or null, texts are C strings, blocks come from the allocator.
 
 unsafe extern "C" fn error(ctx: Ctx, line: *const u8, size: usize) {
     let line = match line.is_null() {
@@ -141,7 +142,7 @@ unsafe extern "C" fn command(ctx: Ctx, name: *const c_char, param: *const c_char
     let Some(result) = cx.node().command(cx, &name, &param) else {
         return std::ptr::null();
     };
-    let Ok(result) = CString::new(result) else {
+    let Ok(result) = CString::new(skynet_kernel::text::to_bytes(&result)) else {
         return std::ptr::null();
     };
     if name == "GETENV" {

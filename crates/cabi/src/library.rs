@@ -55,7 +55,8 @@ impl Library {
 }
 
 fn open(file: &str) -> Result<*mut c_void, String> {
-    let path = CString::new(file).map_err(|_| "a NUL in its name".to_owned())?;
+    let path = CString::new(skynet_kernel::text::to_bytes(file))
+        .map_err(|_| "a NUL in its name".to_owned())?;
     // SAFETY: a C string. The library's constructors run; that is what the config asks for.
     let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
     if library.is_null() {

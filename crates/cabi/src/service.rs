@@ -1,12 +1,13 @@
 //! A kernel service that calls the functions of a library.
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use skynet_kernel::{Context, InitError, Interrupt, Message, Payload, Service, block, kind};
+use skynet_net::Net;
 
-use crate::host;
 use crate::library::Library;
+use crate::{host, sockets};
 
 /// What a library calls for its messages.
 pub(crate) type Callback = unsafe extern "C" fn(
@@ -35,6 +36,8 @@ pub(crate) struct Extension {
     pub(crate) handler: Mutex<Option<Handler>>,
     /// The result of the last command.
     pub(crate) result: Mutex<CString>,
+    /// The sockets of the node, once it has asked for them.
+    pub(crate) net: OnceLock<Arc<Net>>,
 }
 
 /// The value that a library's `create` returned.
@@ -95,7 +98,8 @@ impl Service for CService {
         if self.instance.at.is_null() {
             return Err(InitError::default());
         }
-        let text = CString::new(param).map_err(|_| "the parameter has a NUL")?;
+        let text = CString::new(skynet_kernel::text::to_bytes(param))
+            .map_err(|_| "the parameter has a NUL")?;
         let param = match param {
             "" => std::ptr::null::<c_char>(),
             _ => text.as_ptr(),
@@ -119,7 +123,10 @@ impl Service for CService {
             }
             return;
         };
-        let (msg, size) = message.into_payload().into_raw_terminated();
+        let (msg, size) = match sockets::event(message) {
+            Ok(event) => event,
+            Err(message) => message.into_payload().into_raw_terminated(),
+        };
         // SAFETY: the library has given this function with this pointer; it runs on one thread at a time. The context
         // and the message live for the call at least.
         let keep = unsafe {

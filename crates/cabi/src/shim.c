@@ -1,8 +1,8 @@
 /* The functions that services written in C call.
  *
- * They are C for two reasons: one of them takes a variable number of arguments, which stable Rust cannot define; and the
- * linker keeps the symbols of a C object in an executable, also through link-time optimisation, when it is told to export them.
- * All of them go through one table, which Rust fills in before it loads the first library.
+ * They are C for two reasons: one of them takes a variable number of arguments, which stable Rust cannot define; and
+ * the linker keeps the symbols of a C object in an executable, also through link-time optimisation, when it is told to
+ * export them. All of them go through one table, which Rust fills in before it loads the first library.
  */
 #include <errno.h>
 #include <stdarg.h>

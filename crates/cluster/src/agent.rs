@@ -1,22 +1,29 @@
 //! `clusteragent <clusterd> <gate> <fd>`: one connection that another node has made.
 //!
-//! Requests come in frames, go to their services in the agent's name, and are answered in the order in which they are done. Small answers
-//! are gathered in `out` and written at the end of a turn; large ones have low priority.
+//! Requests come in frames, go to their services in the agent's name, and are answered in the order in which they are
+//! done. Small answers are gathered in `out` and written at the end of a turn; large ones have low priority.
 //!
-//! The gate is the daemon itself, which has accepted the connection; or a gate written in Lua, which forwards the frames as messages of
-//! the type `client`.
+//! # A peer that is faster than this node, or does not read
+//! Bytes that wait for a service count as what comes from sockets: while there are too many, the connection is not read
+//! ([`PassedOn`]). Answers that wait to be sent are limited as well: when there is no room for more, the connection is
+//! not read until there is, and what is answered meanwhile is replaced by an error of a few bytes.
+//!
+//! The gate is the daemon itself, which has accepted the connection; or a gate written in Lua, which forwards the
+//! frames as messages of the type `client`.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use skynet_kernel::inspect::stamps_to_ms;
 use skynet_kernel::{
-    Context, Doing, Handle, InitError, Message, Payload, Report, Service, TaskReport, kind,
+    Context, Doing, Handle, InitError, LogQuota, Message, Payload, Report, SendError, Service,
+    TaskReport, kind,
 };
-use skynet_net::{EventKind, Net, SocketEvent, SocketId};
+use skynet_net::{EventKind, Net, PassedOn, Room, SocketEvent, SocketId};
 use skynet_wire::cluster::{
-    Address, Complete, Event, Refusal, Requests, pack_error, pack_ok, query_name,
+    Address, Complete, Error, Event, Refusal, Request, Requests, pack_error, pack_ok, query_name,
 };
+use skynet_wire::foreign::Foreign;
 use skynet_wire::netpack::{Framing, Partial};
 use skynet_wire::seri::{self, Value};
 
@@ -26,6 +33,19 @@ use crate::common::{self, Asker, Command, Large};
 
 /// Bytes of small answers that are written before the turn ends.
 const FULL: usize = 64 << 10;
+
+/// Bytes of answers that may wait to be sent, unless the configuration says otherwise.
+const UNREAD: usize = 64 << 20;
+/// An answer of so many bytes is sent also when there is no room: the error in its place would not be smaller.
+const SMALL: usize = 64;
+/// The answer then.
+const UNSENT: &str =
+    "clusteragent: the answer is not sent, since too many wait unread on this connection";
+
+/// A trace tag that is longer is none of a node.
+const TAG: usize = 1024;
+/// Calls that are traced at once, and centiseconds until one more is. Each makes several lines of the log.
+const TRACED: (u64, u64) = (1000, 1);
 
 /// Requests of other nodes that may wait for global names nobody has, and their bytes. The next one is refused.
 const NAMELESS: usize = 4096;
@@ -63,6 +83,13 @@ pub(crate) struct Agent {
     refused: bool,
     /// It was said that the peer sends pointers.
     pointers: bool,
+    /// What else may be said of the peer.
+    lines: LogQuota,
+    /// Calls that may be traced.
+    traces: LogQuota,
+    passed_on: PassedOn,
+    /// As many answers wait to be sent as may, and the connection is not read.
+    full: bool,
 }
 
 impl Agent {
@@ -86,6 +113,10 @@ impl Agent {
             gone: false,
             refused: false,
             pointers: false,
+            lines: LogQuota::default(),
+            traces: LogQuota::of(TRACED.0, TRACED.1),
+            passed_on: PassedOn::new(Handle::NONE),
+            full: false,
         }
     }
 
@@ -105,6 +136,11 @@ impl Agent {
                 return;
             }
         }
+        if let Some((start, len)) = partial.body()
+            && let Err(error) = Request::check_start(start, len)
+        {
+            return self.on_malformed(cx, &error);
+        }
         self.partial = partial;
         if !self.partial.is_idle()
             && let Ok(net) = self.cluster.options.net.get(cx.node())
@@ -114,8 +150,8 @@ impl Agent {
         }
     }
 
-    /// Parts of a large request were read to where they belong: the first `len` bytes of this payload, for which `taken` bytes came on the
-    /// connection.
+    /// Parts of a large request were read to where they belong: the first `len` bytes of this payload, for which
+    /// `taken` bytes came on the connection.
     fn on_filled(&mut self, cx: &Context, payload: Payload, len: usize, taken: usize) {
         self.received += taken as u64;
         let Some(session) = self.filling.take() else {
@@ -150,9 +186,18 @@ impl Agent {
                 pack_error(&mut self.out, session, why.to_string().as_bytes());
             }
             Ok(_) => {}
-            Err(error) => cx.log(error.to_string()),
+            Err(error) => self.on_malformed(cx, &error),
         }
         self.requests = requests;
+    }
+
+    /// A frame that no node writes ends the connection, and nothing behind it is carried out. Other protocols get no
+    /// further than this: a web page can make a browser on this machine connect, with a head that is one such frame and
+    /// a body of good ones.
+    #[cold]
+    fn on_malformed(&mut self, cx: &Context, error: &Error) {
+        cx.log(format!("{error}: connection {} closed", self.id));
+        self.leave(cx);
     }
 
     fn on_request(&mut self, cx: &Context, request: Complete<'_, Assembled>) {
@@ -170,11 +215,8 @@ impl Agent {
                     }
                 },
                 Some(b'.' | b':') => {
-                    let name = std::str::from_utf8(name).ok();
-                    Some(
-                        name.and_then(|name| cx.node().resolve(name))
-                            .unwrap_or(Handle::NONE),
-                    )
+                    let name = skynet_kernel::text::from_bytes(name);
+                    Some(cx.node().resolve(&name).unwrap_or(Handle::NONE))
                 }
                 Some(_) => None,
             },
@@ -215,27 +257,61 @@ impl Agent {
         };
         if request.push {
             // Nobody waits for a push, and nobody hears that it failed.
-            let _ = cx.send(to, kind::LUA, 0, payload);
+            let _ = self.pass_on(cx, to, 0, payload);
             return;
         }
         if cx.node().harbor() == 0 && cx.node().is_remote(to) {
             return self.fail(number, &format!("clusteragent: {to}: call failed"));
         }
-        if let Some(tag) = &request.trace {
+        let trace = request.trace.filter(|tag| self.may_trace(cx, tag));
+        if let Some(tag) = &trace {
             common::trace_log(cx, tag, b"tracecall begin");
             let _ = cx.send(to, kind::TRACE, 0, Payload::from_slice(tag));
         }
-        match cx.send(to, kind::LUA, session, payload) {
-            Ok(()) => self.note(cx, session, to, number, request.trace),
-            Err(skynet_kernel::SendError::NoService) => {
+        match self.pass_on(cx, to, session, payload) {
+            Ok(()) => self.note(cx, session, to, number, trace),
+            Err(SendError::NoService) => {
                 self.fail(number, "clusteragent: call to invalid address");
             }
             Err(error) => self.fail(number, &format!("clusteragent: {error}: call failed")),
         }
     }
 
-    /// A request to a global name that nobody has waits for whoever takes it. So that no peer can fill the memory in this way, the
-    /// number of those that wait is limited; local services are not.
+    /// Sends a request to its service, and sees to it that no more is read than that one gets done.
+    fn pass_on(
+        &mut self,
+        cx: &Context,
+        to: Handle,
+        session: i32,
+        payload: Payload,
+    ) -> Result<(), SendError> {
+        let (node, bytes) = (cx.node(), payload.len());
+        node.send_from_outside(cx.handle(), to, kind::LUA, session, payload)?;
+        if let Ok(net) = self.cluster.options.net.get(node) {
+            self.passed_on.add(net, self.id, to, bytes);
+        }
+        Ok(())
+    }
+
+    /// Is this a tag that a node has made, and not one too many? All services that a traced call gets to write it into
+    /// the log.
+    fn may_trace(&mut self, cx: &Context, tag: &[u8]) -> bool {
+        let text = std::str::from_utf8(tag).ok();
+        let good = text.is_some_and(|tag| tag.len() <= TAG && !tag.chars().any(char::is_control));
+        if !good {
+            let id = self.id;
+            cx.log_within(&mut self.lines, || {
+                format!(
+                    "cluster: a trace tag of {id} is no tag: {}",
+                    Foreign::new(tag)
+                )
+            });
+        }
+        good && self.traces.admit(cx.node().now_cs()).is_some()
+    }
+
+    /// A request to a global name that nobody has waits for whoever takes it. So that no peer can fill the memory in
+    /// this way, the number of those that wait is limited; local services are not.
     fn too_many_wait(&mut self, cx: &Context, name: &str) -> bool {
         let Some(backlog) = cx.node().global_backlog(name) else {
             return false;
@@ -243,15 +319,18 @@ impl Agent {
         let many = backlog.messages >= NAMELESS || backlog.bytes >= NAMELESS_BYTES;
         if many && !std::mem::replace(&mut self.refused, true) {
             cx.log(format!(
-                "cluster: {} requests ({} bytes) wait for global names that nobody has, such as [{name}]: those of {} are refused from now on",
-                backlog.messages, backlog.bytes, self.id
+                "cluster: {} requests ({} bytes) wait for global names that nobody has, such as [{}]: those of {} are refused from now on",
+                backlog.messages,
+                backlog.bytes,
+                Foreign::new(name),
+                self.id
             ));
         }
         many
     }
 
-    /// A light userdata of another process is an address at which this one has something else, or nothing: a service that used it,
-    /// as senders do with the blocks that they are told to send, would corrupt memory.
+    /// A light userdata of another process is an address at which this one has something else, or nothing: a service
+    /// that used it, as senders do with the blocks that they are told to send, would corrupt memory.
     #[cold]
     fn refuse_pointer(&mut self, cx: &Context, number: u32, push: bool) {
         if !std::mem::replace(&mut self.pointers, true) {
@@ -301,7 +380,12 @@ impl Agent {
     fn on_query(&mut self, cx: &Context, number: u32, payload: &[u8]) {
         let name = match query_name(payload) {
             Ok(name) => name,
-            Err(error) => return cx.log(error.to_string()),
+            Err(error) => {
+                let id = self.id;
+                return cx.log_within(&mut self.lines, || {
+                    format!("cluster: a query of {id}: {error}")
+                });
+            }
         };
         match name.and_then(|name| self.cluster.names.find(name)) {
             Some(handle) => {
@@ -329,6 +413,9 @@ impl Agent {
         if let Some(tag) = &call.tag {
             common::trace_log(cx, tag, b"tracecall end");
         }
+        if self.full && results.len() > SMALL {
+            return self.fail(call.number, UNSENT);
+        }
         let start = self.out.len();
         let parts = match pack_ok(&mut self.out, call.number, results.as_slice()) {
             Ok(parts) => parts,
@@ -342,8 +429,40 @@ impl Agent {
         }
         let large = Large::new(self.out.split_off(start), parts);
         self.flush(cx);
+        if !self.has_room(cx, results.len()) {
+            return self.fail(call.number, UNSENT);
+        }
         if let Some(net) = self.net(cx) {
             large.send(net, self.id, results);
+        }
+    }
+
+    /// May so many bytes of answers be sent? If not, the connection is not read until they may.
+    fn has_room(&mut self, cx: &Context, bytes: usize) -> bool {
+        let id = self.id;
+        if self.full {
+            return false;
+        }
+        let Some(net) = self.net(cx) else {
+            return false;
+        };
+        // A gate in Lua would be told of room.
+        if self.gate.is_some() || net.room(id, bytes) != Room::Full {
+            return true;
+        }
+        net.pause(id);
+        self.full = true;
+        cx.log_within(&mut self.lines, || {
+            format!("cluster: the peer of {id} does not read its answers: others are errors until it does (clusterpending)")
+        });
+        false
+    }
+
+    /// Half of the answers have been read.
+    fn on_room(&mut self, cx: &Context) {
+        self.full = false;
+        if let Some(net) = self.net(cx) {
+            net.start(cx.handle(), self.id);
         }
     }
 
@@ -376,6 +495,7 @@ impl Agent {
         if self.out.is_empty() {
             return;
         }
+        self.has_room(cx, self.out.len());
         if let Some(net) = self.net(cx) {
             net.send_slice(self.id, &self.out);
         }
@@ -409,6 +529,7 @@ impl Agent {
         match event.kind {
             EventKind::Data => self.on_data(cx, event.data),
             EventKind::Close => self.leave(cx),
+            EventKind::Room => self.on_room(cx),
             EventKind::Error => {
                 let text = String::from_utf8_lossy(event.data);
                 cx.log(format!("socket error {} {text}", event.id));
@@ -425,13 +546,17 @@ impl Agent {
     }
 
     fn on_command(&mut self, cx: &Context, message: &Message) {
+        if self.cluster.refuses(cx, message.source, "clusteragent") {
+            return Asker::of(message).fail(cx);
+        }
         let command = Command::read(message.payload());
         match command.as_ref().map_or("", |command| &command.name) {
             "exit" => self.leave(cx),
             // Names are looked up where the daemon keeps them, so there is nothing to forget.
             "namechange" => {}
             name => {
-                cx.log(format!("Invalid command {name}"));
+                let name = Foreign::new(name);
+                cx.log_within(&mut self.lines, || format!("Invalid command {name}"));
                 Asker::of(message).fail(cx);
             }
         }
@@ -458,14 +583,19 @@ impl Service for Agent {
         let net = net.map_err(|error| InitError::new(error.to_string()))?;
         if gate == daemon {
             net.nodelay(self.id);
+            let most = self.cluster.options.max_pending.unwrap_or(UNREAD);
+            net.set_link(self.id, Some(most));
             net.start(cx.handle(), self.id);
         } else {
             self.gate = Some(Handle(gate));
+            // What the gate forwards comes here.
+            self.passed_on = PassedOn::new(cx.handle());
             let forward = common::pack(&["forward".into(), self.id.into()]);
             cx.send(Handle(gate), kind::LUA, 0, forward)
                 .map_err(|_| InitError::new("clusteragent: there is no such gate"))?;
         }
         self.cx = Some(Arc::clone(cx));
+        self.cluster.peers.add(cx.handle());
         common::report_started(cx, &self.line);
         Ok(())
     }
@@ -525,8 +655,11 @@ impl Service for Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        if let Some(cx) = self.cx.take().filter(|_| !self.gone) {
-            self.hang_up(&cx);
+        if let Some(cx) = self.cx.take() {
+            self.cluster.peers.remove(cx.handle());
+            if !self.gone {
+                self.hang_up(&cx);
+            }
         }
     }
 }

@@ -6,12 +6,8 @@ use skynet_net::{Fill, Net, SocketId};
 use skynet_wire::cluster::{self, Requests};
 use skynet_wire::netpack::Partial;
 
-/// Memory that an announced size gets before its bytes have come, if the first part is as long as the parts of an honest peer. The system
-/// provides what is used of it, page by page. Shorter parts get what they need: or else a peer could take megabytes of addresses and
-/// pages of memory with a few bytes each.
-const TRUSTED: usize = 2 << 20;
-
-/// What the parts of a large message are appended to.
+/// What the parts of a large message are appended to. It has memory for twice the bytes that have come, at most, or for
+/// as much as the peer has sent in one message before: what a peer announces costs nothing before it comes.
 #[derive(Debug, Default)]
 pub(crate) struct Assembled(GrowingPayload);
 
@@ -19,12 +15,7 @@ impl cluster::Store for Assembled {
     fn append(&mut self, bytes: &[u8], bound: usize) {
         let needed = self.0.as_slice().len() + bytes.len();
         if needed > self.0.capacity() {
-            let trusted = if bytes.len() < cluster::PART {
-                0
-            } else {
-                TRUSTED
-            };
-            let more = needed.max(self.0.capacity().saturating_mul(2)).max(trusted);
+            let more = needed.max(self.0.capacity().saturating_mul(2));
             self.0.reserve_total(more.min(bound + TRAILER));
         }
         self.0.extend_from_slice(bytes);
@@ -32,6 +23,16 @@ impl cluster::Store for Assembled {
 
     fn bytes(&self) -> &[u8] {
         self.0.as_slice()
+    }
+
+    fn held(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn reserve(&mut self, bytes: usize) {
+        if bytes > self.0.capacity() {
+            self.0.reserve_total(bytes + TRAILER);
+        }
     }
 }
 
@@ -41,8 +42,9 @@ const DIRECT: usize = 2 * cluster::PART;
 /// Bytes that are read so without the agent seeing any, at most: a number of 31 bits tells how many there were.
 const LONGEST: usize = 1 << 28;
 
-/// Lets what comes next on a connection be read straight to the large message that it belongs to, if `partial` ends in the middle of
-/// one of its parts. `received`: the bytes that have come on the connection. The session of the message, if that is so.
+/// Lets what comes next on a connection be read straight to the large message that it belongs to, if `partial` ends in
+/// the middle of one of its parts. `received`: the bytes that have come on the connection. The session of the message,
+/// if that is so.
 pub(crate) fn fill(
     requests: &mut Requests<Assembled>,
     partial: &mut Partial,
@@ -103,11 +105,12 @@ mod tests {
 
     #[test]
     fn who_sends_little_gets_little() {
-        let mut short = Assembled::default();
-        short.append(b"x", 1 << 30);
-        assert!(short.0.capacity() < 4096);
-        let mut full = Assembled::default();
-        full.append(&[0; PART], 1 << 30);
-        assert_eq!(full.0.capacity(), TRUSTED);
+        for part in [1, 1000, PART] {
+            let mut large = Assembled::default();
+            for count in 1..=100 {
+                large.append(&vec![0; part], 1 << 30);
+                assert!(large.held() <= 2 * count * part + TRAILER);
+            }
+        }
     }
 }

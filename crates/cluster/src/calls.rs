@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{Context, Doing, Handle, Message, Payload, TaskReport, kind};
-use skynet_wire::cluster::{Body, Outcome, Reply, Response};
+use skynet_wire::cluster::{self, Body, Outcome, Reply, Response, Store, TRUSTED};
 use skynet_wire::seri::Table;
 
 use crate::assembled::Assembled;
@@ -107,6 +107,10 @@ pub(crate) struct Calls {
     given_up: FxHashSet<(Handle, i32)>,
     /// Calls that nobody waits for any more, though their responses may come: the last few.
     forgotten: VecDeque<u32>,
+    /// The largest response that has come, up to [`TRUSTED`]; and the call whose response has got memory for as much at
+    /// its beginning. Only one has that at a time.
+    trusted: usize,
+    ahead: Option<u32>,
 }
 
 impl Calls {
@@ -135,12 +139,28 @@ impl Calls {
         let Some(waiting) = self.waiting.get_mut(&number) else {
             return self.accept_late(&response);
         };
+        let begins = matches!(response.body, Body::Begin(_));
         match waiting.reply.accept(response.body) {
-            None => Arrived::Nothing,
-            Some(outcome) => match self.waiting.remove(&number) {
-                Some(waiting) => Arrived::Done(waiting, outcome),
-                None => Arrived::Nothing,
-            },
+            None => {
+                // Its call may have ended in some other way.
+                let free = |ahead: u32| ahead != number && !self.waiting.contains_key(&ahead);
+                if begins && self.ahead.is_none_or(free) {
+                    self.ahead = Some(number);
+                    if let Some(waiting) = self.waiting.get_mut(&number) {
+                        waiting.reply.reserve(self.trusted);
+                    }
+                }
+                Arrived::Nothing
+            }
+            Some(outcome) => {
+                if let Outcome::Ok(cluster::Payload::Whole(large)) = &outcome {
+                    self.trusted = self.trusted.max(large.bytes().len().min(TRUSTED));
+                }
+                match self.waiting.remove(&number) {
+                    Some(waiting) => Arrived::Done(waiting, outcome),
+                    None => Arrived::Nothing,
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use skynet_kernel::{Context, Handle, Message, Payload, kind};
 use skynet_net::{Net, SocketId, Unit};
 use skynet_wire::cluster::Parts;
+use skynet_wire::foreign::Foreign;
 use skynet_wire::seri::{self, Table, Value, Writer};
 
 /// Packs values. What is too long for the format becomes no values at all.
@@ -73,7 +74,8 @@ impl Asker {
     }
 }
 
-/// Tells the launcher, if there is one, that the service has started: it is listed from now on, and whoever launched it gets its handle.
+/// Tells the launcher, if there is one, that the service has started: it is listed from now on, and whoever launched it
+/// gets its handle.
 pub(crate) fn report_started(cx: &Context, line: &str) {
     if let Some(launcher) = cx.node().find_name("launcher") {
         let report = pack(&["ADOPT".into(), format!("snlua {line}").into()]);
@@ -97,7 +99,8 @@ pub(crate) fn leave(cx: &Context) {
     cx.exit();
 }
 
-/// Answers a message of the debug protocol. `task`: how many requests the service works on. `info`: what it says about itself.
+/// Answers a message of the debug protocol. `task`: how many requests the service works on. `info`: what it says about
+/// itself.
 pub(crate) fn debug(
     cx: &Arc<Context>,
     message: &Message,
@@ -121,7 +124,7 @@ pub(crate) fn debug(
         }
         "INFO" => asker.answer(cx, &[info()]),
         name => {
-            cx.log(format!("Invalid debug command {name}"));
+            cx.log(format!("Invalid debug command {}", Foreign::new(name)));
             asker.fail(cx);
         }
     }

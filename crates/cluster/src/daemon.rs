@@ -1,8 +1,8 @@
-//! `clusterd`: the addresses of nodes and the registered names; it starts the other services. Listening ([`Listeners`]), proxies ([`Proxies`]) and
-//! events of connections ([`Links`]) have files of their own.
+//! `clusterd`: the addresses of nodes and the registered names; it starts the other services. Listening
+//! ([`Listeners`]), proxies ([`Proxies`]) and events of connections ([`Links`]) have files of their own.
 //!
-//! Whoever calls a node asks for its sender once. The first who asks makes the daemon launch the sender and have it connect
-//! ([`Peer`]); those who come meanwhile wait for the outcome with it.
+//! Whoever calls a node asks for its sender once. The first who asks makes the daemon launch the sender and have it
+//! connect ([`Peer`]); those who come meanwhile wait for the outcome with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use rustc_hash::FxHashMap;
 use skynet_kernel::{Context, Handle, InitError, Message, Service, kind};
 use skynet_net::SocketEvent;
+use skynet_wire::foreign::Foreign;
 use skynet_wire::netaddr;
 use skynet_wire::seri::{Key, Table, Value};
 
@@ -332,11 +333,14 @@ impl Daemon {
             return asker.fail(cx);
         };
         let name = std::mem::take(&mut command.name);
+        if self.cluster.refuses(cx, message.source, "clusterd") {
+            return asker.fail(cx);
+        }
         match self.run(cx, message.source, &name, &mut command, asker) {
             Done::Answer(values) => asker.answer(cx, &values),
             Done::Later => {}
             Done::Failed(text) => {
-                cx.log(text);
+                cx.log(Foreign::new(&text).at_most(1024).to_string());
                 asker.fail(cx);
             }
         }

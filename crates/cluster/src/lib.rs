@@ -9,22 +9,25 @@
 //! | `clusteragent` | one for each connection that was accepted | requests in, responses out |
 //! | `clusterproxy` | one for each address that somebody wants a local handle for | passes messages on to a sender |
 //!
-//! A connection carries requests in one direction and responses in the other, so two nodes that call each other use two.
+//! A connection carries requests in one direction and responses in the other, so two nodes that call each other use
+//! two.
 //!
 //! # The way of a call
-//! The caller puts address and arguments into one message ([`request`]) to the sender of the remote node. The sender's turn packs all
-//! requests that wait in its mailbox, and writes them with one system call. On the other node the reactor gives the bytes to the agent as a
-//! message; the agent's turn takes the frames apart and sends each request to its service, with itself as the source. Answers come
-//! to the agent's mailbox, are packed by one of its turns, and written with one system call. The sender gets them from its reactor, and
-//! sends each payload to the caller as an ordinary response.
+//! The caller puts address and arguments into one message ([`request`]) to the sender of the remote node. The sender's
+//! turn packs all requests that wait in its mailbox, and writes them with one system call. On the other node the
+//! reactor gives the bytes to the agent as a message; the agent's turn takes the frames apart and sends each request to
+//! its service, with itself as the source. Answers come to the agent's mailbox, are packed by one of its turns, and
+//! written with one system call. The sender gets them from its reactor, and sends each payload to the caller as an
+//! ordinary response.
 //!
-//! So everything that touches a connection happens in the turns of one service, without locks; and frames are gathered by the
-//! mailboxes themselves: the busier a connection, the more frames in a system call, and a lone one waits for nothing. A sender
-//! or agent that was idle runs next on the worker that gave it the message.
+//! So everything that touches a connection happens in the turns of one service, without locks; and frames are gathered
+//! by the mailboxes themselves: the busier a connection, the more frames in a system call, and a lone one waits for
+//! nothing. A sender or agent that was idle runs next on the worker that gave it the message.
 //!
 //! # Who fails a call
-//! A call ends exactly once: by a response, when its connection ends, when the sender's address changes, or when the sender itself
-//! ends (it keeps all calls that wait in one table, `calls.rs`). The log of the calling node says which call failed, where to, and why.
+//! A call ends exactly once: by a response, when its connection ends, when the sender's address changes, or when the
+//! sender itself ends (it keeps all calls that wait in one table, `calls.rs`). The log of the calling node says which
+//! call failed, where to, and why.
 
 mod agent;
 mod assembled;
@@ -35,6 +38,7 @@ mod links;
 mod listener;
 mod names;
 mod nodename;
+mod peers;
 mod pointer;
 mod proxies;
 mod proxy;
@@ -44,7 +48,7 @@ mod sender;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use skynet_kernel::{NodeBuilder, factory};
+use skynet_kernel::{Context, Handle, NodeBuilder, factory};
 use skynet_net::LazyNet;
 
 pub use nodename::nodename;
@@ -62,6 +66,11 @@ pub struct ClusterOptions {
     pub bind: Option<String>,
     /// Bytes that the incomplete requests of one connection may take up. A connection above that is closed.
     pub max_incomplete: Option<usize>,
+    /// Bytes that may wait to be sent on one connection. Requests beyond that fail, and answers are replaced by an
+    /// error. Without it there is no limit for requests, and one of 64 MiB for answers.
+    pub max_pending: Option<usize>,
+    /// Other nodes may give commands to the services of the cluster, such as `listen` and `reload` to `clusterd`.
+    pub peers_control: bool,
 }
 
 /// Reads a file with addresses; see [`ClusterOptions`].
@@ -73,6 +82,8 @@ impl std::fmt::Debug for ClusterOptions {
             .field("config", &self.config)
             .field("bind", &self.bind)
             .field("max_incomplete", &self.max_incomplete)
+            .field("max_pending", &self.max_pending)
+            .field("peers_control", &self.peers_control)
             .finish_non_exhaustive()
     }
 }
@@ -82,15 +93,25 @@ struct Cluster {
     options: ClusterOptions,
     /// Names of `cluster.register`.
     names: names::Names,
+    peers: peers::Peers,
     /// The daemon's handle, 0 before it has started.
     daemon: AtomicU32,
 }
 
-/// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua: `snlua clusterd`.
+impl Cluster {
+    /// Is a command of this source to be refused, since it comes from another node?
+    fn refuses(&self, cx: &Context, source: Handle, what: &str) -> bool {
+        !self.options.peers_control && self.peers.refuses(cx, source, what)
+    }
+}
+
+/// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua:
+/// `snlua clusterd`.
 pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
     let cluster = Arc::new(Cluster {
         options,
         names: names::Names::default(),
+        peers: peers::Peers::default(),
         daemon: AtomicU32::new(0),
     });
     let of = |cluster: &Arc<Cluster>| Arc::clone(cluster);

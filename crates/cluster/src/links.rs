@@ -39,8 +39,8 @@ impl Links {
         }
     }
 
-    /// `watch(after)`: the number of the last event, and the events after that number. `None`: they come later. Without a number it is
-    /// only the number.
+    /// `watch(after)`: the number of the last event, and the events after that number. `None`: they come later. Without
+    /// a number it is only the number.
     pub(crate) fn watch(
         &mut self,
         cx: &Context,

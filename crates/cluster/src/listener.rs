@@ -1,7 +1,7 @@
 //! Listening: sockets on which other nodes connect, how many connections each has, and what becomes of them.
 //!
-//! Each connection gets an agent. It counts for its listener as long as its socket exists: also while output waits for a peer that does
-//! not read it, when the agent has gone already.
+//! Each connection gets an agent. It counts for its listener as long as its socket exists: also while output waits for
+//! a peer that does not read it, when the agent has gone already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -12,8 +12,6 @@ use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 
 use crate::common::{self, Asker, Command, show};
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 32;
 /// Connections of a listener, unless its `open` says otherwise.
 const MAX_CLIENTS: i64 = 1024;
 
@@ -36,8 +34,8 @@ impl Clients {
         })
     }
 
-    /// Counts one more. `None`: there are too many, as skynet (C) has it: the one that reaches the limit is turned away, so that
-    /// one less than the limit are served.
+    /// Counts one more. `None`: there are too many, as skynet (C) has it: the one that reaches the limit is turned
+    /// away, so that one less than the limit are served.
     fn admit(self: &Arc<Self>) -> Option<Ticket> {
         let ticket = Ticket(Arc::clone(self));
         let count = self.count.fetch_add(1, Relaxed) + 1;
@@ -80,7 +78,7 @@ impl Listeners {
     ) -> Result<(), String> {
         let listening = match net {
             Ok(net) => net
-                .listen(cx.handle(), &host, port, BACKLOG)
+                .listen(cx.handle(), &host, port, None)
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };

@@ -1,6 +1,7 @@
 //! The id of this node in trace tags: host name and process.
 
-/// The host's name, with `_` for spaces and control characters, and the number of the process. `noname` stands for a host without a name.
+/// The host's name, with `_` for spaces and control characters, and the number of the process. `noname` stands for a
+/// host without a name.
 pub fn nodename() -> String {
     let mut name = [0u8; 256];
     // SAFETY: the buffer has the size that is given; the last byte stays 0 whatever the call writes.

@@ -13,7 +13,7 @@ pub(crate) fn block(pointer: Option<&Value>, size: Option<&Value>) -> Option<Pay
     if data.is_null() {
         return Some(Payload::EMPTY);
     }
-    // SAFETY: who sends a pointer and a size gives away a block of the message allocator, and nobody else has it; that is the contract of
-    // the messages that hold them, as for any message that is given as a pointer.
+    // SAFETY: who sends a pointer and a size gives away a block of the message allocator, and nobody else has it; that
+    // is the contract of the messages that hold them, as for any message that is given as a pointer.
     Some(unsafe { Payload::from_raw(data, usize::try_from(size).ok()?) })
 }

@@ -1,8 +1,8 @@
 //! The proxies of this node: one for each remote address that somebody has asked for.
 //!
-//! The first who asks makes the daemon launch it; it is asked then whether it has found its sender, and whoever comes meanwhile waits for
-//! that with the first. A proxy that has found none ends. Between its end and its answer those who ask must not start another one:
-//! they would take the place of those who wait.
+//! The first who asks makes the daemon launch it; it is asked then whether it has found its sender, and whoever comes
+//! meanwhile waits for that with the first. A proxy that has found none ends. Between its end and its answer those who
+//! ask must not start another one: they would take the place of those who wait.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,8 @@ impl Proxies {
     ) -> Result<Option<Handle>, String> {
         let key = (node.to_owned(), name.to_owned());
         match self.known.get_mut(&key) {
-            // Whether it has started is still to come, also if it has ended meanwhile: those who ask hear of it together.
+            // Whether it has started is still to come, also if it has ended meanwhile: those who ask hear of it
+            // together.
             Some(proxy) if !proxy.started => {
                 proxy.askers.push(asker);
                 return Ok(None);

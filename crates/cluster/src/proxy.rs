@@ -1,7 +1,7 @@
 //! `clusterproxy <node> <name>`: a local handle for a remote address.
 //!
-//! Messages of the types `lua` and `snax` become requests to the sender of the node, in the name of whoever sent them: the answer goes
-//! straight back to them.
+//! Messages of the types `lua` and `snax` become requests to the sender of the node, in the name of whoever sent them:
+//! the answer goes straight back to them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -127,8 +127,8 @@ impl Proxy {
     }
 }
 
-/// What a proxy is launched with. Words are parted by spaces, as in all such lines; a node whose name holds one is in quotes. The name is
-/// the rest of the line.
+/// What a proxy is launched with. Words are parted by spaces, as in all such lines; a node whose name holds one is in
+/// quotes. The name is the rest of the line.
 pub(crate) fn line(node: &str, name: &str) -> String {
     if node.contains(' ') || node.starts_with('"') {
         let node = node.replace('\\', "\\\\").replace('"', "\\\"");

@@ -1,7 +1,7 @@
 //! How a request gets to a sender: address and arguments in one message of kind [`REQUEST`].
 //!
-//! The message's session is that of the caller's call, 0 for a push; its answer is a response with the results as they were packed by
-//! the remote service, or an error. The payload is a head, made by [`begin`], and then the arguments.
+//! The message's session is that of the caller's call, 0 for a push; its answer is a response with the results as they
+//! were packed by the remote service, or an error. The payload is a head, made by [`begin`], and then the arguments.
 //!
 //! | bytes | |
 //! |---|---|
@@ -13,8 +13,8 @@ use skynet_wire::cluster::{Address, Error};
 
 /// The kind of the messages. Nobody but senders gets them, so that applications may use the number otherwise.
 pub const REQUEST: u8 = 0xc1;
-/// To a sender: the call of this session of the source is not waited for any more. It gets an empty answer if it has none yet, so that the
-/// session can be used again.
+/// To a sender: the call of this session of the source is not waited for any more. It gets an empty answer if it has
+/// none yet, so that the session can be used again.
 pub const FORGET: u8 = 0xc2;
 
 /// A one-way request: there is no answer.
@@ -38,6 +38,8 @@ pub enum Reason {
     Down,
     /// The request cannot be sent: a bad address, or too many bytes.
     Invalid,
+    /// Too much waits to be sent to the node.
+    Full,
 }
 
 impl Reason {
@@ -49,6 +51,7 @@ impl Reason {
             Reason::Lost => "lost",
             Reason::Down => "down",
             Reason::Invalid => "invalid",
+            Reason::Full => "full",
         }
     }
 }

@@ -1,19 +1,23 @@
 //! `clustersender <node> <own id> <address>`: the connection to one remote node.
 //!
-//! It is made when the daemon gives the address, and again by the first request after it has ended; there is no attempt without a
-//! request. What is asked while it is being made is given to the socket engine at once, which keeps it until then.
+//! It is made when the daemon gives the address, and again by the first request after it has ended; there is no attempt
+//! without a request. What is asked while it is being made is given to the socket engine at once, which keeps it until
+//! then.
 //!
-//! Small requests are gathered in `out` and written at the end of a turn. The frames of a large one are written with low priority,
-//! so that small ones may overtake them.
+//! Small requests are gathered in `out` and written at the end of a turn. The frames of a large one are written with
+//! low priority, so that small ones may overtake them.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Context, Handle, InitError, Message, Payload, Report, Service, kind};
-use skynet_net::{EventKind, Net, SocketEvent, SocketId};
+use skynet_kernel::{
+    Context, Handle, InitError, LogQuota, Message, Payload, Report, Service, kind,
+};
+use skynet_net::{EventKind, Net, Room, SocketEvent, SocketId};
 use skynet_wire::cluster::{
     Address, Error, Outcome, Response, Sessions, pack_trace, query_name, relayed_tag,
 };
+use skynet_wire::foreign::Foreign;
 use skynet_wire::netaddr;
 use skynet_wire::netpack::{Framing, Partial};
 use skynet_wire::seri::{self, Value};
@@ -29,6 +33,8 @@ use crate::request::{self, FORGET, PUSH, REQUEST, Reason, Request};
 const FULL: usize = 64 << 10;
 /// Calls that one log line names when a connection ends.
 const NAMED: usize = 3;
+/// Bytes of an error's text that are logged, and passed on to who asks for it.
+const TEXT: usize = 4096;
 
 /// An address of a node, taken apart.
 struct Peer {
@@ -80,6 +86,10 @@ pub(crate) struct Sender {
     partial: Partial,
     /// A frame without content has come: whatever follows is malformed.
     malformed: bool,
+    /// As much waits on the connection as may.
+    full: bool,
+    /// What may be logged about the other node.
+    lines: LogQuota,
     /// Trace tags for the next requests of services.
     tags: FxHashMap<Handle, Payload>,
     /// Who wants to know whether the connection gets made.
@@ -103,6 +113,8 @@ impl Sender {
             out: Vec::new(),
             partial: Partial::default(),
             malformed: false,
+            full: false,
+            lines: LogQuota::default(),
             tags: FxHashMap::default(),
             askers: Vec::new(),
             last_name: Arc::from(&b""[..]),
@@ -151,6 +163,14 @@ impl Sender {
             }
             self.log_failure(cx, &target, &text);
             caller.refuse(cx, &text, reason);
+            return None;
+        }
+        if self.full {
+            let most = self.cluster.options.max_pending.unwrap_or(0);
+            let text = format!("more than {most} bytes wait on the connection (clusterpending)");
+            let line = self.failure(&target, &text);
+            cx.log_within(&mut self.lines, || line);
+            caller.refuse(cx, &text, Reason::Full);
             return None;
         }
         if !caller.is_push() {
@@ -219,10 +239,16 @@ impl Sender {
         Ok((number, Some(large)))
     }
 
-    fn send_large(&self, cx: &Context, large: Large, payload: Payload) {
+    fn send_large(&mut self, cx: &Context, large: Large, payload: Payload) {
         if let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) {
             large.send(net, id, payload);
+            self.full = self.is_full(net, id);
         }
+    }
+
+    /// Is there no room for more? Then there will be an event when there is.
+    fn is_full(&self, net: &Net, id: SocketId) -> bool {
+        self.cluster.options.max_pending.is_some() && net.room(id, 0) == Room::Full
     }
 
     /// Writes the frames that were gathered.
@@ -232,6 +258,7 @@ impl Sender {
         }
         if let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) {
             net.send_slice(id, &self.out);
+            self.full = self.is_full(net, id);
         }
         self.out.clear();
         if self.out.capacity() > 4 * FULL {
@@ -278,7 +305,9 @@ impl Sender {
             Arrived::Done(waiting, outcome) => (waiting, outcome),
             Arrived::Nothing => return,
             Arrived::Unknown => {
-                return cx.log(format!("socket: unknown session : {number}"));
+                return cx.log_within(&mut self.lines, || {
+                    format!("socket: unknown session : {number}")
+                });
             }
         };
         let results = match outcome {
@@ -289,7 +318,7 @@ impl Sender {
             Outcome::Ok(payload) => assembled::payload(payload),
             Outcome::Mismatch => Payload::EMPTY,
             Outcome::Error(text) => {
-                let text = String::from_utf8_lossy(text);
+                let text = Foreign::new(text).at_most(TEXT).to_string();
                 return self.fail(cx, &waiting, &text, Reason::Remote);
             }
         };
@@ -299,11 +328,15 @@ impl Sender {
     // ---- failures
 
     fn log_failure(&self, cx: &Context, to: &Target, why: &str) {
+        cx.log(self.failure(to, why));
+    }
+
+    fn failure(&self, to: &Target, why: &str) -> String {
         let address = self.peer.as_ref().map_or("down", |peer| &peer.text);
-        cx.log(format!(
+        format!(
             "cluster call [{}] ({address}) {to} failed : {why}",
             self.node
-        ));
+        )
     }
 
     /// A call that waited has failed.
@@ -347,7 +380,13 @@ impl Sender {
         let net = self.net(cx).map_err(|text| (text, Reason::Connect))?;
         let id = net.connect(cx.handle(), &peer.host, peer.port);
         let id = id.map_err(|error| (error.to_string(), Reason::Connect))?;
+        // It is not closed for what waits on it, as other sockets may be.
+        net.set_link(
+            id,
+            Some(self.cluster.options.max_pending.unwrap_or(usize::MAX)),
+        );
         self.link = Link::Connecting(id);
+        self.full = false;
         self.partial = Partial::default();
         self.malformed = false;
         Ok(())
@@ -413,6 +452,7 @@ impl Sender {
                     _ => self.disconnect(cx, &format!("cannot connect: {why}"), Reason::Connect),
                 }
             }
+            EventKind::Room => self.full = false,
             EventKind::Warning => {
                 let (kib, id) = (event.ud, event.id);
                 cx.log(format!(
@@ -462,6 +502,9 @@ impl Sender {
         let Some(mut command) = Command::read(message.payload()) else {
             return asker.fail(cx);
         };
+        if self.cluster.refuses(cx, message.source, "clustersender") {
+            return asker.fail(cx);
+        }
         match command.name.as_str() {
             "req" | "push" => {
                 let flags = if command.name == "push" { PUSH } else { 0 };

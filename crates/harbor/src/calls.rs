@@ -1,13 +1,15 @@
-//! Requests that have gone to other nodes and have no answer yet, so that they can be failed when their node goes down.
+//! Requests that have gone to other nodes and have no answer yet. An answer is accepted only if there is a note of its
+//! request, and from the node only that the request has gone to; and when a node goes down, what it was asked fails.
 //!
-//! Not every note is taken out again: the answer may come on another way, or never, and the caller may end. So there is a bound:
-//! above it the notes of callers that have gone are dropped, and then the oldest. A dropped note costs its caller nothing but the
-//! error, should the node go down while the call is open.
+//! Not every note is taken out again: the answer may never come, and the caller may end or give up. So there is a
+//! bound: above it the notes of callers that have gone are dropped, and then the oldest calls fail.
+
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 use skynet_kernel::Handle;
 
-/// Notes that are kept in any case.
+/// Notes of callers that are there are kept up to this number.
 const KEPT: usize = 1 << 20;
 
 /// A request that has left.
@@ -19,6 +21,15 @@ pub(crate) struct Call {
     pub(crate) since: u64,
     /// How many calls there were before it.
     number: u64,
+}
+
+/// A call that has to fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Failed {
+    pub(crate) source: Handle,
+    pub(crate) session: i32,
+    /// Who was called.
+    pub(crate) dest: Handle,
 }
 
 pub(crate) struct Calls {
@@ -45,7 +56,9 @@ impl Calls {
         }
     }
 
-    /// A request leaves at this time. `alive` tells whether a service still exists.
+    /// A request leaves at this time. `alive` tells whether a service still exists. There may be too many: the calls
+    /// that are returned, as [`take`](Self::take) does, have to fail.
+    #[must_use]
     pub(crate) fn begin(
         &mut self,
         (source, session): (Handle, i32),
@@ -53,10 +66,11 @@ impl Calls {
         kind: u8,
         since: u64,
         alive: impl Fn(Handle) -> bool,
-    ) {
-        if self.open.len() >= self.full {
-            self.clear_up(alive);
-        }
+    ) -> Vec<Failed> {
+        let failed = match self.open.len() >= self.full {
+            true => self.clear_up(alive),
+            false => Vec::new(),
+        };
         self.count += 1;
         let number = self.count;
         let call = Call {
@@ -66,27 +80,36 @@ impl Calls {
             number,
         };
         self.open.insert((source, session), call);
+        failed
     }
 
-    /// An answer has come. The type of the request, if there is a note of it.
-    pub(crate) fn end(&mut self, source: Handle, session: i32) -> Option<u8> {
-        if self.open.is_empty() {
-            return None;
+    /// An answer has come from a node. The type of the request; `None`: it was not asked.
+    pub(crate) fn end(&mut self, node: u8, source: Handle, session: i32) -> Option<u8> {
+        match self.open.entry((source, session)) {
+            Entry::Occupied(call) if call.get().dest.harbor() == node => Some(call.remove().kind),
+            _ => None,
         }
-        Some(self.open.remove(&(source, session))?.kind)
     }
 
-    /// Takes out the calls to a node: caller, session, and who was called; in the order in which they were made.
-    pub(crate) fn take(&mut self, node: u8) -> Vec<(Handle, i32, Handle)> {
+    /// Takes out the calls to a node, in the order in which they were made.
+    pub(crate) fn take(&mut self, node: u8) -> Vec<Failed> {
+        self.take_if(|call| call.dest.harbor() == node)
+    }
+
+    fn take_if(&mut self, which: impl Fn(&Call) -> bool) -> Vec<Failed> {
         let mut calls: Vec<_> = self
             .open
-            .extract_if(|_, call| call.dest.harbor() == node)
+            .extract_if(|_, call| which(call))
             .map(|((source, session), call)| (call.number, source, session, call.dest))
             .collect();
         calls.sort_unstable_by_key(|call| call.0);
         calls
             .into_iter()
-            .map(|(_, source, session, dest)| (source, session, dest))
+            .map(|(_, source, session, dest)| Failed {
+                source,
+                session,
+                dest,
+            })
             .collect()
     }
 
@@ -100,13 +123,15 @@ impl Calls {
             .collect()
     }
 
-    fn clear_up(&mut self, alive: impl Fn(Handle) -> bool) {
+    fn clear_up(&mut self, alive: impl Fn(Handle) -> bool) -> Vec<Failed> {
         self.open.retain(|(source, _), _| alive(*source));
+        let mut failed = Vec::new();
         if self.open.len() >= self.kept {
             let oldest = self.count - self.kept as u64 / 2;
-            self.open.retain(|_, call| call.number > oldest);
+            failed = self.take_if(|call| call.number <= oldest);
         }
         self.full = (2 * self.open.len()).clamp(self.kept.min(1 << 16), self.kept);
+        failed
     }
 }
 
@@ -124,17 +149,15 @@ mod tests {
     fn calls_to_a_node_fail_together_and_in_order() {
         let mut calls = Calls::default();
         for session in 1..=6 {
-            calls.begin(
-                (CALLER, session),
-                dest(2 + session as u32 % 2),
-                10,
-                0,
-                |_| true,
-            );
+            let to = dest(2 + session as u32 % 2);
+            assert_eq!(calls.begin((CALLER, session), to, 10, 0, |_| true), []);
         }
-        assert_eq!(calls.end(CALLER, 3), Some(10));
-        assert_eq!(calls.end(CALLER, 99), None);
-        let sessions: Vec<i32> = calls.take(3).iter().map(|call| call.1).collect();
+        // Only who was asked can answer, and only once.
+        assert_eq!(calls.end(2, CALLER, 3), None);
+        assert_eq!(calls.end(3, CALLER, 3), Some(10));
+        assert_eq!(calls.end(3, CALLER, 3), None);
+        assert_eq!(calls.end(3, CALLER, 99), None);
+        let sessions: Vec<i32> = calls.take(3).iter().map(|call| call.session).collect();
         assert_eq!(sessions, [1, 5]);
         assert_eq!(calls.take(3), []);
         let left: Vec<i32> = calls.list().iter().map(|call| call.1).collect();
@@ -142,20 +165,29 @@ mod tests {
     }
 
     #[test]
-    fn notes_of_the_dead_go_first_and_then_the_oldest() {
+    fn notes_of_the_dead_go_first_and_then_the_oldest_calls_fail() {
         let mut calls = Calls::keeping(100);
-        for session in 1..=60 {
-            calls.begin((Handle(0x0100_0001), session), dest(2), 10, 0, |_| true);
-            calls.begin((CALLER, session), dest(2), 10, 0, |source| source == CALLER);
+        let alive = |source| source == CALLER;
+        let dead = Handle(0x0100_0001);
+        for session in 1..=50 {
+            assert_eq!(calls.begin((dead, session), dest(2), 10, 0, |_| true), []);
+            assert_eq!(calls.begin((CALLER, session), dest(2), 10, 0, |_| true), []);
         }
-        // 50 of each were there when the first hundred was full; the caller that is alive made the next.
-        assert!(calls.open.len() <= 100);
-        for session in 61..=1000 {
-            calls.begin((CALLER, session), dest(2), 10, 0, |source| source == CALLER);
+        assert_eq!(calls.begin((CALLER, 51), dest(2), 10, 0, alive), []);
+        assert_eq!(calls.open.len(), 51);
+        let mut failed = Vec::new();
+        for session in 52..=1000 {
+            failed.extend(calls.begin((CALLER, session), dest(2), 10, 0, alive));
             assert!(calls.open.len() <= 100);
         }
-        let left = calls.take(2);
-        assert!(left.iter().all(|call| call.0 == CALLER));
-        assert_eq!(left.last(), Some(&(CALLER, 1000, dest(2))));
+        // Each has failed, or is still there.
+        failed.extend(calls.take(2));
+        let sessions: Vec<i32> = failed.iter().map(|call| call.session).collect();
+        assert_eq!(sessions, (1..=1000).collect::<Vec<i32>>());
+        assert!(
+            failed
+                .iter()
+                .all(|call| (call.source, call.dest) == (CALLER, dest(2)))
+        );
     }
 }

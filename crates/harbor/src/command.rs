@@ -6,9 +6,10 @@
 //! | `S <fd> <id>` | a connection that this node has made |
 //! | `A <fd> <id>` | one that it has accepted |
 //! | `D <id>` | the node is gone: what waits for a connection to it fails |
+//! | `F <id>` | the number is that of another node now, which will be connected to |
 //! | `M` | the master is lost: what waits for a name that nobody of this node takes will fail |
 //!
-//! The last two are additions to what skynet (C) has.
+//! The last three are additions to what skynet (C) has.
 
 use skynet_net::SocketId;
 
@@ -18,6 +19,7 @@ pub(crate) enum Command<'a> {
     Connected(SocketId, u8),
     Accepted(SocketId, u8),
     Gone(u8),
+    Renewed(u8),
     MasterLost,
 }
 
@@ -35,6 +37,7 @@ impl Command<'_> {
             "S" => Command::Connected(number()?, node(number()?)?),
             "A" => Command::Accepted(number()?, node(number()?)?),
             "D" => Command::Gone(node(number()?)?),
+            "F" => Command::Renewed(node(number()?)?),
             "M" => Command::MasterLost,
             _ => return None,
         })
@@ -53,6 +56,8 @@ mod tests {
             ("S 12 3", Some(Connected(12, 3))),
             ("A 12 255", Some(Accepted(12, 255))),
             ("D 7", Some(Gone(7))),
+            ("F 7", Some(Renewed(7))),
+            ("F 0", None),
             ("M", Some(MasterLost)),
             ("S 12 0", None),
             ("S 12 256", None),

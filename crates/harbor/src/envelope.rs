@@ -1,6 +1,7 @@
 //! A message on its way from its sender to the service `harbor`.
 //!
-//! It is a SYSTEM message in the name of the sender, whose payload is the packet as it goes on the wire, and behind it where it goes:
+//! It is a SYSTEM message in the name of the sender, whose payload is the packet as it goes on the wire, and behind it
+//! where it goes:
 //!
 //! | bytes | |
 //! |---|---|
@@ -10,7 +11,7 @@
 //!
 //! The receiver of a packet to a name is put into its header once it is known.
 
-use skynet_kernel::{Destination, Handle, Message, Payload, SendError, kind};
+use skynet_kernel::{Destination, Handle, Message, Payload, SendError, kind, text};
 use skynet_wire::harbor::{HEAD, Head, length};
 
 /// Bytes of a name; longer ones are cut.
@@ -30,7 +31,7 @@ pub(crate) fn name(text: &[u8]) -> Name {
 /// What a name looks like.
 pub(crate) fn show(name: &Name) -> String {
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME);
-    String::from_utf8_lossy(&name[..end]).into_owned()
+    text::from_bytes(&name[..end]).into_owned()
 }
 
 /// Puts a message into an envelope.
@@ -39,7 +40,7 @@ pub(crate) fn seal(to: Destination<'_>, message: &Message) -> Result<Payload, Se
     let length = length(payload.len()).map_err(|_| SendError::TooLarge)?;
     let (name, dest) = match to {
         Destination::Handle(handle) => (None, handle.0),
-        Destination::Name(text) => (Some(name(text.as_bytes())), 0),
+        Destination::Name(to) => (Some(name(&text::to_bytes(to))), 0),
     };
     let head = Head {
         source: message.source.0,
@@ -125,8 +126,8 @@ impl Outgoing {
         .is_request()
     }
 
-    /// The session that tells its sender what has not arrived: 0 unless it is a request, since the session of an answer is the
-    /// receiver's. `None`: an error that does not arrive is not worth another.
+    /// The session that tells its sender what has not arrived: 0 unless it is a request, since the session of an answer
+    /// is the receiver's. `None`: an error that does not arrive is not worth another.
     pub(crate) fn failed_session(&self) -> Option<i32> {
         match self.head.kind {
             kind::ERROR => None,

@@ -1,5 +1,5 @@
-//! The network of nodes with a master: messages from any service to any other by its handle, whose high byte is the number of the
-//! node, and to names that the whole network knows.
+//! The network of nodes with a master: messages from any service to any other by its handle, whose high byte is the
+//! number of the node, and to names that the whole network knows.
 //!
 //! Three services make it, as in skynet (C):
 //!
@@ -9,17 +9,20 @@
 //! | `cslave` (`.cslave`) | on every node | talks to the master; makes and accepts connections, and hands them over |
 //! | `harbor` | on every node | has the connections: messages out and in |
 //!
-//! The first two are Lua services that ship (`service/cmaster.lua`, `service/cslave.lua`): they do little, and seldom. The third is here.
+//! The first two are Lua services that ship (`service/cmaster.lua`, `service/cslave.lua`): they do little, and seldom.
+//! The third is here.
 //!
 //! # The way of a message
-//! A message to somebody who is not on this node gets to the service `harbor` as a SYSTEM message (`envelope.rs`), which the sender's own
-//! thread has put together as it goes on the wire. The turn of the service appends it to what is to be written to that node, and writes
-//! when it ends; so the busier a connection, the more packets in a system call, and a lone one waits for nothing. On the other node the
-//! reactor gives the bytes to its `harbor`, whose turn takes the packets apart and sends each to its receiver.
+//! A message to somebody who is not on this node gets to the service `harbor` as a SYSTEM message (`envelope.rs`),
+//! which the sender's own thread has put together as it goes on the wire. The turn of the service appends it to what is
+//! to be written to that node, and writes when it ends; so the busier a connection, the more packets in a system call,
+//! and a lone one waits for nothing. On the other node the reactor gives the bytes to its `harbor`, whose turn takes
+//! the packets apart and sends each to its receiver.
 //!
 //! # Who fails a call
-//! `harbor` notes every request that leaves (`calls.rs`), and takes the note out when an answer comes back. When the connection ends, the
-//! requests that are left get an ERROR, as do those that still wait for a connection or come later. So nobody waits for a dead node.
+//! `harbor` notes every request that leaves (`calls.rs`), and takes the note out when an answer comes back. An answer
+//! without a note, or from another node than was asked, is dropped. When the connection ends, the requests that are
+//! left get an ERROR, as do those that still wait for a connection or come later. So nobody waits for a dead node.
 
 mod calls;
 mod command;
@@ -61,7 +64,8 @@ impl Network for Outbound {
             return Err(SendError::NoService);
         }
         let service = Handle(self.service.load(Relaxed));
-        // Should the service end before it gets to it, the kernel fails a request by its session; that of an answer is the receiver's.
+        // Should the service end before it gets to it, the kernel fails a request by its session; that of an answer is
+        // the receiver's.
         let session = if message.is_request() {
             message.session
         } else {

@@ -7,16 +7,19 @@
 //!      |              A: they have, and their number is known         |
 //!      \----------------------> Down <--------------------------------/
 //! ```
-//! What is to be sent while there is no connection yet is kept, and goes out first once there is one. `Down` is for good, unless the
-//! slave service brings a new connection.
+//! What is to be sent while there is no connection yet is kept, and goes out first once there is one. `Down` lasts
+//! until the slave service brings a new connection, or says that another node has the number.
 
-use skynet_net::{Net, SocketId};
-use skynet_wire::harbor::{Head, Reader};
+use skynet_kernel::{Handle, kind};
+use skynet_net::{Net, PassedOn, Room, SocketId};
+use skynet_wire::harbor::{HEAD, Head, Reader};
 
 use crate::envelope::Outgoing;
 
 /// Bytes that are written before the turn ends.
 const FULL: usize = 64 << 10;
+/// Bytes that may wait for a node that does not read. What it has asked for beyond that is answered by errors.
+pub(crate) const UNREAD: usize = 64 << 20;
 
 pub(crate) enum Link {
     Waiting(Vec<Outgoing>),
@@ -46,6 +49,9 @@ pub(crate) struct Connection {
     pub(crate) reader: Reader,
     /// Packets that are to be written when the turn ends.
     out: Vec<u8>,
+    /// As much waits to be sent as may.
+    pub(crate) full: bool,
+    pub(crate) passed_on: PassedOn,
 }
 
 impl Connection {
@@ -54,6 +60,8 @@ impl Connection {
             id,
             reader: Reader::default(),
             out: Vec::new(),
+            full: false,
+            passed_on: PassedOn::new(Handle::NONE),
         }
     }
 
@@ -72,6 +80,14 @@ impl Connection {
         }
     }
 
+    /// Appends an error in the place of an answer.
+    pub(crate) fn write_error(&mut self, head: Head) {
+        let kind = kind::ERROR;
+        self.out.extend_from_slice(&(HEAD as u32).to_be_bytes());
+        self.out
+            .extend_from_slice(&Head { kind, ..head }.to_bytes());
+    }
+
     /// True if there is something for the end of the turn.
     pub(crate) fn is_dirty(&self) -> bool {
         !self.out.is_empty()
@@ -83,6 +99,7 @@ impl Connection {
         }
         // Of one that has been closed an event will come.
         net.send_slice(self.id, &self.out);
+        self.full = net.room(self.id, 0) == Room::Full;
         self.out.clear();
         if self.out.capacity() > 4 * FULL {
             self.out = Vec::new();

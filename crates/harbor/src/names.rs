@@ -14,6 +14,9 @@ use crate::envelope::{self, Name, Outgoing};
 /// Centiseconds after which a name is reported, or given up, that nobody has.
 pub(crate) const PATIENCE: u64 = 500;
 
+/// Centiseconds until a name whose time is over is looked at again, before it is reported.
+const AGAIN: u64 = 50;
+
 /// What other threads may know of it.
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -42,6 +45,9 @@ struct Asked {
     waiting: Vec<Outgoing>,
     /// By the node's clock in centiseconds; none once it was reported.
     since: Option<u64>,
+    /// Its time was over at the last look. On a busy node whose name it is may be in the mailbox already, behind the
+    /// timer.
+    late: bool,
 }
 
 pub(crate) struct Names {
@@ -79,6 +85,7 @@ impl Names {
         let asked = self.asked.entry(name).or_insert_with(|| Asked {
             waiting: Vec::new(),
             since: Some(now),
+            late: false,
         });
         asked.waiting.push(message);
     }
@@ -93,6 +100,14 @@ impl Names {
         let waiting = asked.map(|asked| asked.waiting).unwrap_or_default();
         self.uncount(&waiting);
         waiting
+    }
+
+    /// The names of this node's services are nobody's now.
+    pub(crate) fn forget(&mut self, node: u8) {
+        let known = self.directory.known.write();
+        known
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, handle| handle.harbor() != node);
     }
 
     /// Takes out all that waits.
@@ -115,11 +130,12 @@ impl Names {
     /// The master is lost: the time of all names that are asked for begins anew.
     pub(crate) fn restart(&mut self, now: u64) {
         for asked in self.asked.values_mut() {
-            asked.since = Some(now);
+            (asked.since, asked.late) = (Some(now), false);
         }
     }
 
-    /// Looks for names whose time is over. With `give_up` what waits for them is taken out, and they can be asked for again.
+    /// Looks for names whose time is over. With `give_up` what waits for them is taken out, and they can be asked for
+    /// again.
     pub(crate) fn overdue(&mut self, now: u64, give_up: bool) -> Overdue {
         let mut overdue = Overdue::default();
         self.asked.retain(|name, asked| {
@@ -131,6 +147,10 @@ impl Names {
             };
             if left > 0 {
                 overdue.next = Some(overdue.next.map_or(left, |next| next.min(left)));
+                return true;
+            }
+            if !std::mem::replace(&mut asked.late, true) {
+                overdue.next = Some(overdue.next.map_or(AGAIN, |next| next.min(AGAIN)));
                 return true;
             }
             asked.since = None;
@@ -196,16 +216,27 @@ mod tests {
         let (a, b) = (envelope::name(b"A"), envelope::name(b"B"));
         names.keep(a, message(1), 100);
         names.keep(b, message(2), 300);
+        // Only the second look that finds its time over reports it.
         let overdue = names.overdue(600, false);
+        assert_eq!((overdue.names, overdue.next), (vec![], Some(AGAIN)));
+        let overdue = names.overdue(650, false);
         assert_eq!(
             (overdue.names, overdue.next),
-            (vec!["A".to_owned()], Some(200))
+            (vec!["A".to_owned()], Some(150))
         );
-        let overdue = names.overdue(800, false);
-        assert_eq!((overdue.names, overdue.next), (vec!["B".to_owned()], None));
+        assert_eq!(names.overdue(800, false).names, [""; 0]);
+        // Whatever time has passed, what is taken between the looks is not reported.
+        let c = envelope::name(b"C");
+        names.keep(c, message(3), 800);
+        let overdue = names.overdue(9000, false);
+        assert_eq!(overdue.names, ["B"]);
+        assert_eq!(sessions(&names.set(c, Handle(9))), [3]);
+        let overdue = names.overdue(9050, false);
+        assert_eq!((overdue.names, overdue.next), (vec![], None));
 
         names.restart(1000);
         assert_eq!(names.overdue(1499, true).next, Some(1));
+        assert_eq!(names.overdue(1500, true).next, Some(AGAIN));
         let mut given_up = sessions(&names.overdue(1500, true).given_up);
         given_up.sort_unstable();
         assert_eq!(given_up, [1, 2]);

@@ -5,17 +5,18 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rustc_hash::FxHashMap;
 use skynet_kernel::{
-    Context, Delay, Doing, Handle, InitError, Message, Payload, Report, SendError, Service,
-    TaskReport, kind,
+    Context, Delay, Doing, Handle, InitError, LogQuota, Message, Payload, Report, SendError,
+    Service, TaskReport, kind,
 };
 use skynet_net::{EventKind, LazyNet, Net, SocketEvent, SocketId};
+use skynet_wire::foreign::Foreign;
 use skynet_wire::harbor::{Error, Head, Packet};
 use skynet_wire::seri;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Failed};
 use crate::command::Command;
 use crate::envelope::{self, Name, Outgoing, To};
-use crate::links::{Connection, Link};
+use crate::links::{Connection, Link, UNREAD};
 use crate::names::{Names, PATIENCE};
 use crate::{Outbound, stays_here};
 
@@ -41,6 +42,8 @@ pub(crate) struct Harbor {
     /// A timer runs that will look for names that nobody has, and for such nodes.
     watching: bool,
     master_lost: bool,
+    /// What may be logged about each node.
+    lines: Box<[LogQuota]>,
 }
 
 impl Harbor {
@@ -60,6 +63,7 @@ impl Harbor {
             awaited: Vec::new(),
             watching: false,
             master_lost: false,
+            lines: vec![LogQuota::default(); 256].into(),
         }
     }
 
@@ -181,20 +185,25 @@ impl Harbor {
             let alive = |handle| cx.node().is_alive(handle);
             let Head { session, kind, .. } = message.head;
             let now = cx.node().now_cs();
-            self.calls.begin((source, session), dest, kind, now, alive);
+            for call in self.calls.begin((source, session), dest, kind, now, alive) {
+                give_up(cx, call);
+            }
         }
         if !connection.is_dirty() {
             self.dirty.push(node);
         }
         let dest = dest.0;
-        connection.write(
-            net,
-            message,
-            Head {
-                dest,
-                ..message.head
-            },
-        );
+        let head = Head {
+            dest,
+            ..message.head
+        };
+        if connection.full && head.kind == kind::RESPONSE {
+            connection.write_error(head);
+            return self.note(cx, node, || {
+                format!("Harbor {node} does not read: an answer of {dest:x} is an error instead")
+            });
+        }
+        connection.write(net, message, head);
     }
 
     // ---- messages in
@@ -209,8 +218,7 @@ impl Harbor {
                 cx.log(format!(
                     "Invalid shakehand id ({number}) from fd = {id} , harbor = {node}"
                 ));
-                self.links.insert(node, Link::Waiting(kept));
-                net.shutdown(id);
+                self.links.insert(node, Link::Greeting(id, kept));
                 return self.down(cx, net, node, None);
             }
             self.up(cx, net, node, id, kept);
@@ -218,7 +226,7 @@ impl Harbor {
         }
         while let Some(Link::Up(connection)) = self.links.get_mut(&node) {
             match connection.reader.next(&mut read) {
-                Ok(Some(packet)) => self.on_packet(cx, node, &packet),
+                Ok(Some(packet)) => self.on_packet(cx, net, node, &packet),
                 Ok(None) => return,
                 Err(error) => {
                     let what = match error {
@@ -232,29 +240,42 @@ impl Harbor {
         }
     }
 
-    fn on_packet(&mut self, cx: &Context, node: u8, packet: &Packet<'_>) {
+    fn on_packet(&mut self, cx: &Context, net: &Net, node: u8, packet: &Packet<'_>) {
         let head = packet.head();
         let dest = Handle(u32::from(self.own) << 24 | head.dest);
         let source = Handle(head.source);
         let packed = match head.kind {
-            kind::RESPONSE | kind::ERROR => {
-                let request = self.calls.end(dest, head.session);
-                head.kind == kind::RESPONSE && request.is_some_and(is_packed)
-            }
-            kind => is_packed(kind),
+            kind::RESPONSE | kind::ERROR => match self.asked(cx, node, dest, head) {
+                Some(packed) => packed,
+                None => {
+                    return self.note(cx, node, || {
+                        let (kind, session) = (head.kind, head.session);
+                        format!(
+                            "Drop an answer from harbor {node} that it was not asked for (:{:x} to {dest}, type {kind}, session {session})",
+                            source.0
+                        )
+                    });
+                }
+            },
+            kind => may_be_packed(cx, kind, source),
         };
         if stays_here(head.kind) || head.kind == kind::MULTICAST && !is_multicastd(cx, dest) {
-            cx.log(format!(
-                "Invalid message type {} from harbor {node} (:{:x} to {dest})",
-                head.kind, source.0
-            ));
+            self.note(cx, node, || {
+                let kind = head.kind;
+                format!(
+                    "Invalid message type {kind} from harbor {node} (:{:x} to {dest})",
+                    source.0
+                )
+            });
             return fail(cx, dest, head);
         }
         if packed && seri::holds_pointer(packet.payload()) {
-            cx.log(format!(
-                "A message from harbor {node} holds a light userdata, which has no meaning here (:{:x} to {dest}, type {})",
-                source.0, head.kind
-            ));
+            self.note(cx, node, || {
+                format!(
+                    "A message from harbor {node} holds a light userdata, which has no meaning here (:{:x} to {dest}, type {})",
+                    source.0, head.kind
+                )
+            });
             return match head.kind {
                 // Whoever waits for it hears that the call has failed.
                 kind::RESPONSE => {
@@ -269,19 +290,47 @@ impl Harbor {
         let payload = Payload::from_slice(packet.payload());
         match cx
             .node()
-            .send(source, dest, head.kind, head.session, payload)
+            .send_from_outside(source, dest, head.kind, head.session, payload)
         {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Some(Link::Up(connection)) = self.links.get_mut(&node) {
+                    let (id, bytes) = (connection.id, packet.payload().len());
+                    connection.passed_on.add(net, id, dest, bytes);
+                }
+            }
             Err(SendError::NoService) => {
-                cx.log(format!(
-                    "Unknown destination :{:x} from :{:x} type({})",
-                    dest.0, source.0, head.kind
-                ));
+                self.note(cx, node, || {
+                    format!(
+                        "Unknown destination :{:x} from :{:x} type({})",
+                        dest.0, source.0, head.kind
+                    )
+                });
                 answer(cx, dest, head);
             }
             // The mailbox is full.
             Err(_) => fail(cx, dest, head),
         }
+    }
+
+    /// Was this answer asked for, and from this node? Then: is it packed values? `None`: it was not.
+    fn asked(&mut self, cx: &Context, node: u8, dest: Handle, head: Head) -> Option<bool> {
+        match self.calls.end(node, dest, head.session) {
+            Some(request) => {
+                let source = Handle(head.source);
+                Some(head.kind == kind::RESPONSE && may_be_packed(cx, request, source))
+            }
+            // That the source has gone.
+            None if head.session == 0 && head.kind == kind::ERROR => {
+                (Handle(head.source).harbor() == node).then_some(false)
+            }
+            // Nobody is there who could be deceived.
+            None => (!cx.node().is_alive(dest)).then_some(false),
+        }
+    }
+
+    /// Logs something that the other node has done, unless it has done too much of the kind.
+    fn note(&mut self, cx: &Context, node: u8, line: impl FnOnce() -> String) {
+        cx.log_within(&mut self.lines[usize::from(node)], line);
     }
 
     // ---- connections
@@ -305,12 +354,19 @@ impl Harbor {
                     self.down(cx, net, node, None);
                 }
             }
+            Some(Command::Renewed(node)) if node == self.own => {}
+            Some(Command::Renewed(node)) => {
+                // The old one's connection may still be there.
+                self.drop_link(cx, net, node, Some("its number is another node's now"));
+                self.names.forget(node);
+                self.links.insert(node, Link::default());
+            }
             Some(Command::MasterLost) => {
                 self.master_lost = true;
                 self.names.restart(cx.node().now_cs());
                 self.watch(cx, PATIENCE);
             }
-            None => cx.log(format!("Unknown command {}", String::from_utf8_lossy(text))),
+            None => cx.log(format!("Unknown command {}", Foreign::new(text))),
         }
     }
 
@@ -328,6 +384,7 @@ impl Harbor {
         self.nodes.insert(id, node);
         net.start(cx.handle(), id);
         net.nodelay(id);
+        net.set_link(id, Some(UNREAD));
         net.send_slice(id, &[self.own]);
         Some(kept)
     }
@@ -342,24 +399,39 @@ impl Harbor {
         }
     }
 
-    /// A node cannot be reached any more: whoever waits for it hears of it. `why` goes to the log with the number of the calls.
+    /// A node cannot be reached any more: whoever waits for it hears of it, and so does the slave service, which has
+    /// handed the connection over. `why` goes to the log with the number of the calls.
     fn down(&mut self, cx: &Context, net: &Net, node: u8, why: Option<&str>) {
+        if let Some(id) = self.drop_link(cx, net, node, why) {
+            self.tell_slave(cx, format!("D {node} {id}"));
+        }
+    }
+
+    /// Ends the connection, if there is one, and what waits for it or for answers. The connection.
+    fn drop_link(
+        &mut self,
+        cx: &Context,
+        net: &Net,
+        node: u8,
+        why: Option<&str>,
+    ) -> Option<SocketId> {
         let link = self.links.insert(node, Link::Down).unwrap_or_default();
-        if let Some(id) = link.id() {
+        let id = link.id();
+        if let Some(id) = id {
             net.shutdown(id);
         }
         self.nodes.retain(|_, owner| *owner != node);
         let calls = self.calls.take(node);
-        if let Some(why) = why {
+        if let Some(why) = why
+            && id.is_some()
+        {
             let calls = calls.len();
             cx.log(format!(
                 "Harbor {node} is down: {why} ({calls} calls failed)"
             ));
         }
-        for (source, session, dest) in calls {
-            let _ = cx
-                .node()
-                .send(dest, source, kind::ERROR, session, Payload::EMPTY);
+        for call in calls {
+            give_up(cx, call);
         }
         if let Link::Waiting(kept) | Link::Greeting(_, kept) = link {
             for message in kept {
@@ -368,13 +440,12 @@ impl Harbor {
                 }
             }
         }
-        self.tell_slave(cx, format!("D {node}"));
+        id
     }
 
     fn on_name(&mut self, cx: &Context, net: &Net, text: &[u8], handle: Handle) {
         if !(1..=LONGEST_NAME).contains(&text.len()) {
-            let text = String::from_utf8_lossy(text);
-            return cx.log(format!("Invalid global name {text}"));
+            return cx.log(format!("Invalid global name {}", Foreign::new(text)));
         }
         let name = envelope::name(text);
         let kept = self.names.set(name, handle);
@@ -400,6 +471,11 @@ impl Harbor {
             EventKind::Error => {
                 let text = String::from_utf8_lossy(event.data);
                 self.down(cx, net, node, Some(&text));
+            }
+            EventKind::Room => {
+                if let Some(Link::Up(connection)) = self.links.get_mut(&node) {
+                    connection.full = false;
+                }
             }
             EventKind::Warning => cx.log(format!(
                 "message havn't send to Harbor ({node}) reach {} K",
@@ -433,7 +509,17 @@ fn refuse(cx: &Context, dest: Handle, message: &Outgoing) {
     }
 }
 
-/// Tells another node that a message has not reached anybody: as skynet (C), whatever its session and type, unless it is an error itself.
+/// Tells a caller that its call has failed.
+fn give_up(cx: &Context, call: Failed) {
+    // It may have gone.
+    let (from, to) = (call.dest, call.source);
+    let _ = cx
+        .node()
+        .send(from, to, kind::ERROR, call.session, Payload::EMPTY);
+}
+
+/// Tells another node that a message has not reached anybody: as skynet (C), whatever its session and type, unless it
+/// is an error itself.
 fn answer(cx: &Context, dest: Handle, head: Head) {
     if head.kind != kind::ERROR {
         let source = Handle(head.source);
@@ -452,12 +538,18 @@ fn fail(cx: &Context, dest: Handle, head: Head) {
     }
 }
 
-/// Types whose content is packed values. A light userdata among them is an address of the process that it comes from.
-fn is_packed(kind: u8) -> bool {
-    matches!(kind, kind::LUA | kind::SNAX | kind::DEBUG)
+/// May a message of this type, or the answer to it, be packed values? A light userdata among them is an address of the
+/// process that it comes from.
+///
+/// What types of applications hold nobody knows here. `skynet.unpack` takes no pointer from a source on another node;
+/// so this is for sources that claim to be on this one.
+fn may_be_packed(cx: &Context, kind: u8, source: Handle) -> bool {
+    matches!(kind, kind::LUA | kind::SNAX | kind::DEBUG | kind::QUEUE)
+        || kind > kind::TRACE && !cx.node().is_remote(source)
 }
 
-/// What is published comes to this service as bytes. Anybody else takes the payload of the type for the address of a package.
+/// What is published comes to this service as bytes. Anybody else takes the payload of the type for the address of a
+/// package.
 fn is_multicastd(cx: &Context, dest: Handle) -> bool {
     let context = cx.node().context(dest);
     context.is_some_and(|context| context.description() == "snlua multicastd")
@@ -556,16 +648,16 @@ impl Drop for Harbor {
         for message in self.names.take_waiting() {
             refuse(&cx, cx.handle(), &message);
         }
-        for link in self.links.values_mut() {
-            if let Link::Up(connection) = link {
-                // What has been sent goes out yet.
-                connection.flush(net);
-                net.close(connection.id);
-                *link = Link::Down;
-            }
-        }
         let nodes: Vec<u8> = self.links.keys().copied().collect();
         for node in nodes {
+            if let Some(Link::Up(connection)) = self.links.get_mut(&node) {
+                // What has been sent goes out yet.
+                connection.flush(net);
+                let id = connection.id;
+                net.close(id);
+                self.links.insert(node, Link::Down);
+                self.tell_slave(&cx, format!("D {node} {id}"));
+            }
             self.down(&cx, net, node, None);
         }
     }

@@ -65,7 +65,8 @@ impl NodeBuilder {
         self
     }
 
-    /// What brings messages to other nodes. None by default: there are no other nodes, and global names are this node's own.
+    /// What brings messages to other nodes. None by default: there are no other nodes, and global names are this node's
+    /// own.
     pub fn network(mut self, network: Arc<dyn Network>) -> Self {
         self.0.network = Some(network);
         self
@@ -79,8 +80,8 @@ impl NodeBuilder {
 
     /// A module that services can be launched from.
     ///
-    /// Under a name of two words, such as `snlua clusterd`, it takes the place of one service of the first: a launch of `snlua` whose
-    /// parameter begins with `clusterd` makes this one, with the whole parameter.
+    /// Under a name of two words, such as `snlua clusterd`, it takes the place of one service of the first: a launch of
+    /// `snlua` whose parameter begins with `clusterd` makes this one, with the whole parameter.
     pub fn module(mut self, name: impl Into<String>, factory: Factory) -> Self {
         self.0.modules.insert(name.into(), factory);
         self

@@ -140,6 +140,12 @@ impl Clock {
         self.wheel_time(Instant::now()).saturating_add(ms)
     }
 
+    /// The wheel's time that is not reached before `time` has passed.
+    pub(crate) fn after(&self, time: Duration) -> u64 {
+        let when = Instant::now().checked_add(time);
+        when.map_or(u64::MAX, |when| self.wheel_time(when))
+    }
+
     /// The wheel's time at which `now_cs` will have advanced by `cs`.
     pub(crate) fn after_cs(&self, cs: u64) -> u64 {
         (self.elapsed_ms() / 10 + cs) * 10
@@ -184,4 +190,23 @@ pub(crate) fn ctime() -> String {
         tm.tm_sec,
         i64::from(tm.tm_year) + 1900
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_ends_in_the_millisecond_in_which_it_has_passed() {
+        let clock = Clock::new();
+        for micros in [1, 500, 1000, 1001, 20_000] {
+            let span = Duration::from_micros(micros);
+            let before = Instant::now();
+            let when = clock.instant(clock.after(span)).unwrap();
+            let after = Instant::now();
+            assert!(when >= before + span, "never early");
+            assert!(when < after + span + Duration::from_millis(1));
+        }
+        assert_eq!(clock.after(Duration::MAX), u64::MAX);
+    }
 }

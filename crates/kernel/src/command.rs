@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::message::Handle;
 use crate::msglog;
 use crate::node::Node;
+use crate::text;
 use crate::timer::Delay;
 
 /// A command with its parameters taken apart.
@@ -176,7 +177,7 @@ impl<'a> Command<'a> {
             Command::GetEnv(key) => node.getenv(key),
             Command::SetEnv(key, value) => {
                 if let Err(error) = node.setenv(key, value) {
-                    cx.log(format!("error: {error}"));
+                    cx.log(text::to_bytes(&format!("error: {error}")));
                 }
                 None
             }
@@ -230,7 +231,7 @@ fn resolve(node: &Node, cx: &Context, address: Address) -> Option<Handle> {
 }
 
 fn fail<T>(cx: &Context, line: String) -> Option<T> {
-    cx.log(line);
+    cx.log(text::to_bytes(&line));
     None
 }
 

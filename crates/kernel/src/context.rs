@@ -2,24 +2,30 @@
 
 use std::any::Any;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed,
+};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::clock;
 use crate::error::SendError;
 use crate::mailbox::Limit;
-use crate::message::{Handle, Payload, kind};
+use crate::message::{Handle, Message, Payload, kind};
 use crate::msglog::MessageLog;
 use crate::node::Node;
+use crate::poison::lock;
 use crate::service::{Interrupt, Mailbox};
-use crate::timer::Delay;
-use crate::wheel::TimerKey;
+use crate::timer::{Delay, Expiry};
+use crate::timers::TimerKey;
 use crate::worker::Local;
 
 /// The service has been retired: its turn ends after the current message.
 pub(crate) const RETIRED: u8 = 1;
 /// Its messages are written to a file before they are dispatched.
 pub(crate) const LOGGING: u8 = 2;
+
+/// It has been dropped.
+pub(crate) const GONE: u8 = 4;
 
 /// One per service. It may be kept and used by other threads; it outlives the service, but not the
 /// usefulness of most methods.
@@ -37,6 +43,8 @@ pub struct Context {
     /// Messages handled. This and the next two are written by the worker that runs the service
     /// only.
     messages: AtomicU64,
+    /// Timers set so far.
+    timers: AtomicUsize,
     /// Ticks spent in the service.
     cpu: AtomicU64,
     /// Ticks when the current message was begun; 0 without profiling.
@@ -76,6 +84,7 @@ impl Context {
             counted: AtomicBool::new(true),
             endless: AtomicBool::new(false),
             messages: AtomicU64::new(0),
+            timers: AtomicUsize::new(0),
             cpu: AtomicU64::new(0),
             began: AtomicU64::new(0),
             module: module.into(),
@@ -114,14 +123,19 @@ impl Context {
         }
     }
 
-    /// As [`new_session`](Self::new_session), for the code that handles the service's messages, while nobody else asks for
-    /// sessions of this service: without the price of an atomic operation.
+    /// As [`new_session`](Self::new_session), for the code that handles the service's messages, while nobody else asks
+    /// for sessions of this service: without the price of an atomic operation.
     #[inline]
     pub fn next_session(&self) -> i32 {
         let last = self.session.load(Relaxed) & 0x7fff_ffff;
         let session = if last == 0x7fff_ffff { 1 } else { last + 1 };
         self.session.store(session, Relaxed);
         session as i32
+    }
+
+    /// The session given out last; 0 for none.
+    pub fn last_session(&self) -> i32 {
+        (self.session.load(Relaxed) & 0x7fff_ffff) as i32
     }
 
     /// Sets the session that counts as given out last. For tests of the wrap-around.
@@ -141,18 +155,42 @@ impl Context {
         self.node.send(self.handle, dest, kind, session, payload)
     }
 
+    /// Sends a message to this service itself, to be handled before any other. For [`init`](crate::Service::init):
+    /// others may have guessed the handle, and have sent messages already.
+    ///
+    /// # Errors
+    /// The service has been killed.
+    pub fn send_first(&self, kind: u8, payload: Payload) -> Result<(), SendError> {
+        let message = Message::new(kind, self.handle, 0, payload);
+        match self.mailbox().push_first(self.handle, message) {
+            None => Err(SendError::NoService),
+            Some(schedule) => {
+                if schedule {
+                    self.node.schedule(Local::of(&self.node), self.mailbox());
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Sends a RESPONSE with this session, source 0 and no payload, to this service after `delay`.
     /// The key can cancel it; `None` if the message is in the mailbox already.
     pub fn timeout(&self, session: i32, delay: Delay) -> Option<TimerKey> {
         let when = match delay {
             Delay::Cs(cs) if cs > 0 => self.node.clock.after_cs(cs as u64),
             Delay::Ms(ms) if ms > 0 => self.node.clock.after_ms(ms),
+            Delay::After(time) if !time.is_zero() => self.node.clock.after(time),
             _ => {
                 self.node.deliver(self.handle, kind::RESPONSE, session);
                 return None;
             }
         };
-        Some(self.node.timers.add(&self.node, when, self.handle, session))
+        // A number that is a little too low does no harm, nor does one that is too high.
+        self.timers.store(self.timers.load(Relaxed) + 1, Relaxed);
+        let (node, handle) = (&self.node, self.handle);
+        let expiry = Expiry { handle, session };
+        let wake = || node.scheduler.parking().alarm().ring();
+        Some(node.timers.add(when, handle.0, expiry, wake))
     }
 
     /// Ends the service (command `EXIT`): logs `KILL self` and retires it. The current message is
@@ -176,13 +214,26 @@ impl Context {
     /// Does not count as a live service any more: the node may stop while it is there. For helpers
     /// of the runtime.
     pub fn reserve(&self) {
-        if self.counted.swap(false, Relaxed) {
+        if self.stop_counting() {
             self.node.uncount();
         }
     }
 
-    pub(crate) fn counted(&self) -> bool {
-        self.counted.load(Relaxed)
+    /// Did the service count until now?
+    pub(crate) fn stop_counting(&self) -> bool {
+        self.counted.swap(false, AcqRel)
+    }
+
+    /// Tells the kernel how many messages the service has been given and keeps for later, as those that come before it
+    /// is ready for them. They count as waiting, also for a limit of the mailbox. For the code that handles the
+    /// service's messages.
+    pub fn set_kept(&self, messages: usize) {
+        self.mailbox().progress().kept.store(messages, Relaxed);
+    }
+
+    /// How many timers the service has set at most that have not fired.
+    pub(crate) fn timers(&self) -> usize {
+        self.timers.load(Relaxed)
     }
 
     /// Messages that wait, not counting the one that is being handled.
@@ -252,19 +303,13 @@ impl Context {
 
     /// Sets the name by which people are told about the service.
     pub fn describe(&self, name: String) {
-        *self
-            .description
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(name);
+        *lock(&self.description) = Some(name);
     }
 
     /// The name by which people are told about the service: what [`describe`](Self::describe) set,
     /// else module and parameter.
     pub fn description(&self) -> String {
-        let description = self
-            .description
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let description = lock(&self.description);
         description.as_deref().unwrap_or(&self.module).to_owned()
     }
 
@@ -294,10 +339,8 @@ impl Context {
         debug_assert!(first, "asked once");
     }
 
-    pub(crate) fn message_log(&self) -> std::sync::MutexGuard<'_, Option<MessageLog>> {
-        self.message_log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn message_log(&self) -> MutexGuard<'_, Option<MessageLog>> {
+        lock(&self.message_log)
     }
 
     #[inline]

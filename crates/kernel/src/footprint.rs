@@ -1,12 +1,13 @@
 //! What a service touches in every turn, known before the turn begins.
 //!
-//! A node has thousands of services, and only some of them fit into a core's cache. The turn of one that does not begins with dozens of
-//! reads of far memory, each of which waits for the one before it: mailbox, service, Lua state, stack, code. But *where* these things
-//! lie hardly ever changes. So each mailbox keeps the addresses of what its service needs, and the worker that makes it
-//! runnable asks the processor for all of it at once, while its own turn goes on.
+//! A node has thousands of services, and only some of them fit into a core's cache. The turn of one that does not
+//! begins with dozens of reads of far memory, each of which waits for the one before it: mailbox, service, Lua state,
+//! stack, code. But *where* these things lie hardly ever changes. So each mailbox keeps the addresses of what its
+//! service needs, and the worker that makes it runnable asks the processor for all of it at once, while its own turn
+//! goes on.
 //!
-//! Addresses are hints: fetching a line that no longer holds anything of the service costs a nanosecond or two and nothing more. A service that
-//! ran on this worker a moment ago is still in the cache, and is left alone.
+//! Addresses are hints: fetching a line that no longer holds anything of the service costs a nanosecond or two and
+//! nothing more. A service that ran on this worker a moment ago is still in the cache, and is left alone.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,26 +17,6 @@ const LINE: usize = 64;
 const STRETCHES: usize = 32;
 /// Lines of all stretches together. More would push one another out of the nearest cache.
 const LINES: usize = 96;
-/// A service that had its last turn on the same worker less than so many turns ago needs no fetching.
-const WARM: u32 = 160;
-
-/// When a service ran last: worker (from 1) in the upper half, number of its turn in the lower half.
-#[derive(Default)]
-pub(crate) struct LastTurn(AtomicU64);
-
-impl LastTurn {
-    /// The service has a turn now, which is number `turn` of `worker`.
-    #[inline]
-    pub(crate) fn set(&self, worker: usize, turn: u32) {
-        self.0.store(moment(worker, turn), Relaxed);
-    }
-
-    /// Is the service still in the cache of `worker`, whose turn number `turn` is running?
-    #[inline]
-    pub(crate) fn is_warm(&self, worker: usize, turn: u32) -> bool {
-        moment(worker, turn).wrapping_sub(self.0.load(Relaxed)) <= u64::from(WARM)
-    }
-}
 
 /// Where the memory of one service is.
 #[repr(align(64))]
@@ -70,8 +51,8 @@ impl Footprint {
     }
 
     /// Replaces the list.
-    pub(crate) fn set(&self, trail: &Trail) {
-        let known = trail
+    pub(crate) fn set(&self, touched: &Touched) {
+        let known = touched
             .stretches
             .iter()
             .map(|&(first, lines)| (first as u64) << 8 | lines as u64);
@@ -86,21 +67,16 @@ impl Footprint {
     }
 }
 
-#[inline]
-fn moment(worker: usize, turn: u32) -> u64 {
-    (worker as u64 + 1) << 32 | u64::from(turn)
-}
-
-/// Collects what a service touches in every turn; see [`Service::footprint`](crate::Service::footprint). What matters most comes
-/// first: the list has an end.
+/// Collects what a service touches in every turn; see [`Service::footprint`](crate::Service::footprint). What matters
+/// most comes first: the list has an end.
 #[derive(Default)]
-pub struct Trail {
+pub struct Touched {
     /// First line and number of lines.
     stretches: Vec<(usize, usize)>,
     lines: usize,
 }
 
-impl Trail {
+impl Touched {
     /// Adds `bytes` bytes from `start` on. The memory need not be valid, now or later: it is never read.
     pub fn add<T>(&mut self, start: *const T, bytes: usize) {
         let start = start as usize;
@@ -153,51 +129,38 @@ pub(crate) fn fetch_line(address: usize) {
 mod tests {
     use super::*;
 
-    fn lines(trail: &Trail) -> Vec<(usize, usize)> {
-        trail.stretches.clone()
+    fn lines(touched: &Touched) -> Vec<(usize, usize)> {
+        touched.stretches.clone()
     }
 
     #[test]
     fn stretches_that_touch_become_one() {
-        let mut trail = Trail::default();
-        trail.add(640 as *const u8, 64);
-        trail.add(1280 as *const u8, 1);
-        trail.add(700 as *const u8, 100);
-        assert_eq!(lines(&trail), [(20, 1), (10, 3)]);
+        let mut touched = Touched::default();
+        touched.add(640 as *const u8, 64);
+        touched.add(1280 as *const u8, 1);
+        touched.add(700 as *const u8, 100);
+        assert_eq!(lines(&touched), [(20, 1), (10, 3)]);
         // The line between the last of one and the first of the other.
-        trail.add(832 as *const u8, 7 * 64);
-        assert_eq!(lines(&trail), [(10, 11)]);
-        trail.add(std::ptr::null::<u8>(), 64);
-        assert_eq!(lines(&trail), [(10, 11)]);
+        touched.add(832 as *const u8, 7 * 64);
+        assert_eq!(lines(&touched), [(10, 11)]);
+        touched.add(std::ptr::null::<u8>(), 64);
+        assert_eq!(lines(&touched), [(10, 11)]);
     }
 
     #[test]
     fn the_list_has_an_end() {
-        let mut trail = Trail::default();
-        trail.add(64 as *const u8, 64 * 1000);
-        assert_eq!(lines(&trail), [(1, LINES)]);
-        let mut trail = Trail::default();
+        let mut touched = Touched::default();
+        touched.add(64 as *const u8, 64 * 1000);
+        assert_eq!(lines(&touched), [(1, LINES)]);
+        let mut touched = Touched::default();
         for n in 1..100 {
-            trail.add((n * 1024) as *const u8, 1);
+            touched.add((n * 1024) as *const u8, 1);
         }
-        assert_eq!(trail.stretches.len(), STRETCHES);
+        assert_eq!(touched.stretches.len(), STRETCHES);
         let footprint = Footprint::default();
-        footprint.set(&trail);
+        footprint.set(&touched);
         assert!(footprint.stretches.iter().all(|s| s.load(Relaxed) != 0));
-        footprint.set(&Trail::default());
+        footprint.set(&Touched::default());
         assert!(footprint.stretches.iter().all(|s| s.load(Relaxed) == 0));
-    }
-
-    #[test]
-    fn what_ran_here_a_moment_ago_is_warm() {
-        let warm = |then: (usize, u32), now: (usize, u32)| {
-            let last = LastTurn::default();
-            last.set(then.0, then.1);
-            last.is_warm(now.0, now.1)
-        };
-        assert!(warm((0, 10), (0, 10)) && warm((1, 10), (1, 10 + WARM)));
-        assert!(!warm((1, 10), (1, 11 + WARM)));
-        assert!(!warm((0, 10), (1, 11)) && !warm((1, 10), (0, 11)));
-        assert!(!LastTurn::default().is_warm(0, 0));
     }
 }

@@ -35,8 +35,8 @@ impl GrowingPayload {
         self.capacity
     }
 
-    /// Sees to it that there is memory for `capacity` bytes in all. What is not used is not touched, so that the system need not
-    /// provide it.
+    /// Sees to it that there is memory for `capacity` bytes in all. What is not used is not touched, so that the system
+    /// need not provide it.
     pub fn reserve_total(&mut self, capacity: usize) {
         if capacity > self.capacity {
             // One more, as payloads have it.
@@ -76,7 +76,8 @@ impl GrowingPayload {
         if len == 0 {
             return &mut [];
         }
-        // SAFETY: the block has room for so much behind the first `len` bytes; whether it is initialised does not matter.
+        // SAFETY: the block has room for so much behind the first `len` bytes; whether it is initialised does not
+        // matter.
         unsafe { slice::from_raw_parts_mut(self.block.add(self.len).cast(), len) }
     }
 

@@ -7,13 +7,16 @@
 //! of those that its service has handled (by the worker that runs it, a plain store). The difference
 //! is what waits.
 //!
+//! What comes from other nodes is passed on by the services that have the connections, in messages of any type: these
+//! are sent by [`Node::send_from_outside`], and count, too.
+//!
 //! [`Node::push_events`] tells whether more waits than the reader wants. Then the mailbox is
 //! *congested*, until its service has handled half of that, or has gone; whoever asked for it by
 //! [`Node::on_relief`] is told then. No relief is lost: congestion begins under the mailbox's lock,
 //! while there are messages that cause it, and the worker looks for it behind each batch.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 
 use crate::message::{Handle, Message, kind};
 use crate::node::Node;
@@ -26,6 +29,7 @@ const OVERHEAD: u64 = 64;
 pub(crate) fn weight(message: &Message) -> u64 {
     match message.kind {
         kind::SOCKET | kind::CLIENT => message.payload().len() as u64 + OVERHEAD,
+        _ if message.outside => message.payload().len() as u64 + OVERHEAD,
         _ => 0,
     }
 }
@@ -60,18 +64,18 @@ impl Handled {
 
 type Listener = Box<dyn Fn(Handle) + Send + Sync>;
 
-/// Who is told about relief.
+/// Who is told of something that happens to services. They are called at the same time by several workers.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<Vec<Listener>>);
+pub(crate) struct Listeners(RwLock<Vec<Listener>>);
 
 impl Listeners {
-    fn add(&self, listener: Listener) {
-        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn add(&self, listener: Listener) {
+        let mut listeners = self.0.write().unwrap_or_else(PoisonError::into_inner);
         listeners.push(listener);
     }
 
     pub(crate) fn tell(&self, handle: Handle) {
-        let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for listener in &*listeners {
             listener(handle);
         }
@@ -79,8 +83,9 @@ impl Listeners {
 }
 
 impl Node {
-    /// Sends events of sockets to one service, as [`push_all`](Node::push_all) does. True if more than `mark` bytes
-    /// of events wait there now. Then there will be a relief, see [`on_relief`](Node::on_relief); it may come before this returns.
+    /// Sends events of sockets to one service, as [`push_all`](Node::push_all) does. True if more than `mark` bytes of
+    /// events wait there now. Then there will be a relief, see [`on_relief`](Node::on_relief); it may come before this
+    /// returns.
     pub fn push_events(
         &self,
         dest: Handle,
@@ -107,8 +112,8 @@ impl Node {
     }
 
     /// Calls `listener` with the handle of each service that has handled half of the mark after
-    /// [`push_events`](Node::push_events) has returned true for it, or that has gone since. It runs on workers, and must not block
-    /// nor send messages.
+    /// [`push_events`](Node::push_events) has returned true for it, or that has gone since. It runs on workers, and
+    /// must not block nor send messages.
     pub fn on_relief(&self, listener: impl Fn(Handle) + Send + Sync + 'static) {
         self.relief.add(Box::new(listener));
     }

@@ -25,7 +25,9 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::mailbox::Borrowed;
 use crate::message::Handle;
-use crate::node::{Node, lock};
+use crate::node::Node;
+use crate::panics;
+use crate::poison::lock;
 
 /// How often a busy service is looked at again.
 const POLL: Duration = Duration::from_millis(10);
@@ -136,20 +138,23 @@ impl Node {
         let (reply, answer) = channel();
         let mut asked = false;
         loop {
-            let mailbox = self.registry.find(handle).ok_or(InspectError::NoService)?;
-            match mailbox.borrow(handle) {
-                Borrowed::Gone => return Err(InspectError::NoService),
+            let mailbox = self.registry.find(handle);
+            match mailbox.map_or(Borrowed::Gone, |mailbox| mailbox.borrow(handle)) {
                 Borrowed::Lent(mut body) => {
                     let report = catch_unwind(AssertUnwindSafe(|| body.service.report(stacks)));
-                    if mailbox.give_back(body) {
+                    if let Some(mailbox) = mailbox
+                        && mailbox.give_back(body)
+                    {
                         self.scheduler.submit(NonNull::from(mailbox));
                     }
+                    let report = report.map_err(panics::dispose);
                     return report.ok().flatten().ok_or(InspectError::Opaque);
                 }
-                Borrowed::Busy if asked => {}
-                Borrowed::Busy => {
-                    let context = self.context(handle).ok_or(InspectError::NoService)?;
-                    if let Some(interrupt) = context.interrupt() {
+                Borrowed::Busy | Borrowed::Gone => {
+                    // One that is leaving can't be borrowed, but may still be running.
+                    let context = self.context_or_leaving(handle);
+                    let context = context.ok_or(InspectError::NoService)?;
+                    if !asked && let Some(interrupt) = context.interrupt() {
                         interrupt.report(stacks, reply.clone());
                     }
                     asked = true;
@@ -178,7 +183,9 @@ impl Node {
         every: Duration,
         mut stop: impl FnMut() -> bool,
     ) -> Result<Profile, InspectError> {
-        let context = self.context(handle).ok_or(InspectError::NoService)?;
+        let context = self
+            .context_or_leaving(handle)
+            .ok_or(InspectError::NoService)?;
         let interrupt = context.interrupt().ok_or(InspectError::Opaque)?;
         let samples = Arc::new(Samples::default());
         if !interrupt.profile(Some(&samples)) {

@@ -29,12 +29,16 @@
 //! # }
 //! ```
 
+mod alarm;
 pub mod block;
 mod builder;
 mod builtin;
+mod callees;
 mod clock;
 pub mod command;
 mod context;
+mod doorbell;
+mod dropped;
 mod error;
 mod footprint;
 mod globals;
@@ -42,6 +46,9 @@ mod growing;
 mod handle;
 mod inflow;
 pub mod inspect;
+pub mod kind;
+mod last_turn;
+mod leaving;
 mod lifecycle;
 #[cfg(not(loom))]
 mod lock;
@@ -52,44 +59,58 @@ mod msglog;
 mod network;
 mod node;
 mod package;
+pub mod panics;
 mod parcel;
 mod parking;
+mod poison;
 mod post;
+mod quota;
 mod registry;
 mod scheduler;
 mod service;
 mod sync;
+pub mod text;
 mod timer;
+mod timers;
+mod usage;
 mod wheel;
 mod worker;
 
 pub use builder::NodeBuilder;
+pub use callees::Callees;
 pub use context::Context;
+#[cfg(not(loom))]
+pub use doorbell::Doorbell;
 pub use error::{EnvExists, Error, InitError, SendError};
-pub use footprint::Trail;
+pub use footprint::Touched;
 pub use globals::GlobalBacklog;
 pub use growing::GrowingPayload;
 pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
 #[cfg(not(loom))]
 pub use lock::{Guard, Lock};
 pub use mailbox::{Limit, Policy};
-pub use message::{Handle, Message, Payload, kind};
+pub use message::{Handle, Message, Payload};
 pub use network::{Destination, Network};
 pub use node::{Node, ServiceInfo, WorkerInfo};
 pub use package::Package;
 pub use parcel::Parcel;
+pub use poison::lock;
 pub use post::{Attachment, Poller, Wait};
+pub use quota::LogQuota;
 pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
 pub use timer::Delay;
-pub use wheel::TimerKey;
-pub use worker::{current, current_node};
+pub use timers::TimerKey;
+pub use worker::{current, current_node, turn_is_over};
 
 /// The mechanisms that the models in `tests/loom_*.rs` check; not part of the interface.
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::mailbox::{Body, Borrowed, Mailbox, Pushed, Refusal, Turn};
+    pub use crate::doorbell::Doorbell;
+    pub use crate::mailbox::{Body, Borrowed, Mailbox, Pushed, Refusal, Step};
     pub use crate::parking::Parking;
     pub use crate::post::Post;
+    pub use crate::registry::Registry;
     pub use crate::scheduler::{Runner, Scheduler};
+    pub use crate::timers::{NEVER, Timers};
 }

@@ -15,12 +15,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::context::{Context, RETIRED};
+use crate::dropped::Dropped;
 use crate::message::{Handle, Message, Payload, kind};
-use crate::node::{Node, lock};
+use crate::node::Node;
+use crate::panics;
+use crate::poison::lock;
 use crate::service::{Mailbox, Resident, Service};
-use crate::worker::{Local, panic_text};
+use crate::text;
+use crate::worker::Local;
 
 /// How many services there are.
 #[derive(Default)]
@@ -42,6 +47,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 pub(crate) struct GateState {
     pub(crate) open: bool,
+    stopping: bool,
     done: bool,
 }
 
@@ -49,6 +55,20 @@ impl Gate {
     pub(crate) fn set(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
+    }
+
+    /// [`wait`](Self::wait), until `end` at most. True if it was reached.
+    fn wait_until(&self, end: Instant, reached: impl Fn(&GateState) -> bool) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while !reached(&state) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     pub(crate) fn wait(&self, reached: impl Fn(&GateState) -> bool) {
@@ -80,6 +100,15 @@ impl Node {
         }
     }
 
+    /// Blocks until the node stops, for whatever reason, and then until no service is left, but not for longer than
+    /// `limit` after the stop began. True if no service is left; then [`wait`](Node::wait) has little to wait for. Not
+    /// to be called from a service.
+    pub fn wait_at_most(&self, limit: Duration) -> bool {
+        self.gate.wait(|gate| gate.stopping || gate.done);
+        self.gate
+            .wait_until(Instant::now() + limit, |gate| gate.done)
+    }
+
     /// Stops the node in good order; see the module's description. Returns at once: use
     /// [`wait`](Node::wait) for the end.
     pub fn shutdown(&self) {
@@ -100,7 +129,8 @@ impl Node {
         self.try_launch(source, module, param).ok()
     }
 
-    /// [`launch`](Node::launch), which also returns what the log has been told. No text: the service said nothing, or has been killed.
+    /// [`launch`](Node::launch), which also returns what the log has been told. No text: the service said nothing, or
+    /// has been killed.
     pub(crate) fn try_launch(
         &self,
         source: Handle,
@@ -118,7 +148,8 @@ impl Node {
         let service = match catch_unwind(AssertUnwindSafe(|| factory())) {
             Ok(service) => service,
             Err(panic) => {
-                let reason = panic_text(&*panic).to_owned();
+                let reason = panics::text(&*panic).to_owned();
+                panics::dispose(panic);
                 let line = format!("error: launch {module} FAILED: {reason}");
                 self.log(source, line.as_bytes());
                 return Err(reason);
@@ -170,7 +201,11 @@ impl Node {
         let failure = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(format!("panicked: {}", panic_text(&*panic))),
+            Err(panic) => {
+                let reason = format!("panicked: {}", panics::text(&*panic));
+                panics::dispose(panic);
+                Some(reason)
+            }
         };
         let resident = Box::new(Resident {
             service,
@@ -193,7 +228,8 @@ impl Node {
         }
         let killed = resident.context.retired();
         if !killed {
-            resident.context.log(format!("LAUNCH {module} {param}"));
+            let line = format!("LAUNCH {module} {param}");
+            resident.context.log(text::to_bytes(&line));
         }
         if mailbox.start(resident) {
             self.schedule(Local::of(self), mailbox);
@@ -230,7 +266,8 @@ impl Node {
         self.retire_and(handle, drain, || {});
     }
 
-    /// [`retire`](Self::retire), with something to do once nobody can reach the service any more, before its callers hear of its end.
+    /// [`retire`](Self::retire), with something to do once nobody can reach the service any more, before its callers
+    /// hear of its end.
     fn retire_and(&self, handle: Handle, drain: bool, gone: impl FnOnce()) {
         let Some(mailbox) = self.registry.remove(handle) else {
             return;
@@ -240,7 +277,13 @@ impl Node {
         let _ = self
             .exit_monitor
             .compare_exchange(handle.0, 0, Relaxed, Relaxed);
+        self.forget_globals(handle);
         let context = mailbox.card(handle);
+        if let Some(context) = &context
+            && !drain
+        {
+            self.leaving.add(context);
+        }
         let schedule = mailbox.retire(handle, drain);
         if let Some(context) = context
             && !drain
@@ -261,42 +304,40 @@ impl Node {
             batch,
             ..
         } = resident;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
+        if let Err(panic) = panics::discard(service) {
             context.log(format!(
                 "error: {} panicked while it was dropped: {}",
                 context.description(),
-                panic_text(&*panic)
+                panics::text(&*panic)
             ));
+            panics::dispose(panic);
         }
         context.set_flag(RETIRED, true);
+        self.ends.tell(context.handle());
         crate::msglog::finish(&context);
+        let mut dropped = Dropped::default();
         for message in batch.into_iter().chain(mailbox.remains()) {
-            self.answer_dropped(context.handle(), &message);
+            dropped.note(&message);
             discard(&context, message);
         }
+        dropped.tell(self, context.handle());
         mailbox.progress().waiting.store(0, Relaxed);
         if mailbox.clear() {
             self.relief.tell(context.handle());
         }
         self.registry.recycle(NonNull::from(mailbox));
-        self.left(context.counted());
+        self.leaving.remove(&context);
+        // Whether it counts is settled now: who reserves it later changes nothing.
+        let counted = context.stop_counting();
+        self.timers.forget(context.timers());
+        self.left(counted);
     }
 
-    /// Tells the sender of a message that it was never handled. A request fails; for anything else
-    /// the sender learns that the service has gone (session 0): the session of an answer is the
-    /// receiver's, and would be mistaken for one of the sender's own.
-    fn answer_dropped(&self, dead: Handle, message: &Message) {
-        if !message.source.is_none() {
-            let session = if message.is_request() {
-                message.session
-            } else {
-                0
-            };
-            self.push_all(
-                message.source,
-                std::iter::once(Message::new(kind::ERROR, dead, session, Payload::EMPTY)),
-            );
-        }
+    /// Calls `listener` with the handle of each service that has been dropped, before anybody can get the same handle.
+    /// It runs on workers, on several at the same time, and must not block. What it keeps for that service is to be let
+    /// go.
+    pub fn on_end(&self, listener: impl Fn(Handle) + Send + Sync + 'static) {
+        self.ends.add(Box::new(listener));
     }
 
     // ---- stopping
@@ -331,6 +372,7 @@ impl Node {
         if std::mem::replace(&mut lock(&self.census).stopping, true) {
             return;
         }
+        self.gate.set(|gate| gate.stopping = true);
         let handles = self.registry.close();
         let logger = self.logger.load(Relaxed);
         for handle in handles.into_iter().filter(|handle| handle.0 != logger) {
@@ -368,11 +410,12 @@ fn discard(context: &Context, message: Message) {
     if message.label().is_none() {
         return;
     }
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(message))) {
+    if let Err(panic) = panics::discard(message) {
         context.log(format!(
             "error: a value sent to {} panicked while it was dropped: {}",
             context.description(),
-            panic_text(&*panic)
+            panics::text(&*panic)
         ));
+        panics::dispose(panic);
     }
 }

@@ -23,7 +23,11 @@ const YIELDS: u32 = 64;
 /// A lock for what is held for a few nanoseconds and hardly ever contended: giving it back is a plain store.
 ///
 /// Who holds it must neither block nor run code of others, and should not panic: who waits for it does not sleep.
+///
+/// It lies in front of the value: who takes it needs what comes first in the value next, and has it in the same cache
+/// line.
 #[derive(Default)]
+#[repr(C)]
 pub struct Lock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
@@ -46,6 +50,9 @@ pub struct Guard<'a, T> {
 }
 
 impl<T> Lock<T> {
+    /// Where in a lock the value lies.
+    pub(crate) const VALUE: usize = std::mem::offset_of!(Lock<T>, value);
+
     /// A lock around `value`.
     pub fn new(value: T) -> Lock<T> {
         Lock {

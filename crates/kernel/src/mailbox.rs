@@ -18,8 +18,9 @@
 //! has gone: a sender that holds a stale pointer is refused, and no reference count is needed on
 //! the way. Mailboxes are never freed while their node lives (see [`crate::registry`]).
 //!
-//! A scheduled mailbox is in a run queue. That queue may give it to two workers at a time (see [`crate::scheduler`]), or later, when the turn
-//! that it was meant for is long over; so it is the state that decides: whoever finds it Scheduled has the turn.
+//! A scheduled mailbox is in a run queue. That queue may give it to two workers at a time (see [`crate::scheduler`]),
+//! or later, when the turn that it was meant for is long over; so it is the state that decides: whoever finds it
+//! Scheduled has the turn.
 //!
 //! The worker that begins a turn takes the service out (its *body*) and the whole queue with it, so
 //! that senders and the worker touch the lock twice per turn and not twice per message.
@@ -31,15 +32,18 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-use crate::footprint::{Footprint, LastTurn};
+use crate::footprint::Footprint;
 use crate::inflow::{self, Handled};
+use crate::last_turn::LastTurn;
 use crate::message::{Handle, Message};
 use crate::sync::{Guard, Lock};
 
 /// Queue length at which the first overload warning is given.
 const OVERLOAD: usize = 1024;
-/// Buffers larger than this are given back when the queue has been emptied.
-const KEEP_CAPACITY: usize = 4096;
+/// Messages that the two buffers of an idle service have room for at most, each. Larger ones, which a burst has left
+/// behind, are given back: most services never see the next one, and making a buffer anew costs three nanoseconds a
+/// message of a burst.
+const KEEP: usize = 64;
 
 /// What lies in a mailbox between turns.
 pub trait Body {
@@ -86,22 +90,20 @@ enum Fate {
     Retired,
 }
 
+/// In this order in memory: what a push needs lies in the first cache line, with the lock.
+#[repr(C)]
 struct Inner<B: Body> {
     /// Whose mailbox this is; 0 while it accepts nothing.
     handle: u32,
     state: State,
     fate: Fate,
+    policy: Policy,
     inbox: VecDeque<Message>,
-    /// Present in the states Idle and Scheduled.
-    body: Option<Box<B>>,
-    card: Option<B::Card>,
     /// `usize::MAX`: no limit.
     max: usize,
-    policy: Policy,
-    /// Length at which the next `Policy::Warn` line is due.
-    warn_at: usize,
-    /// Messages that `Policy::Refuse` has refused.
-    refused: usize,
+    /// Present in the states Idle and Scheduled.
+    body: Option<Box<B>>,
+    // The second line: turns that end, and mailboxes with a limit or with events of sockets.
     /// Length at which the next overload line is due, and the length at the last one.
     overload: usize,
     report: usize,
@@ -109,10 +111,15 @@ struct Inner<B: Body> {
     /// [`crate::inflow`].
     accepted: u64,
     relief_at: u64,
+    /// Length at which the next `Policy::Warn` line is due.
+    warn_at: usize,
+    /// Messages that `Policy::Refuse` has refused.
+    refused: usize,
+    card: Option<B::Card>,
 }
 
 /// A mailbox. See the module's description.
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct Mailbox<B: Body> {
     inner: Lock<Inner<B>>,
     progress: Progress,
@@ -130,8 +137,17 @@ pub(crate) struct Progress {
     pub(crate) oldest: AtomicU32,
     /// When the service had a turn last.
     pub(crate) ran: LastTurn,
+    /// Messages that the service has taken, but keeps for later. They wait as well.
+    pub(crate) kept: AtomicUsize,
     /// Events that have been handled.
     pub(crate) handled: Handled,
+}
+
+impl Progress {
+    /// Messages that have been taken from the queue and still wait.
+    fn taken(&self) -> usize {
+        self.waiting.load(Relaxed) + self.kept.load(Relaxed)
+    }
 }
 
 /// A message was accepted.
@@ -159,15 +175,18 @@ pub enum Refusal {
 }
 
 /// What a worker gets for a turn. Two words, so that it comes back in registers.
-pub enum Turn<B> {
+pub enum Step<B> {
     /// Messages to handle.
     Run(Box<B>),
-    /// The same, and a line about overload is due; see [`Mailbox::crowd`].
-    Crowded(Box<B>),
+    /// The same, and a line about overload is due; see [`Mailbox::report`].
+    Overloaded(Box<B>),
     /// The service was retired: drop it, answer what [`Mailbox::remains`], then [`Mailbox::clear`].
     Finish(Box<B>),
     /// Nothing left: the service lies idle in the mailbox.
     Idle,
+    /// Nothing left, but the batch is larger than an idle service should keep: to be emptied of its memory, without the
+    /// lock, and given back by [`Mailbox::end_turn`].
+    Shrink(Box<B>),
     /// The turn was long enough, and messages remain: put the mailbox at the end of a run queue.
     Requeue,
 }
@@ -208,6 +227,12 @@ impl<B: Body> Default for Mailbox<B> {
 }
 
 impl<B: Body> Mailbox<B> {
+    /// Bytes from the start of a mailbox, the lock among them, that a push to a mailbox without a limit touches.
+    #[cfg(not(loom))]
+    pub(crate) const PUSHED: usize = std::mem::offset_of!(Mailbox<B>, inner)
+        + Lock::<Inner<B>>::VALUE
+        + std::mem::offset_of!(Inner<B>, overload);
+
     #[inline]
     fn lock(&self) -> Guard<'_, Inner<B>> {
         self.inner.lock()
@@ -244,9 +269,10 @@ impl<B: Body> Mailbox<B> {
         work
     }
 
-    /// Adds a message, which `fill` puts into its place: a message that is moved right after its parts have been written
-    /// stalls the processor. `exempt` is asked only if there is a limit: such messages are not subject to it.
-    #[inline]
+    /// Adds a message, which `fill` puts into its place: a message that is moved right after its parts have been
+    /// written stalls the processor. `exempt` is asked only if there is a limit: such messages are not subject to it.
+    // Once for each way of sending, which are few: a call costs more than what it would share.
+    #[inline(always)]
     pub fn push(
         &self,
         to: Handle,
@@ -259,7 +285,7 @@ impl<B: Body> Mailbox<B> {
         }
         let mut warn = 0;
         if inner.max != usize::MAX && !exempt() {
-            let length = inner.inbox.len() + self.progress.waiting.load(Relaxed);
+            let length = inner.inbox.len() + self.progress.taken();
             match inner.check(length) {
                 Ok(due) => warn = due,
                 Err(refusal) => return Err(refusal),
@@ -269,7 +295,9 @@ impl<B: Body> Mailbox<B> {
         if let Some(place) = inner.inbox.back_mut() {
             fill(place);
             let weight = inflow::weight(place);
-            inner.accepted = inner.accepted.wrapping_add(weight);
+            if weight > 0 {
+                inner.accepted = inner.accepted.wrapping_add(weight);
+            }
         }
         Ok(Pushed {
             schedule: inner.wake(),
@@ -277,9 +305,20 @@ impl<B: Body> Mailbox<B> {
         })
     }
 
-    /// Adds several messages under one lock; they are not subject to a limit. Beyond a weight of
-    /// `mark` of waiting events the mailbox is congested. Returns whether the caller must schedule
-    /// the mailbox, and whether it is congested now; `None` if the handle has gone.
+    /// Adds a message in front of all others. Returns whether the caller must schedule the mailbox; `None` if the
+    /// handle has gone.
+    pub fn push_first(&self, to: Handle, message: Message) -> Option<bool> {
+        let mut inner = self.lock();
+        if inner.handle != to.0 {
+            return None;
+        }
+        inner.inbox.push_front(message);
+        Some(inner.wake())
+    }
+
+    /// Adds several messages under one lock, so that their iterator must be the kernel's own; they are not subject to a
+    /// limit. Beyond a weight of `mark` of waiting events the mailbox is congested. Returns whether the caller must
+    /// schedule the mailbox, and whether it is congested now; `None` if the handle has gone.
     pub fn push_all(
         &self,
         to: Handle,
@@ -330,17 +369,17 @@ impl<B: Body> Mailbox<B> {
         handled.rest(inner.accepted) <= inner.relief_at && handled.congested.swap(false, Relaxed)
     }
 
-    /// Scheduled → Running. Only for whoever took the mailbox from a run queue; of two who took it at the same moment from a slot, one
-    /// comes too late, and has nothing to do.
+    /// Scheduled → Running. Only for whoever took the mailbox from a run queue; of two who took it at the same moment
+    /// from a slot, one comes too late, and has nothing to do.
     #[inline]
-    pub fn begin(&self) -> Turn<B> {
+    pub fn begin(&self) -> Step<B> {
         let mut inner = self.lock();
         if inner.state != State::Scheduled {
             if inner.state == State::Lent {
                 // The borrower has it, and sees to its next turn.
                 inner.state = State::Running;
             }
-            return Turn::Idle;
+            return Step::Idle;
         }
         inner.state = State::Running;
         let body = inner
@@ -353,12 +392,12 @@ impl<B: Body> Mailbox<B> {
     /// Ends a turn, or part of it: with `more` the worker is ready to go on with what has come in
     /// meanwhile.
     #[inline]
-    pub fn end_turn(&self, body: Box<B>, more: bool) -> Turn<B> {
+    pub fn end_turn(&self, body: Box<B>, more: bool) -> Step<B> {
         self.lock().proceed(body, more)
     }
 
-    /// The queue's length that `Crowded` is about.
-    pub fn crowd(&self) -> usize {
+    /// The queue's length that `Overloaded` is about.
+    pub fn report(&self) -> usize {
         self.lock().report
     }
 
@@ -416,6 +455,7 @@ impl<B: Body> Mailbox<B> {
             debug_assert!(inner.handle == 0 && inner.body.is_none() && inner.inbox.is_empty());
             inner.state = State::Free;
             self.progress.handled.settle(inner.accepted);
+            self.progress.kept.store(0, Relaxed);
             self.footprint.clear();
             inner.card.take()
         };
@@ -436,7 +476,7 @@ impl<B: Body> Mailbox<B> {
 
     /// Messages that wait.
     pub fn waiting(&self) -> usize {
-        self.lock().inbox.len() + self.progress.waiting.load(Relaxed)
+        self.lock().inbox.len() + self.progress.taken()
     }
 
     /// Stamp of the oldest message that waits.
@@ -470,40 +510,43 @@ impl<B: Body> Inner<B> {
 
     /// What comes next for a running body.
     #[inline]
-    fn proceed(&mut self, mut body: Box<B>, more: bool) -> Turn<B> {
+    fn proceed(&mut self, mut body: Box<B>, more: bool) -> Step<B> {
         if self.fate == Fate::Retired {
-            return Turn::Finish(body);
+            return Step::Finish(body);
         }
         let batch = body.batch();
         if batch.is_empty() && self.inbox.is_empty() {
             if self.fate == Fate::Draining {
-                return Turn::Finish(body);
+                return Step::Finish(body);
             }
             self.overload = OVERLOAD;
-            if self.inbox.capacity() > KEEP_CAPACITY || batch.capacity() > KEEP_CAPACITY {
-                (self.inbox, *batch) = Default::default();
+            if self.inbox.capacity() > KEEP {
+                mem::swap(batch, &mut self.inbox);
+            }
+            if batch.capacity() > KEEP {
+                return Step::Shrink(body);
             }
             self.state = State::Idle;
             self.body = Some(body);
-            return Turn::Idle;
+            return Step::Idle;
         }
         if !more {
             self.state = State::Scheduled;
             self.body = Some(body);
-            return Turn::Requeue;
+            return Step::Requeue;
         }
         if batch.is_empty() {
             mem::swap(batch, &mut self.inbox);
         }
         let behind = batch.len() + self.inbox.len() - 1;
         if behind <= self.overload {
-            return Turn::Run(body);
+            return Step::Run(body);
         }
         while behind > self.overload {
             self.overload *= 2;
         }
         self.report = behind;
-        Turn::Crowded(body)
+        Step::Overloaded(body)
     }
 
     fn set_limit(&mut self, limit: Option<Limit>) {
@@ -513,8 +556,8 @@ impl<B: Body> Inner<B> {
         self.refused = 0;
     }
 
-    /// One more message for a queue of `length`: the length to warn about (or 0), or why it is refused. The first refusal is logged, and
-    /// then each doubling of their number.
+    /// One more message for a queue of `length`: the length to warn about (or 0), or why it is refused. The first
+    /// refusal is logged, and then each doubling of their number.
     #[cold]
     fn check(&mut self, length: usize) -> Result<usize, Refusal> {
         match self.policy {
@@ -535,6 +578,74 @@ impl<B: Body> Inner<B> {
                 Ok(0)
             }
             _ => Ok(0),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::message::{Payload, kind};
+
+    struct Worked(VecDeque<Message>);
+
+    impl Body for Worked {
+        type Card = ();
+        fn batch(&mut self) -> &mut VecDeque<Message> {
+            &mut self.0
+        }
+    }
+
+    fn push(mailbox: &Mailbox<Worked>, messages: usize) {
+        for _ in 0..messages {
+            let message = Message::new(kind::LUA, Handle::NONE, 0, Payload::EMPTY);
+            let _ = mailbox
+                .push(Handle(1), |place| *place = message, || true)
+                .unwrap();
+        }
+    }
+
+    /// Handles what waits; in the middle of it, as many messages come once more. Returns how often a buffer was given
+    /// back.
+    fn work(mailbox: &Mailbox<Worked>, mut more: usize) -> usize {
+        let mut given_back = 0;
+        let mut step = mailbox.begin();
+        loop {
+            step = match step {
+                Step::Run(mut body) | Step::Overloaded(mut body) => {
+                    push(mailbox, mem::take(&mut more));
+                    body.0.clear();
+                    mailbox.end_turn(body, true)
+                }
+                Step::Shrink(mut body) => {
+                    given_back += 1;
+                    assert!(body.0.is_empty());
+                    body.0 = VecDeque::new();
+                    mailbox.end_turn(body, true)
+                }
+                Step::Idle => return given_back,
+                Step::Finish(_) | Step::Requeue => unreachable!(),
+            };
+        }
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_in_an_idle_mailbox() {
+        let mailbox = Mailbox::default();
+        mailbox.open(Handle(1), (), None);
+        assert!(!mailbox.start(Box::new(Worked(VecDeque::new()))));
+        for (messages, buffers) in [(2049, 1), (1, 0), (100_000, 1), (KEEP, 0)] {
+            push(&mailbox, messages);
+            assert_eq!(work(&mailbox, 0), buffers, "{messages} messages");
+            push(&mailbox, messages);
+            assert_eq!(
+                work(&mailbox, messages),
+                buffers * 2,
+                "{messages} messages twice"
+            );
+            let mut inner = mailbox.lock();
+            let batch = inner.body.as_mut().unwrap().0.capacity();
+            assert!(inner.inbox.capacity() <= KEEP && batch <= KEEP);
         }
     }
 }

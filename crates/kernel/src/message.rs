@@ -11,7 +11,8 @@ use std::mem::{self, ManuallyDrop};
 use std::{ptr, slice};
 
 use crate::block;
-pub use crate::handle::{Handle, kind};
+pub use crate::handle::Handle;
+pub use crate::kind;
 use crate::package::Package;
 use crate::parcel::{Carried, Parcel};
 
@@ -251,9 +252,9 @@ impl Payload {
         (self.tag == Tag::SHARED).then(|| unsafe { &*address(&self.data) }.bytes())
     }
 
-    /// As [`into_raw`](Self::into_raw), for code that reads C strings: behind the bytes follows a NUL, which does
-    /// not count. Blocks that were handed in by [`from_raw`](Self::from_raw) get one only if they happen to have room; they stay
-    /// where they are.
+    /// As [`into_raw`](Self::into_raw), for code that reads C strings: behind the bytes follows a NUL, which does not
+    /// count. Blocks that were handed in by [`from_raw`](Self::from_raw) get one only if they happen to have room; they
+    /// stay where they are.
     pub fn into_raw_terminated(self) -> (*mut u8, usize) {
         if self.tag == Tag::VALUE {
             return (ptr::null_mut(), 0);
@@ -403,6 +404,8 @@ pub struct Message {
     /// One of [`kind`].
     pub kind: u8,
     tag: Tag,
+    /// It is passed on for somebody outside of the node, who is to wait while too much of it waits here; see `inflow`.
+    pub(crate) outside: bool,
 }
 
 const _: () = assert!(size_of::<Message>() == 32);
@@ -424,6 +427,7 @@ impl Message {
             stamp: 0,
             kind,
             tag: payload.tag,
+            outside: false,
         }
     }
 
@@ -437,6 +441,7 @@ impl Message {
         stamp: 0,
         kind: kind::TEXT,
         tag: Tag::EMPTY,
+        outside: false,
     };
 
     /// Puts a message together, sent at `stamp`, in the place of a blank one.
@@ -457,6 +462,7 @@ impl Message {
         self.stamp = stamp;
         self.kind = kind;
         self.tag = payload.tag;
+        self.outside = false;
     }
 
     /// Is it a delivery of a multicast channel, with a package instead of bytes?

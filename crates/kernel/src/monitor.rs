@@ -1,6 +1,6 @@
 //! The watcher for endless loops.
 //!
-//! Every worker publishes on its [`Desk`] what it is doing: plain stores to a cache line of its
+//! Every worker publishes in its [`Activity`] what it is doing: plain stores to a cache line of its
 //! own, no lock. The timer thread compares version numbers every few seconds while a worker is
 //! awake. A message that is still being handled after a whole interval is reported, again after
 //! each further interval; nothing is killed.
@@ -19,7 +19,7 @@ use crate::node::Node;
 
 /// What one worker is doing.
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct Activity {
     /// Service that handles a message now; 0 for none.
     pub(crate) dest: AtomicU32,
     pub(crate) source: AtomicU32,
@@ -31,7 +31,7 @@ pub(crate) struct Desk {
     pub(crate) began: AtomicU64,
 }
 
-impl Desk {
+impl Activity {
     /// A message is begun.
     #[inline]
     pub(crate) fn begin(&self, dest: Handle, source: Handle, session: i32, kind: u8, began: u64) {
@@ -45,7 +45,7 @@ impl Desk {
             .store(self.version.load(Relaxed).wrapping_add(1), Release);
     }
 
-    /// The worker has nothing on its desk.
+    /// The worker handles nothing now.
     #[inline]
     pub(crate) fn clear(&self) {
         self.dest.store(0, Relaxed);
@@ -67,7 +67,7 @@ impl Monitor {
         let interval = node.monitor_interval;
         Monitor {
             next: Instant::now() + interval,
-            seen: vec![0; node.desks.len()],
+            seen: vec![0; node.activities.len()],
             interval,
             told: false,
         }
@@ -87,15 +87,15 @@ impl Monitor {
         }
         self.next = now + self.interval;
         let mut stuck = 0;
-        for (desk, seen) in node.desks.iter().zip(&mut self.seen) {
-            let version = desk.version.load(Acquire);
-            let dest = Handle(desk.dest.load(Relaxed));
+        for (activity, seen) in node.activities.iter().zip(&mut self.seen) {
+            let version = activity.version.load(Acquire);
+            let dest = Handle(activity.dest.load(Relaxed));
             if std::mem::replace(seen, version) == version && !dest.is_none() {
-                report(node, desk, dest, version);
+                report(node, activity, dest, version);
                 stuck += 1;
             }
         }
-        let all = stuck == node.desks.len();
+        let all = stuck == node.activities.len();
         if all && !self.told {
             tell_without_log(node);
         }
@@ -109,11 +109,13 @@ fn tell_without_log(node: &Node) {
     let mut text = String::from(
         "error: all workers are stuck, and the log with them (the debug console still answers):\n",
     );
-    for desk in &node.desks {
-        let dest = Handle(desk.dest.load(Relaxed));
-        let who = node.context(dest).map(|context| context.description());
-        let who = who.unwrap_or_else(|| "a service that has been killed".to_owned());
-        let busy = clock::seconds(clock::ticks().saturating_sub(desk.began.load(Relaxed)));
+    for activity in &node.activities {
+        let dest = Handle(activity.dest.load(Relaxed));
+        let who = node
+            .context_or_leaving(dest)
+            .map(|context| context.description());
+        let who = who.unwrap_or_else(|| "a service that has gone".to_owned());
+        let busy = clock::seconds(clock::ticks().saturating_sub(activity.began.load(Relaxed)));
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -125,21 +127,20 @@ fn tell_without_log(node: &Node) {
 }
 
 #[cold]
-fn report(node: &Node, desk: &Desk, dest: Handle, version: u32) {
-    let source = Handle(desk.source.load(Relaxed));
-    let (session, kind) = (desk.session.load(Relaxed), desk.kind.load(Relaxed));
-    let busy = clock::seconds(clock::ticks().saturating_sub(desk.began.load(Relaxed)));
-    let context = node.context(dest);
+fn report(node: &Node, activity: &Activity, dest: Handle, version: u32) {
+    let source = Handle(activity.source.load(Relaxed));
+    let (session, kind) = (activity.session.load(Relaxed), activity.kind.load(Relaxed));
+    let busy = clock::seconds(clock::ticks().saturating_sub(activity.began.load(Relaxed)));
+    let context = node.context_or_leaving(dest);
     let line = format!(
         "error: A message from [ {source} ] to [ {dest} ] maybe in an endless loop (version = {})",
         version as i32
     );
     node.log(Handle::NONE, line.as_bytes());
     let what = kind::name(kind).map_or_else(|| kind.to_string(), str::to_owned);
-    let who = context.as_ref().map_or_else(
-        || "a service that has been killed".to_owned(),
-        |c| c.description(),
-    );
+    let who = context
+        .as_ref()
+        .map_or_else(|| "a service that has gone".to_owned(), |c| c.description());
     let line = format!(
         "error: {dest} ({who}) has been handling one message of type {what}, session {session}, for {busy:.1} s"
     );

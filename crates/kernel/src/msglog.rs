@@ -8,11 +8,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
 
 use crate::clock;
 use crate::context::{Context, LOGGING};
 use crate::message::{Handle, Message, kind};
+use crate::text;
 
 /// An open message log.
 pub(crate) struct MessageLog(File);
@@ -32,7 +32,7 @@ pub(crate) fn open(by: &Context, target: &Context) {
     if log.is_some() {
         return;
     }
-    let path = Path::new(&folder).join(format!("{:08x}.log", target.handle().0));
+    let path = text::path(&folder).join(format!("{:08x}.log", target.handle().0));
     match OpenOptions::new().append(true).create(true).open(&path) {
         Ok(mut file) => {
             by.log(format!("Open log file {}", path.display()));

@@ -1,7 +1,7 @@
 //! Messages that leave the node: to a handle whose high byte names another node, or to a name of the whole network.
 //!
-//! The kernel has no connections. It recognises such a destination where it finds nobody here, so that sending within the node costs
-//! nothing for it, and hands the message to the [`Network`] that the node was built with.
+//! The kernel has no connections. It recognises such a destination where it finds nobody here, so that sending within
+//! the node costs nothing for it, and hands the message to the [`Network`] that the node was built with.
 
 use crate::error::SendError;
 use crate::globals::GlobalBacklog;

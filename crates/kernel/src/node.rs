@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,17 +20,19 @@ use crate::context::Context;
 use crate::error::{EnvExists, Error, SendError};
 use crate::globals::Globals;
 use crate::inflow;
+use crate::leaving::Leaving;
 use crate::lifecycle::{Census, Gate};
 use crate::mailbox::{Limit, Pushed, Refusal};
 use crate::message::{Handle, Message, Payload, kind};
-use crate::monitor::Desk;
+use crate::monitor::Activity;
 use crate::network::Network;
+use crate::poison::{lock, read, write};
 use crate::post::{Attachment, Poller};
 use crate::registry::Registry;
 use crate::scheduler::{Runner, Scheduler};
 use crate::service::{Factory, Mailbox, ModuleLoader, Resident};
-use crate::timer::{self, Timers};
-use crate::wheel::TimerKey;
+use crate::timer::{self, Expiry};
+use crate::timers::{TimerKey, Timers};
 use crate::worker::{self, Local};
 
 /// Stack of a worker. What a service's language needs on the machine stack is laid out for that of
@@ -40,18 +42,19 @@ const STACK: usize = 16 << 20;
 /// Name of the service that gets log lines.
 const LOGGER: &str = "logger";
 
+// What is written while services run is padded, so that it shares no cache line with what every message reads.
 /// A running node. Made by [`Node::builder`]. See the module's description.
 ///
 /// It must be stopped by [`shutdown`](Node::shutdown) and [`wait`](Node::wait) (or by the exit of
 /// all its services) before it is dropped for good: its own threads and services keep it alive.
 pub struct Node {
     pub(crate) this: Weak<Node>,
-    pub(crate) registry: Registry<Resident>,
-    pub(crate) scheduler: Scheduler<Mailbox>,
-    pub(crate) timers: Timers,
+    pub(crate) registry: CachePadded<Registry<Resident>>,
+    pub(crate) scheduler: CachePadded<Scheduler<Mailbox>>,
+    pub(crate) timers: Timers<Expiry>,
     pub(crate) clock: Clock,
     /// What each worker is doing.
-    pub(crate) desks: Box<[CachePadded<Desk>]>,
+    pub(crate) activities: Box<[CachePadded<Activity>]>,
     pub(crate) monitor_interval: Duration,
     /// Time of the timer thread's last tick, as a message stamp. Alone on its cache line, which all
     /// senders read.
@@ -60,16 +63,18 @@ pub struct Node {
     harbor: u8,
     pub(crate) network: Option<Arc<dyn Network>>,
     pub(crate) limit: Option<Limit>,
-    modules: RwLock<HashMap<String, Factory>>,
+    modules: CachePadded<RwLock<HashMap<String, Factory>>>,
     loader: Option<ModuleLoader>,
-    env: RwLock<HashMap<String, String>>,
+    env: CachePadded<RwLock<HashMap<String, String>>>,
     /// The service named `logger`, or 0: log lines should not cost a search by name.
     pub(crate) logger: AtomicU32,
     /// The service that is told about exits, or 0.
     pub(crate) exit_monitor: AtomicU32,
     pub(crate) relief: inflow::Listeners,
-    pub(crate) census: Mutex<Census>,
-    pub(crate) globals: Globals,
+    pub(crate) ends: inflow::Listeners,
+    pub(crate) census: CachePadded<Mutex<Census>>,
+    pub(crate) leaving: Leaving,
+    pub(crate) globals: CachePadded<Globals>,
     pub(crate) gate: Gate,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -92,6 +97,9 @@ pub struct ServiceInfo {
     pub cpu_seconds: f64,
     /// Bytes of memory, if it is known.
     pub memory: Option<usize>,
+    /// It has ended, and cannot be reached any more, but has not come back from its last message, or no worker has come
+    /// for it yet.
+    pub leaving: bool,
 }
 
 /// What is known about one worker; see [`Node::workers`].
@@ -120,25 +128,27 @@ impl Node {
         let (scheduler, runners) = Scheduler::new(threads);
         let node = Arc::new_cyclic(|this| Node {
             this: this.clone(),
-            registry: Registry::new(settings.harbor),
-            scheduler,
-            timers: Timers::new(),
+            registry: CachePadded::new(Registry::new(settings.harbor)),
+            scheduler: CachePadded::new(scheduler),
+            timers: Timers::new(threads),
             clock: Clock::new(),
-            desks: (0..threads).map(|_| CachePadded::default()).collect(),
+            activities: (0..threads).map(|_| CachePadded::default()).collect(),
             monitor_interval: settings.monitor_interval,
             tick_stamp: CachePadded::new(AtomicU32::new(clock::stamp())),
             profile: settings.profile,
             harbor: settings.harbor,
             network: settings.network,
             limit: settings.limit,
-            modules: RwLock::new(settings.modules),
+            modules: CachePadded::new(RwLock::new(settings.modules)),
             loader: settings.loader,
-            env: RwLock::new(settings.env),
+            env: CachePadded::new(RwLock::new(settings.env)),
             logger: AtomicU32::new(0),
             exit_monitor: AtomicU32::new(0),
             relief: inflow::Listeners::default(),
-            census: Mutex::default(),
-            globals: Globals::default(),
+            ends: inflow::Listeners::default(),
+            census: CachePadded::default(),
+            leaving: Leaving::default(),
+            globals: CachePadded::default(),
             gate: Gate::default(),
             threads: Mutex::default(),
         });
@@ -191,7 +201,7 @@ impl Node {
     // ---- messages
 
     /// Sends a message.
-    #[inline]
+    #[inline(never)]
     pub fn send(
         &self,
         source: Handle,
@@ -200,13 +210,45 @@ impl Node {
         session: i32,
         payload: Payload,
     ) -> Result<(), SendError> {
+        self.send_marked(source, dest, kind, session, payload, false)
+    }
+
+    /// As [`send`](Self::send), for somebody outside of the node: what waits for the receiver counts as what comes from
+    /// sockets does, and whoever reads for that somebody is to stop while there is too much of it
+    /// ([`congest`](Self::congest)).
+    pub fn send_from_outside(
+        &self,
+        source: Handle,
+        dest: Handle,
+        kind: u8,
+        session: i32,
+        payload: Payload,
+    ) -> Result<(), SendError> {
+        self.send_marked(source, dest, kind, session, payload, true)
+    }
+
+    #[inline(always)]
+    fn send_marked(
+        &self,
+        source: Handle,
+        dest: Handle,
+        kind: u8,
+        session: i32,
+        payload: Payload,
+        outside: bool,
+    ) -> Result<(), SendError> {
         let Some(mailbox) = self.registry.find(dest) else {
             let message = Message::new(kind, source, session, payload);
             return self.send_away(dest, message);
         };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
-        let fill = |place: &mut Message| place.become_new(kind, source, session, payload, stamp);
+        let fill = |place: &mut Message| {
+            place.become_new(kind, source, session, payload, stamp);
+            if outside {
+                place.outside = true;
+            }
+        };
         match mailbox.push(dest, fill, || self.exempt(dest, kind)) {
             Ok(Pushed { schedule, warn }) => {
                 if schedule {
@@ -230,7 +272,7 @@ impl Node {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn schedule(&self, local: Option<&Local>, mailbox: &Mailbox) {
         let task = NonNull::from(mailbox);
         match local {
@@ -246,8 +288,9 @@ impl Node {
         }
     }
 
-    /// Sends several messages of the runtime itself to one service, as if one by one but under one
-    /// lock; they are not subject to limits. False if the receiver does not exist. One on another node gets them one by one.
+    /// Sends several messages of the runtime itself to one service, as if one by one but under one lock, once all of
+    /// them are there; they are not subject to limits. False if the receiver does not exist. One on another node gets
+    /// them one by one.
     pub fn push_all(&self, dest: Handle, messages: impl Iterator<Item = Message>) -> bool {
         self.push_counted(dest, messages, u64::MAX).is_some()
     }
@@ -267,7 +310,8 @@ impl Node {
         }
     }
 
-    /// [`push_all`](Node::push_all); is the mailbox congested now, with this mark? `None` if the receiver does not exist.
+    /// [`push_all`](Node::push_all); is the mailbox congested now, with this mark? `None` if the receiver does not
+    /// exist.
     pub(crate) fn push_counted(
         &self,
         dest: Handle,
@@ -281,11 +325,19 @@ impl Node {
         };
         let local = Local::of(self);
         let stamp = local.map_or_else(clock::stamp, Local::stamp);
-        let stamped = messages.map(|mut message| {
+        let mut stamped = messages.map(|mut message| {
             message.stamp = stamp;
             message
         });
-        let (schedule, congested) = mailbox.push_all(dest, stamped, mark)?;
+        // Whatever makes the messages is not for running under the lock. One is what there mostly is.
+        let first = stamped.next();
+        let (schedule, congested) = match stamped.next() {
+            None => mailbox.push_all(dest, first.into_iter(), mark),
+            second => {
+                let all: Vec<Message> = first.into_iter().chain(second).chain(stamped).collect();
+                mailbox.push_all(dest, all.into_iter(), mark)
+            }
+        }?;
         if schedule {
             self.schedule(local, mailbox);
         }
@@ -377,14 +429,27 @@ impl Node {
         self.registry.find(handle).is_some()
     }
 
-    /// What is known about all services, in the order of their handles.
+    /// The context of a service, also of one that is [leaving](ServiceInfo::leaving).
+    pub fn context_or_leaving(&self, handle: Handle) -> Option<Arc<Context>> {
+        self.context(handle).or_else(|| self.leaving.get(handle))
+    }
+
+    /// What is known about all services, in the order of their handles, with those that are
+    /// [leaving](ServiceInfo::leaving).
     pub fn services(&self) -> Vec<ServiceInfo> {
-        let contexts = self
-            .handles()
-            .into_iter()
-            .filter_map(|handle| self.context(handle));
+        let leaving = self.leaving.all();
+        let alive = self.handles().into_iter();
+        let alive = alive.filter_map(|handle| self.context(handle));
+        let mut contexts: Vec<(Arc<Context>, bool)> = alive
+            .map(|context| (context, false))
+            .chain(leaving.into_iter().map(|context| (context, true)))
+            .collect();
+        contexts.sort_by_key(|(context, leaving)| (context.handle(), !leaving));
+        // One may have left in between.
+        contexts.dedup_by_key(|(context, _)| context.handle());
         contexts
-            .map(|context| ServiceInfo {
+            .into_iter()
+            .map(|(context, leaving)| ServiceInfo {
                 handle: context.handle(),
                 module: context.module().to_owned(),
                 description: context.description(),
@@ -392,13 +457,15 @@ impl Node {
                 messages: context.messages(),
                 cpu_seconds: context.cpu_seconds_so_far(),
                 memory: context.interrupt().and_then(|i| i.memory()),
+                leaving,
             })
             .collect()
     }
 
-    /// The command `SIGNAL`. False if there is no such service, or it does not listen.
+    /// The command `SIGNAL`, also for a service that is [leaving](ServiceInfo::leaving). False if there is no such
+    /// service, or it does not listen.
     pub fn signal(&self, handle: Handle, number: i32) -> bool {
-        self.context(handle)
+        self.context_or_leaving(handle)
             .is_some_and(|context| context.signal(number))
     }
 
@@ -486,7 +553,7 @@ impl Node {
 
     /// Cancels a timer of [`Context::timeout`]. True: its message will never arrive.
     pub fn cancel_timer(&self, key: TimerKey) -> bool {
-        self.timers.cancel(key)
+        self.timers.cancel(key).is_some()
     }
 
     // ---- facts
@@ -509,7 +576,7 @@ impl Node {
 
     /// Number of workers.
     pub fn threads(&self) -> usize {
-        self.desks.len()
+        self.activities.len()
     }
 
     /// Is the time that services take accounted for?
@@ -520,13 +587,13 @@ impl Node {
 
     /// What the workers are doing.
     pub fn workers(&self) -> Vec<WorkerInfo> {
-        let worker = |(index, desk): (usize, &CachePadded<Desk>)| {
+        let worker = |(index, activity): (usize, &CachePadded<Activity>)| {
             let (turns, parks) = self.scheduler.counters(index);
             let parked = self.scheduler.parking().is_parked(index);
-            let current = Handle(desk.dest.load(Relaxed));
+            let current = Handle(activity.dest.load(Relaxed));
             let ticks = match current.is_none() {
                 true => 0,
-                false => clock::ticks().saturating_sub(desk.began.load(Relaxed)),
+                false => clock::ticks().saturating_sub(activity.began.load(Relaxed)),
             };
             WorkerInfo {
                 turns,
@@ -536,7 +603,7 @@ impl Node {
                 busy: Duration::from_secs_f64(clock::seconds(ticks)),
             }
         };
-        self.desks.iter().enumerate().map(worker).collect()
+        self.activities.iter().enumerate().map(worker).collect()
     }
 }
 
@@ -547,18 +614,4 @@ impl std::fmt::Debug for Node {
             .field("threads", &self.threads())
             .finish_non_exhaustive()
     }
-}
-
-// Nothing leaves these locks' content half changed, so a panic while one was held does not matter.
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
 //! Packages: one payload for many receivers.
 //!
-//! A multicast message carries the address of a package instead of the bytes, so that ten thousand subscribers share one
-//! block. A package is born with no references, gets as many as there will be receivers in one step (`bind`), and
-//! is freed with the last of them. A message that carries one owns one reference ([`Payload::shared`]): if
-//! nobody takes it over, the message gives it back when it is dropped, wherever that is.
+//! A multicast message carries the address of a package instead of the bytes, so that ten thousand subscribers share
+//! one block. A package is born with no references, gets as many as there will be receivers in one step (`bind`), and
+//! is freed with the last of them. A message that carries one owns one reference ([`Payload::shared`]): if nobody takes
+//! it over, the message gives it back when it is dropped, wherever that is.
 
 use std::sync::atomic::{AtomicI32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 

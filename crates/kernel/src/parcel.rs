@@ -1,10 +1,11 @@
 //! Rust values in the place of bytes.
 //!
-//! Two services in Rust need no byte format between them: a payload can carry a value itself. It belongs to the payload, is
-//! dropped with it, and is taken out by who knows its type. Everybody else sees no bytes; it cannot leave the node.
+//! Two services in Rust need no byte format between them: a payload can carry a value itself. It belongs to the
+//! payload, is dropped with it, and is taken out by who knows its type. Everybody else sees no bytes; it cannot leave
+//! the node.
 //!
-//! A value of up to 8 bytes lies inside the message, beside the address of what is known about its type; a larger one in
-//! a box. The type is compared when a value is taken out, so that a wrong guess fails and nothing worse. A type may
+//! A value of up to 8 bytes lies inside the message, beside the address of what is known about its type; a larger one
+//! in a box. The type is compared when a value is taken out, so that a wrong guess fails and nothing worse. A type may
 //! have a *label*, which is found without knowing the type: who is to handle it, for instance.
 
 use std::any::{Any, TypeId};
@@ -12,28 +13,29 @@ use std::mem::MaybeUninit;
 
 /// A type whose values a [`Payload`](crate::Payload) can carry.
 pub trait Parcel: Send + Sized + 'static {
-    /// What [`Payload::label`](crate::Payload::label) tells of a payload that carries such a value. Nothing, unless a type says so.
+    /// What [`Payload::label`](crate::Payload::label) tells of a payload that carries such a value. Nothing, unless a
+    /// type says so.
     const LABEL: &'static (dyn Any + Send + Sync) = &();
 }
 
-/// The room for a value, or for the address of its box.
-type Room = MaybeUninit<u64>;
+/// The storage for a value, or for the address of its box.
+type Storage = MaybeUninit<u64>;
 
 /// What is known about a type.
 pub(crate) struct Type {
     id: fn() -> TypeId,
     label: &'static (dyn Any + Send + Sync),
-    /// Drops what is in the room.
+    /// Drops what is in the storage.
     ///
     /// # Safety
-    /// The room holds a value of the type, which is not used afterwards.
-    drop: unsafe fn(&mut Room),
+    /// The storage holds a value of the type, which is not used afterwards.
+    drop: unsafe fn(&mut Storage),
 }
 
 /// A value whose type is known by what lies beside it. To be taken or dropped exactly once.
 #[derive(Clone, Copy)]
 pub(crate) struct Carried {
-    room: Room,
+    storage: Storage,
     of: &'static Type,
 }
 
@@ -44,47 +46,47 @@ impl<T: Parcel> Of<T> {
     const TYPE: &'static Type = &Type {
         id: TypeId::of::<T>,
         label: T::LABEL,
-        drop: drop_in_room::<T>,
+        drop: drop_stored::<T>,
     };
-    /// Does a value lie in the room itself?
+    /// Does a value lie in the storage itself?
     const SMALL: bool =
-        size_of::<T>() <= size_of::<Room>() && align_of::<T>() <= align_of::<Room>();
+        size_of::<T>() <= size_of::<Storage>() && align_of::<T>() <= align_of::<Storage>();
 }
 
 /// # Safety
 /// As [`Type::drop`].
-unsafe fn drop_in_room<T: Parcel>(room: &mut Room) {
+unsafe fn drop_stored<T: Parcel>(storage: &mut Storage) {
     // SAFETY: by contract.
-    drop(unsafe { take_from_room::<T>(room) });
+    drop(unsafe { take_stored::<T>(storage) });
 }
 
 /// # Safety
-/// The room holds a value of the type `T`, which is not used afterwards.
+/// The storage holds a value of the type `T`, which is not used afterwards.
 #[inline]
-unsafe fn take_from_room<T: Parcel>(room: &Room) -> T {
+unsafe fn take_stored<T: Parcel>(storage: &Storage) -> T {
     if Of::<T>::SMALL {
         // SAFETY: `new` has put a `T` there, which fits in size and alignment.
-        unsafe { room.as_ptr().cast::<T>().read() }
+        unsafe { storage.as_ptr().cast::<T>().read() }
     } else {
         // SAFETY: `new` has put the address of a box there, which is given up by contract.
-        *unsafe { Box::from_raw(room.as_ptr().cast::<*mut T>().read()) }
+        *unsafe { Box::from_raw(storage.as_ptr().cast::<*mut T>().read()) }
     }
 }
 
 impl Carried {
     #[inline]
     pub(crate) fn new<T: Parcel>(value: T) -> Carried {
-        let mut room = Room::zeroed();
+        let mut storage = Storage::zeroed();
         if Of::<T>::SMALL {
             // SAFETY: it fits in size and alignment.
-            unsafe { room.as_mut_ptr().cast::<T>().write(value) };
+            unsafe { storage.as_mut_ptr().cast::<T>().write(value) };
         } else {
             let boxed = Box::into_raw(Box::new(value));
             // SAFETY: an address fits.
-            unsafe { room.as_mut_ptr().cast::<*mut T>().write(boxed) };
+            unsafe { storage.as_mut_ptr().cast::<*mut T>().write(boxed) };
         }
         Carried {
-            room,
+            storage,
             of: Of::<T>::TYPE,
         }
     }
@@ -103,14 +105,14 @@ impl Carried {
     #[inline]
     pub(crate) unsafe fn take<T: Parcel>(self) -> T {
         // SAFETY: by contract.
-        unsafe { take_from_room(&self.room) }
+        unsafe { take_stored(&self.storage) }
     }
 
     /// # Safety
     /// No copy of it is used afterwards.
     pub(crate) unsafe fn release(mut self) {
         // SAFETY: the type is that of the value, and the value is given up by contract.
-        unsafe { (self.of.drop)(&mut self.room) };
+        unsafe { (self.of.drop)(&mut self.storage) };
     }
 }
 

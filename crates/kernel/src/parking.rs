@@ -11,9 +11,9 @@
 //! something wakes the next one if more is left ([`Parking::found`]). So a burst of additions costs
 //! the adding worker at most one system call.
 //!
-//! An idle worker sleeps in its bed, or at a [`Post`], where it looks out for what comes from outside
-//! (see [`crate::post`]). Whoever wakes one takes the one that went to bed last, and those at posts
-//! only if all beds are empty.
+//! An idle worker sleeps at its [`Parker`], or at a [`Post`], where it looks out for what comes from outside
+//! (see [`crate::post`]). Whoever wakes one takes the one that has parked last, and those at posts
+//! only if nobody is parked elsewhere.
 //!
 //! The timer thread is not a worker, but sleeps here too ([`Alarm`]): with every worker parked it
 //! goes into a *deep* sleep until the next timer is due, and the first worker that leaves parking
@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::post::{self, GLANCE, Post, Wait};
 use crate::sync::{
     AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed, Ordering::SeqCst, fence,
@@ -40,10 +41,11 @@ pub enum Hint {
     Slot,
 }
 
-/// The workers' beds.
+/// The workers' parkers.
 pub struct Parking {
-    beds: Box<[Bed]>,
-    /// Workers that may be woken: first those at posts, then those in bed, most recently parked last. The last one goes first, as the warmest.
+    parkers: Box<[Parker]>,
+    /// Workers that may be woken: first those at posts, then those that are parked, the latest last. The last one goes
+    /// first, as the warmest.
     idle: Mutex<Vec<usize>>,
     /// Length of `idle`, to be read without the lock.
     idle_count: AtomicUsize,
@@ -56,19 +58,20 @@ pub struct Parking {
     spare: usize,
     /// Threads in [`stand_by`](Parking::stand_by).
     standing_by: AtomicUsize,
-    relief: Alarm,
+    takeover: Alarm,
     /// Posts that workers serve.
     posts: Mutex<Vec<Arc<Post>>>,
     /// Length of `posts`.
     post_count: AtomicUsize,
     /// Workers that sleep at posts.
     at_posts: AtomicUsize,
-    /// When a poller was looked at last, in ticks: far in the future without posts. A plain reading: std's atomics even in the model.
+    /// When a poller was looked at last, in ticks: far in the future without posts. A plain reading: std's atomics even
+    /// in the model.
     looked: AtomicU64,
 }
 
 #[derive(Default)]
-struct Bed {
+struct Parker {
     call: Mutex<Call>,
     called: Condvar,
 }
@@ -76,7 +79,7 @@ struct Bed {
 #[derive(Default)]
 struct Call {
     hint: Option<Hint>,
-    /// The worker sleeps there, and not in its bed.
+    /// The worker sleeps there, and not at its parker.
     at: Option<Arc<Post>>,
 }
 
@@ -84,7 +87,7 @@ impl Parking {
     /// For `workers` workers, all of them awake and working.
     pub fn new(workers: usize) -> Parking {
         Parking {
-            beds: (0..workers).map(|_| Bed::default()).collect(),
+            parkers: (0..workers).map(|_| Parker::default()).collect(),
             idle: Mutex::new(Vec::with_capacity(workers)),
             idle_count: AtomicUsize::new(0),
             searching: AtomicUsize::new(0),
@@ -92,7 +95,7 @@ impl Parking {
             alarm: Alarm::default(),
             spare: workers.saturating_sub(processors(workers)),
             standing_by: AtomicUsize::new(0),
-            relief: Alarm::default(),
+            takeover: Alarm::default(),
             posts: Mutex::new(Vec::new()),
             post_count: AtomicUsize::new(0),
             at_posts: AtomicUsize::new(0),
@@ -152,14 +155,15 @@ impl Parking {
             Some(post) => self.serve(worker, post, work, arrived),
             None => {
                 if self.standing_by.load(Relaxed) > 0 && !self.all_busy() {
-                    self.relief.ring();
+                    self.takeover.ring();
                 }
                 self.sleep(worker)
             }
         }
     }
 
-    /// The caller has left the idle set, with `search` to search. False: somebody has chosen it, and is about to call it.
+    /// The caller has left the idle set, with `search` to search. False: somebody has chosen it, and is about to call
+    /// it.
     fn get_up(&self, worker: usize, search: bool) -> bool {
         let cancelled = self.change_idle(|idle| {
             let position = idle.iter().position(|&w| w == worker);
@@ -177,15 +181,15 @@ impl Parking {
         cancelled
     }
 
-    /// Sleeps in bed until it is called.
+    /// Sleeps until it is called.
     fn sleep(&self, worker: usize) -> Hint {
-        let bed = &self.beds[worker];
-        let mut call = bed.call.lock().unwrap_or_else(PoisonError::into_inner);
+        let parker = &self.parkers[worker];
+        let mut call = parker.call.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(hint) = call.hint.take() {
                 return hint;
             }
-            call = bed
+            call = parker
                 .called
                 .wait(call)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -213,8 +217,8 @@ impl Parking {
             worker
         });
         if let Some(worker) = worker {
-            let bed = &self.beds[worker];
-            let mut call = bed.call.lock().unwrap_or_else(PoisonError::into_inner);
+            let parker = &self.parkers[worker];
+            let mut call = parker.call.lock().unwrap_or_else(PoisonError::into_inner);
             call.hint = Some(hint);
             match call.at.clone() {
                 Some(post) => {
@@ -223,7 +227,7 @@ impl Parking {
                 }
                 None => {
                     drop(call);
-                    bed.called.notify_one();
+                    parker.called.notify_one();
                 }
             }
             self.rouse();
@@ -269,7 +273,7 @@ impl Parking {
     pub fn deep_sleep(&self) -> bool {
         self.deep.store(true, SeqCst);
         fence(SeqCst);
-        let all_parked = self.idle_count.load(SeqCst) == self.beds.len();
+        let all_parked = self.idle_count.load(SeqCst) == self.parkers.len();
         if !all_parked {
             self.deep.store(false, SeqCst);
         }
@@ -286,13 +290,14 @@ impl Parking {
         self.idle_count.load(Relaxed) <= self.spare
     }
 
-    /// Sleeps while all workers are busy, or as many of them as there are processors, but not beyond `until`.
-    /// For threads whose news can wait until there is somebody to deal with them. Of several threads that do so only one is woken before its time.
+    /// Sleeps while all workers are busy, or as many of them as there are processors, but not beyond `until`. For
+    /// threads whose news can wait until there is somebody to deal with them. Of several threads that do so only one is
+    /// woken before its time.
     pub fn stand_by(&self, until: Instant) {
         self.standing_by.fetch_add(1, SeqCst);
         fence(SeqCst);
         if self.all_busy() {
-            self.relief.wait(Some(until));
+            self.takeover.wait(Some(until));
         }
         self.standing_by.fetch_sub(1, SeqCst);
     }
@@ -306,7 +311,7 @@ impl Parking {
     /// Workers serve this post from now on. False: there are as many already as can be held at once.
     pub fn attach(&self, post: &Arc<Post>) -> bool {
         let mut posts = self.posts();
-        if posts.len() >= self.beds.len() - self.spare {
+        if posts.len() >= self.parkers.len() - self.spare {
             return false;
         }
         post.share();
@@ -315,7 +320,7 @@ impl Parking {
         self.looked.store(0, Relaxed);
         drop(posts);
         fence(SeqCst);
-        // If all workers are in bed, one has to come.
+        // If all workers are parked, one has to come.
         if self.idle_count.load(Relaxed) > 0 {
             self.wake_one(Hint::Queue);
         }
@@ -353,8 +358,8 @@ impl Parking {
         work: impl Fn() -> bool,
         arrived: impl Fn(),
     ) -> Hint {
-        let bed = &self.beds[worker];
-        let call = || bed.call.lock().unwrap_or_else(PoisonError::into_inner);
+        let parker = &self.parkers[worker];
+        let call = || parker.call.lock().unwrap_or_else(PoisonError::into_inner);
         self.at_posts.fetch_add(1, SeqCst);
         let mut news = false;
         let hint = loop {
@@ -366,7 +371,7 @@ impl Parking {
                 }
                 call.at = Some(post.clone());
             }
-            let wait = match self.idle_count.load(Relaxed) == self.beds.len() {
+            let wait = match self.idle_count.load(Relaxed) == self.parkers.len() {
                 true => Wait::Quiet,
                 false => Wait::Sleep,
             };
@@ -407,7 +412,7 @@ impl Parking {
     #[cold]
     pub fn glance(&self, now: u64) {
         self.looked.store(now, Relaxed);
-        if self.can_relieve() {
+        if self.can_take_over() {
             return self.notify();
         }
         // Not under the lock, as this may take a while.
@@ -421,15 +426,15 @@ impl Parking {
         }
     }
 
-    /// Is there a worker in bed, and time for it to serve at a post?
-    fn can_relieve(&self) -> bool {
+    /// Is there a parked worker, and time for it to serve at a post?
+    fn can_take_over(&self) -> bool {
         self.idle_count.load(SeqCst) > self.spare.max(self.at_posts.load(SeqCst))
     }
 
     /// The stand-in of a post has left it: can workers do without it? If so, one of them knows that the post is free.
     pub fn relieve(&self) -> bool {
         fence(SeqCst);
-        let relieved = self.can_relieve();
+        let relieved = self.can_take_over();
         if relieved {
             self.notify();
         }
@@ -442,7 +447,7 @@ impl Parking {
             return;
         }
         for post in self.posts().iter().filter(|post| post.is_neglected()) {
-            if self.can_relieve() {
+            if self.can_take_over() {
                 self.notify();
             } else {
                 post.call();
@@ -473,40 +478,4 @@ fn processors(workers: usize) -> usize {
         return workers;
     }
     std::thread::available_parallelism().map_or(workers, usize::from)
-}
-
-/// A bell that is not forgotten if nobody listens yet.
-#[derive(Default)]
-pub struct Alarm {
-    rung: Mutex<bool>,
-    bell: Condvar,
-}
-
-impl Alarm {
-    /// Ends the current or the next wait.
-    pub fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.bell.notify_one();
-    }
-
-    /// Sleeps until `until` (for ever if `None`) or until it rings. Returns whether it rang.
-    pub fn wait(&self, until: Option<Instant>) -> bool {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*rung {
-            let Some(until) = until else {
-                rung = self.bell.wait(rung).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            rung = self
-                .bell
-                .wait_timeout(rung, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        std::mem::replace(&mut *rung, false)
-    }
 }

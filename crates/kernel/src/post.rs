@@ -5,24 +5,24 @@
 //! poller, deals with what has come, and lets it go: one thread at a time.
 //!
 //! # Workers first
-//! A worker that has nothing to do takes a free post instead of going to bed. What arrives goes
+//! A worker that has nothing to do takes a free post instead of parking. What arrives goes
 //! into its own next slot, and it runs that itself: from the system to the service no other thread
 //! is woken. For work from elsewhere it is woken like any worker, only that its poller is
-//! interrupted instead ([`crate::parking`]); a sibling in bed is preferred.
+//! interrupted instead ([`crate::parking`]); a parked sibling is preferred.
 //!
 //! A worker that goes off to run something leaves the post, and mostly nobody holds it then. It
 //! comes back in microseconds, and waking another one costs more than that. These see to it that
 //! nothing waits for long:
 //! 1. A worker that has run out of work takes the post.
-//! 2. A worker that sees between two turns that nobody has looked at a poller for [`GLANCE`] wakes a sibling that is in bed for it. If
-//!    none is, it looks at the poller itself.
+//! 2. A worker that sees between two turns that nobody has looked at a poller for [`GLANCE`] wakes a parked sibling for
+//!    it. If none is, it looks at the poller itself.
 //! 3. If a poller knows of more than it has given, or there is more than one service to run, a
-//!    sibling in bed is woken, as for any other work; it takes the post when it finds nothing else.
+//!    parked sibling is woken, as for any other work; it takes the post when it finds nothing else.
 //! 4. The timer thread, at its tick, looks for posts that nobody has held since the last one. It
 //!    wakes a worker, and if all are busy, the post's *stand-in*.
 //!
 //! A poller is told whether any service of the node is running ([`Wait::Quiet`]); if none is, it may
-//! look a few times before it sleeps. A bed is never spun before.
+//! look a few times before it sleeps. A worker that parks elsewhere never spins.
 //!
 //! # The stand-in
 //! A thread that the poller's owner brings along ([`Attachment::stand_in`]). It serves while all workers
@@ -39,9 +39,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::alarm::Alarm;
 use crate::clock;
 use crate::node::Node;
-use crate::parking::{Alarm, Parking};
+use crate::parking::Parking;
 use crate::sync::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 
 /// How long events may wait while all workers are busy, and the stand-in serves.
@@ -167,7 +168,8 @@ impl Post {
     }
 }
 
-/// What [`Node::attach`](crate::Node::attach) gives to the owner of a poller, who [closes](Attachment::close) it in the end.
+/// What [`Node::attach`](crate::Node::attach) gives to the owner of a poller, who [closes](Attachment::close) it in the
+/// end.
 #[derive(Clone)]
 pub struct Attachment {
     post: Arc<Post>,

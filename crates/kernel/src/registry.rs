@@ -7,24 +7,31 @@
 //! handles under the mailbox's lock fails.
 //!
 //! Numbers: the next candidate is the last one plus one; candidates whose place is taken are
-//! skipped; after 0xffffff comes 1; the table doubles only when every place is taken. So a number
-//! is not used again before all 2^24 had their turn.
+//! skipped; after 0xffffff comes 1. The table doubles when half of its places are taken. So a
+//! service that has gone leaves a number that is not used again before millions of others were, and
+//! a launch finds a free place at once: writers keep a bit for each place, so that even a million
+//! taken ones in a row are passed in microseconds.
 //!
 //! Names are stored without their leading dot. A name can be taken once; a service may have many;
 //! they vanish with it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{
-    AtomicPtr, AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::PoisonError;
+
+use crossbeam_utils::CachePadded;
 
 use crate::mailbox::{Body, Mailbox};
 use crate::message::Handle;
+use crate::sync::{
+    AtomicPtr, AtomicU32, Mutex, MutexGuard, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 /// Places of the first table.
 const START: usize = 4;
+/// Places of the largest table. One of them stays empty: there is no number 0.
+const MOST: usize = Handle::LOCAL_MAX as usize + 1;
 
 struct Table<B: Body> {
     /// Number of places minus one.
@@ -39,8 +46,9 @@ struct Place<B: Body> {
 }
 
 /// The handle table and the names of one node.
-pub(crate) struct Registry<B: Body> {
-    table: AtomicPtr<Table<B>>,
+pub struct Registry<B: Body> {
+    /// On a cache line of its own, since every message reads it.
+    table: CachePadded<AtomicPtr<Table<B>>>,
     /// High byte of all handles.
     harbor: u32,
     book: Mutex<Book<B>>,
@@ -52,14 +60,71 @@ struct Book<B: Body> {
     /// The local number given out last.
     last: u32,
     used: usize,
-    /// Every table that ever was current. The last one is.
-    #[expect(clippy::vec_box, reason = "readers hold the addresses of tables")]
-    tables: Vec<Box<Table<B>>>,
-    /// Every mailbox. The boxes give them a fixed address; they live as long as the registry.
-    mailboxes: Vec<Box<Mailbox<B>>>,
+    /// A bit for each place of the table that is taken.
+    taken: Taken,
+    /// Every table that ever was current. The last one is. Owned, from `Box::into_raw`: readers hold their addresses.
+    tables: Vec<NonNull<Table<B>>>,
+    /// Every mailbox, owned in the same way; they live as long as the registry.
+    mailboxes: Vec<NonNull<Mailbox<B>>>,
     free: Vec<NonNull<Mailbox<B>>>,
     /// No more allocations.
     closed: bool,
+}
+
+/// Which places of a table are taken.
+struct Taken {
+    mask: u32,
+    words: Vec<u64>,
+}
+
+impl Taken {
+    fn new(places: usize) -> Taken {
+        let mut words = vec![0; places.div_ceil(64)];
+        if places < 64 {
+            // What is no place is never free.
+            words[0] = !0 << places;
+        }
+        Taken {
+            mask: places as u32 - 1,
+            words,
+        }
+    }
+
+    fn set(&mut self, local: u32, taken: bool) {
+        let place = (local & self.mask) as usize;
+        let bit = 1 << (place % 64);
+        match taken {
+            true => self.words[place / 64] |= bit,
+            false => self.words[place / 64] &= !bit,
+        }
+    }
+
+    /// The first free place from this one on.
+    fn free_from(&self, place: u32) -> Option<u32> {
+        let first = place as usize / 64;
+        let behind = !0u64 << (place % 64);
+        let masks = std::iter::once(behind).chain(std::iter::repeat(!0));
+        let mut words = self.words[first..].iter().zip(masks).enumerate();
+        words.find_map(|(n, (&word, mask))| {
+            let free = !word & mask;
+            (free != 0).then(|| (first + n) as u32 * 64 + free.trailing_zeros())
+        })
+    }
+
+    /// The first number after `last` whose place is free. There is a free place beside that of 0.
+    fn next(&self, last: u32) -> u32 {
+        let mut from = last + 1;
+        loop {
+            if from > Handle::LOCAL_MAX {
+                from = 1;
+            }
+            let place = from & self.mask;
+            if let Some(free) = self.free_from(place) {
+                return from - place + free;
+            }
+            from = (from | self.mask) + 1;
+        }
+    }
 }
 
 #[derive(Default)]
@@ -68,9 +133,8 @@ struct Names {
     by_handle: HashMap<Handle, Vec<String>>,
 }
 
-// SAFETY: the raw pointers lead to mailboxes and tables owned by `book`, which are shared by
-// reference only; a mailbox synchronises its content by its own lock, and moves bodies and cards
-// between threads.
+// SAFETY: the raw pointers lead to mailboxes and tables owned by `book`, which are shared by reference only until the
+// registry is dropped; a mailbox synchronises its content by its own lock, and moves bodies and cards between threads.
 unsafe impl<B: Body + Send> Send for Registry<B> where B::Card: Send {}
 // SAFETY: as above.
 unsafe impl<B: Body + Send> Sync for Registry<B> where B::Card: Send {}
@@ -96,20 +160,22 @@ impl<B: Body> Table<B> {
 }
 
 impl<B: Body> Registry<B> {
-    pub(crate) fn new(harbor: u8) -> Registry<B> {
-        let table = Table::new(START);
+    /// An empty one, of the node with this number.
+    pub fn new(harbor: u8) -> Registry<B> {
+        let table = NonNull::from(Box::leak(Table::new(START)));
         Registry {
-            table: AtomicPtr::new((&raw const *table).cast_mut()),
+            table: CachePadded::new(AtomicPtr::new(table.as_ptr())),
             harbor: u32::from(harbor) << 24,
             book: Mutex::new(Book {
                 last: 0,
                 used: 0,
+                taken: Taken::new(START),
                 tables: vec![table],
                 mailboxes: Vec::new(),
                 free: Vec::new(),
                 closed: false,
             }),
-            names: RwLock::default(),
+            names: RwLock::new(Names::default()),
         }
     }
 
@@ -124,21 +190,30 @@ impl<B: Body> Registry<B> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn read_names(&self) -> RwLockReadGuard<'_, Names> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_names(&self) -> RwLockWriteGuard<'_, Names> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The mailbox that a handle leads to. It may have been retired or recycled meanwhile: compare
     /// handles under its lock.
     #[inline]
-    pub(crate) fn find(&self, handle: Handle) -> Option<&Mailbox<B>> {
+    pub fn find(&self, handle: Handle) -> Option<&Mailbox<B>> {
         let place = self.table().place(handle.0);
         if place.handle.load(Acquire) != handle.0 || handle.is_none() {
             return None;
         }
-        // SAFETY: a mailbox is never dropped before the registry.
-        unsafe { place.mailbox.load(Relaxed).as_ref() }
+        // The mailbox may be one that somebody has put here since the handle was read, so that this has to see by
+        // itself what its maker wrote. SAFETY: a mailbox is never dropped before the registry.
+        unsafe { place.mailbox.load(Acquire).as_ref() }
     }
 
     /// Gives a new handle and a mailbox out. `open` prepares the mailbox before anybody can find
-    /// it. `None`: every number is taken, or the registry was closed.
-    pub(crate) fn allocate(
+    /// it. `None`: half of all numbers are taken, or the registry was closed.
+    pub fn allocate(
         &self,
         open: impl FnOnce(Handle, &Mailbox<B>),
     ) -> Option<(Handle, &Mailbox<B>)> {
@@ -146,73 +221,69 @@ impl<B: Body> Registry<B> {
         if book.closed {
             return None;
         }
-        if book.used == self.table().places.len() {
+        if book.used * 2 >= self.table().places.len() {
             self.grow(&mut book)?;
         }
-        let table = self.table();
-        let mut local = book.last;
-        loop {
-            local = if local >= Handle::LOCAL_MAX {
-                1
-            } else {
-                local + 1
-            };
-            if table.place(local).handle.load(Relaxed) == 0 {
-                break;
-            }
-        }
+        let local = book.taken.next(book.last);
         let handle = Handle(self.harbor | local);
-        let mailbox = match book.free.pop() {
-            Some(mailbox) => mailbox,
-            None => {
-                book.mailboxes.push(Box::default());
-                NonNull::from(&**book.mailboxes.last().expect("just pushed"))
-            }
-        };
+        let mailbox = book.free.pop().unwrap_or_else(|| {
+            let made = NonNull::from(Box::leak(Box::default()));
+            book.mailboxes.push(made);
+            made
+        });
+        let place = self.table().place(local);
+        place.mailbox.store(mailbox.as_ptr(), Release);
         // SAFETY: a mailbox is never dropped before the registry.
         let mailbox = unsafe { mailbox.as_ref() };
         open(handle, mailbox);
-        let place = table.place(local);
-        place
-            .mailbox
-            .store((&raw const *mailbox).cast_mut(), Relaxed);
         place.handle.store(handle.0, Release);
         book.last = local;
         book.used += 1;
+        book.taken.set(local, true);
         Some((handle, mailbox))
     }
 
     fn grow(&self, book: &mut Book<B>) -> Option<()> {
         let old = self.table();
-        // With 2^24 places, place 0 could only be filled by number 0, which does not exist.
-        if old.places.len() > Handle::LOCAL_MAX as usize / 2 {
+        let places = old.places.len() * 2;
+        if places > MOST {
             return None;
         }
-        let new = Table::new(old.places.len() * 2);
+        let new = Table::new(places);
+        let mut taken = Taken::new(places);
         for place in &old.places {
             let handle = place.handle.load(Relaxed);
-            let target = new.place(handle);
-            target.mailbox.store(place.mailbox.load(Relaxed), Relaxed);
-            target.handle.store(handle, Relaxed);
+            if handle != 0 {
+                let target = new.place(handle);
+                target.mailbox.store(place.mailbox.load(Relaxed), Relaxed);
+                target.handle.store(handle, Relaxed);
+                taken.set(handle, true);
+            }
         }
-        self.table.store((&raw const *new).cast_mut(), Release);
+        let new = NonNull::from(Box::leak(new));
+        self.table.store(new.as_ptr(), Release);
         book.tables.push(new);
+        book.taken = taken;
         Some(())
     }
 
     /// Makes a handle unreachable, with all its names. Returns its mailbox, still open; `None` if
     /// it has gone already.
-    pub(crate) fn remove(&self, handle: Handle) -> Option<&Mailbox<B>> {
+    pub fn remove(&self, handle: Handle) -> Option<&Mailbox<B>> {
         let mut book = self.book();
-        let place = self.table().place(handle.0);
-        if handle.is_none() || place.handle.load(Relaxed) != handle.0 {
+        if handle.is_none() {
             return None;
         }
-        place.handle.store(0, Release);
+        // Exchanged in one step each: a model finds nothing behind a writer's own reading.
+        let place = self.table().place(handle.0);
+        let gone = place.handle.compare_exchange(handle.0, 0, Release, Relaxed);
+        gone.ok()?;
+        let mailbox = place.mailbox.swap(ptr::null_mut(), Relaxed);
         book.used -= 1;
+        book.taken.set(handle.0, false);
         // SAFETY: a mailbox is never dropped before the registry.
-        let mailbox = unsafe { place.mailbox.load(Relaxed).as_ref() };
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let mailbox = unsafe { mailbox.as_ref() };
+        let mut names = self.write_names();
         for name in names.by_handle.remove(&handle).unwrap_or_default() {
             names.by_name.remove(&name);
         }
@@ -220,7 +291,7 @@ impl<B: Body> Registry<B> {
     }
 
     /// Takes a mailbox back that nobody uses any more.
-    pub(crate) fn recycle(&self, mailbox: NonNull<Mailbox<B>>) {
+    pub fn recycle(&self, mailbox: NonNull<Mailbox<B>>) {
         self.book().free.push(mailbox);
     }
 
@@ -250,7 +321,7 @@ impl<B: Body> Registry<B> {
         if self.find(handle).is_none() {
             return false;
         }
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.write_names();
         if names.by_name.contains_key(name) {
             return false;
         }
@@ -265,22 +336,14 @@ impl<B: Body> Registry<B> {
 
     /// Who has a name.
     pub(crate) fn named(&self, name: &str) -> Option<Handle> {
-        self.names
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .by_name
-            .get(name)
-            .copied()
+        self.read_names().by_name.get(name).copied()
     }
 
     /// All names with their handles, sorted by name.
     pub(crate) fn names(&self) -> Vec<(String, Handle)> {
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        names
-            .by_name
-            .iter()
-            .map(|(name, &handle)| (name.clone(), handle))
-            .collect()
+        let names = self.read_names();
+        let all = names.by_name.iter();
+        all.map(|(name, &handle)| (name.clone(), handle)).collect()
     }
 
     /// Sets the local number that counts as given out last, so that tests reach the end of the
@@ -288,6 +351,20 @@ impl<B: Body> Registry<B> {
     #[cfg(test)]
     pub(crate) fn set_last(&self, local: u32) {
         self.book().last = local;
+    }
+}
+
+impl<B: Body> Drop for Registry<B> {
+    fn drop(&mut self) {
+        let mut book = self.book();
+        for table in book.tables.drain(..) {
+            // SAFETY: from `Box::leak`, and nobody reads it any more.
+            drop(unsafe { Box::from_raw(table.as_ptr()) });
+        }
+        for mailbox in book.mailboxes.drain(..) {
+            // SAFETY: as above.
+            drop(unsafe { Box::from_raw(mailbox.as_ptr()) });
+        }
     }
 }
 
@@ -330,12 +407,27 @@ mod tests {
             [1, 2, 3, 4]
         );
         give(&registry, 2);
-        // The table has four places; that of 2 is free, and 6 is the next number that falls on it.
-        assert_eq!(take(&registry), 6);
+        assert_eq!(take(&registry), 5);
         assert!(registry.find(Handle(2)).is_none());
-        assert!(registry.find(Handle(6)).is_some());
-        assert_eq!(take(&registry), 7, "a full table doubles");
-        assert_eq!(registry.handles(), [1, 3, 4, 6, 7].map(Handle));
+        assert!(registry.find(Handle(5)).is_some());
+        // The table has eight places, and the next number of 2's place is 10.
+        give(&registry, 4);
+        assert_eq!(
+            (0..3).map(|_| take(&registry)).collect::<Vec<_>>(),
+            [6, 7, 8]
+        );
+        assert_eq!(registry.handles(), [1, 3, 5, 6, 7, 8].map(Handle));
+    }
+
+    #[test]
+    fn a_number_whose_place_is_taken_is_skipped() {
+        let registry = Registry::new(0);
+        let all: Vec<u32> = (0..3).map(|_| take(&registry)).collect();
+        // Eight places; 8 to 15 fall on those of 0 to 7.
+        registry.set_last(7);
+        assert_eq!((all, take(&registry)), (vec![1, 2, 3], 8));
+        give(&registry, 8);
+        assert_eq!(take(&registry), 12);
     }
 
     #[test]
@@ -344,11 +436,54 @@ mod tests {
         assert_eq!(take(&registry), 0x0500_0001);
         registry.set_last(0x00ff_fffd);
         let rest: Vec<u32> = (0..4).map(|_| take(&registry)).collect();
-        // 0xfffffd + 4 places: fe → 2, ff → 3, then 1 is taken, 2 and 3 too, 4 → 0; full, so the
-        // table doubles: 5.
-        assert_eq!(rest, [0x05ff_fffe, 0x05ff_ffff, 0x0500_0004, 0x0500_0005]);
+        // fffffe and ffffff are on the last two of eight places; 1 is taken.
+        assert_eq!(rest, [0x05ff_fffe, 0x05ff_ffff, 0x0500_0002, 0x0500_0003]);
         for handle in registry.handles() {
             assert!(registry.find(handle).is_some());
+        }
+    }
+
+    /// With one place free of a few thousand, every launch would get the same one again, and a number would come back
+    /// after a few launches.
+    #[test]
+    fn a_number_comes_back_late_however_many_services_there_are() {
+        for services in [63, 64, 1023, 4095] {
+            let registry = Registry::new(0);
+            for _ in 0..services {
+                take(&registry);
+            }
+            let mut seen = std::collections::HashSet::new();
+            for _ in 0..100_000 {
+                let handle = take(&registry);
+                assert!(
+                    seen.insert(handle),
+                    "{handle} again, beside {services} services"
+                );
+                give(&registry, handle);
+            }
+            let places = registry.table().places.len();
+            assert!(registry.handles().len() * 2 <= places && places <= services * 4 + 8);
+        }
+    }
+
+    #[test]
+    fn the_first_free_place_is_found_behind_many_taken_ones() {
+        for places in [4, 64, 128, 1024] {
+            let mut taken = Taken::new(places);
+            for local in 0..places as u32 {
+                taken.set(local, true);
+            }
+            assert_eq!(taken.free_from(0), None);
+            for free in [1, places as u32 / 2, places as u32 - 1] {
+                taken.set(free, false);
+                for last in [0, free - 1, free, places as u32 - 1, Handle::LOCAL_MAX] {
+                    let next = taken.next(last);
+                    let wraps = next < last;
+                    assert_eq!(next & taken.mask, free, "{places} places, after {last}");
+                    assert!(next != last && (!wraps || last == Handle::LOCAL_MAX));
+                }
+                taken.set(free, true);
+            }
         }
     }
 

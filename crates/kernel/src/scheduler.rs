@@ -15,18 +15,27 @@
 //! 3. the timer thread, at its tick, finds a full slot behind a turn that has not changed since the
 //!    last tick.
 //!
-//! In the last two cases the woken worker may rob the slot. With nobody parked, the timer thread moves what waits behind
-//! a turn that has not changed for several ticks to the injector: the worker may be stuck for good, and its busy
+//! In the last two cases the woken worker may rob the slot. With nobody parked, the timer thread moves what waits
+//! behind a turn that has not changed for several ticks to the injector: the worker may be stuck for good, and its busy
 //! siblings look at the injector, but not at each other.
 //!
-//! The owner takes its slot by a plain read and a plain write, since an exchange would be a twentieth of all that a small message costs. If it is
-//! robbed at that moment, both have the service, and its mailbox gives the turn to the first who asks
-//! ([`Mailbox::begin`](crate::mailbox::Mailbox::begin)). Nothing is lost by that, and nothing but slots gives anything out twice.
+//! The owner takes its slot by a plain read and a plain write, since an exchange would be a twentieth of all that a
+//! small message costs. If it is robbed at that moment, both have the service, and its mailbox gives the turn to the
+//! first who asks ([`Mailbox::begin`](crate::mailbox::Mailbox::begin)). Nothing is lost by that, and nothing but slots
+//! gives anything out twice.
 //!
 //! # Fairness
-//! The slot is last in, first out, so two services could keep the rest of the deque waiting for
-//! ever. After 32 turns from the slot its content goes to the tail of the deque. Every 61st turn
-//! looks at the injector first, and so does the one after a long turn.
+//! A service that has used up its turn goes to the tail of its worker's deque. Whatever goes to the tail goes behind
+//! what has come from outside, too: the worker first moves its share of the injector there (all of it divided by the
+//! number of workers), and it does so before it takes anything from the deque. So nothing in the injector waits for
+//! longer than what is in deques.
+//!
+//! The slot is last in, first out, so two services could keep the rest waiting for ever. After 32 turns from the slot,
+//! or a long one, its content goes to the tail of the deque.
+//!
+//! While all workers are busy nobody steals, so a worker with one busy service and one with a hundred would stay as
+//! they are. The timer thread evens that out at its tick: half of the difference goes from the longest deque to the
+//! injector.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -43,8 +52,6 @@ use crate::sync::{
 
 /// Turns in a row from the slot.
 const STREAK: u32 = 32;
-/// Turns between two looks at the injector. A prime, so that it does not beat with anything.
-const INJECTOR_EVERY: u32 = 61;
 /// Sends of one turn after which a full slot is worth a sibling's wake-up.
 const FLOOD: u32 = 64;
 
@@ -55,15 +62,17 @@ struct Task<T>(NonNull<T>);
 // by its owner, who asks for `T: Sync` in `Scheduler`'s methods.
 unsafe impl<T: Sync> Send for Task<T> {}
 
-/// The part that all threads see.
+/// The part that all threads see. What is written often is on cache lines of its own; the others are read for every
+/// message.
 pub struct Scheduler<T> {
-    injector: Injector<Task<T>>,
-    seats: Box<[CachePadded<Seat<T>>]>,
-    parking: Parking,
+    run_queues: Box<[CachePadded<RunQueue<T>>]>,
+    /// Written once.
     stop: AtomicBool,
+    injector: CachePadded<Injector<Task<T>>>,
+    parking: CachePadded<Parking>,
 }
 
-struct Seat<T> {
+struct RunQueue<T> {
     slot: AtomicPtr<T>,
     stealer: Stealer<Task<T>>,
     /// Turns begun. Plain counters: std atomics even in the model.
@@ -99,10 +108,10 @@ impl<T: Sync> Scheduler<T> {
                 sends: Cell::new(0),
             })
             .collect();
-        let seats = runners
+        let run_queues = runners
             .iter()
             .map(|r| {
-                CachePadded::new(Seat {
+                CachePadded::new(RunQueue {
                     slot: AtomicPtr::new(ptr::null_mut()),
                     stealer: r.deque.stealer(),
                     turns: AtomicU64::new(0),
@@ -111,9 +120,9 @@ impl<T: Sync> Scheduler<T> {
             })
             .collect();
         let scheduler = Scheduler {
-            injector: Injector::new(),
-            seats,
-            parking: Parking::new(workers),
+            injector: CachePadded::new(Injector::new()),
+            run_queues,
+            parking: CachePadded::new(Parking::new(workers)),
             stop: AtomicBool::new(false),
         };
         (scheduler, runners)
@@ -128,7 +137,7 @@ impl<T: Sync> Scheduler<T> {
     /// Makes `task` runnable, from a turn of the worker that `runner` belongs to.
     #[inline]
     pub fn schedule(&self, runner: &Runner<T>, task: NonNull<T>) {
-        let slot = &self.seats[runner.index].slot;
+        let slot = &self.run_queues[runner.index].slot;
         // Only this worker fills the slot, so an empty one stays empty and needs no exchange.
         if slot.load(Relaxed).is_null() {
             slot.store(task.as_ptr(), Release);
@@ -147,7 +156,7 @@ impl<T: Sync> Scheduler<T> {
         runner.sends.set(sends);
         if sends.is_multiple_of(FLOOD)
             && self.parking.any_idle()
-            && !self.seats[runner.index].slot.load(Relaxed).is_null()
+            && !self.run_queues[runner.index].slot.load(Relaxed).is_null()
         {
             self.parking.wake_one(Hint::Slot);
         }
@@ -155,8 +164,10 @@ impl<T: Sync> Scheduler<T> {
 
     /// Puts a task whose turn was long enough at the tail of the worker's own deque.
     pub fn requeue(&self, runner: &Runner<T>, task: NonNull<T>) {
-        let alone =
-            runner.deque.is_empty() && self.seats[runner.index].slot.load(Relaxed).is_null();
+        let alone = runner.deque.is_empty()
+            && self.run_queues[runner.index].slot.load(Relaxed).is_null()
+            && self.injector.is_empty();
+        self.admit(runner);
         runner.deque.push(Task(task));
         // A task that is alone goes on where it is; waking a sibling for it would only move it.
         if !alone {
@@ -169,27 +180,26 @@ impl<T: Sync> Scheduler<T> {
     #[inline]
     pub fn next(&self, runner: &Runner<T>, slept: impl Fn()) -> Option<NonNull<T>> {
         runner.sends.set(0);
-        let seat = &self.seats[runner.index];
+        let run_queue = &self.run_queues[runner.index];
         let turn = runner.turn.get().wrapping_add(1);
         runner.turn.set(turn);
-        seat.turns.store(seat.turns.load(Relaxed) + 1, Relaxed);
-        if turn.is_multiple_of(INJECTOR_EVERY) {
-            if self.stop.load(Relaxed) {
-                return None;
-            }
-            if let Some(task) = settle(|| self.injector.steal()) {
-                return Some(task);
-            }
+        run_queue
+            .turns
+            .store(run_queue.turns.load(Relaxed) + 1, Relaxed);
+        let task = run_queue.take_slot();
+        let streak = runner.streak.get();
+        if streak < STREAK && task.is_some() {
+            runner.streak.set(streak + 1);
+            return task;
         }
-        if let Some(task) = seat.take_slot() {
-            let streak = runner.streak.get() + 1;
-            if streak <= STREAK {
-                runner.streak.set(streak);
-                return Some(task);
-            }
-            runner.deque.push(Task(task));
+        if self.stop.load(Relaxed) {
+            return None;
         }
         runner.streak.set(0);
+        self.admit(runner);
+        if let Some(task) = task {
+            runner.deque.push(Task(task));
+        }
         match runner.deque.pop() {
             Some(Task(task)) => Some(task),
             None => {
@@ -198,6 +208,26 @@ impl<T: Sync> Scheduler<T> {
                 found
             }
         }
+    }
+
+    /// Moves the worker's share of what has come from outside to the tail of its deque.
+    #[inline]
+    fn admit(&self, runner: &Runner<T>) {
+        if !self.injector.is_empty() {
+            self.admit_share(runner);
+        }
+    }
+
+    #[cold]
+    fn admit_share(&self, runner: &Runner<T>) {
+        for _ in 0..self.injector.len().div_ceil(self.run_queues.len()) {
+            let Some(task) = settle(|| self.injector.steal()) else {
+                break;
+            };
+            runner.deque.push(Task(task));
+        }
+        // Whoever looked for them in between has found neither the injector nor the deque filled.
+        self.parking.notify();
     }
 
     /// Looks everywhere, parks, and looks again.
@@ -215,8 +245,10 @@ impl<T: Sync> Scheduler<T> {
                 self.parking.found(|| self.work_visible());
                 return Some(task);
             }
-            let seat = &self.seats[runner.index];
-            seat.parks.store(seat.parks.load(Relaxed) + 1, Relaxed);
+            let run_queue = &self.run_queues[runner.index];
+            run_queue
+                .parks
+                .store(run_queue.parks.load(Relaxed) + 1, Relaxed);
             let work = || self.stop.load(Acquire) || self.work_visible();
             hint = self.parking.park(runner.index, work, slept);
         }
@@ -224,7 +256,7 @@ impl<T: Sync> Scheduler<T> {
 
     fn search(&self, runner: &Runner<T>, hint: Hint) -> Option<NonNull<T>> {
         // What came while it sat at a post.
-        if let Some(task) = self.seats[runner.index].take_slot() {
+        if let Some(task) = self.run_queues[runner.index].take_slot() {
             return Some(task);
         }
         if let Some(Task(task)) = runner.deque.pop() {
@@ -234,54 +266,88 @@ impl<T: Sync> Scheduler<T> {
             return Some(task);
         }
         let siblings = || {
-            let (before, after) = self.seats.split_at(runner.index);
+            let (before, after) = self.run_queues.split_at(runner.index);
             after[1..].iter().chain(before)
         };
-        for seat in siblings() {
-            if let Some(task) = settle(|| steal_from(&seat.stealer, &runner.deque)) {
+        for run_queue in siblings() {
+            if let Some(task) = settle(|| steal_from(&run_queue.stealer, &runner.deque)) {
                 return Some(task);
             }
         }
         match hint {
-            Hint::Slot => siblings().find_map(|seat| seat.rob_slot()),
+            Hint::Slot => siblings().find_map(|run_queue| run_queue.rob_slot()),
             Hint::Queue => None,
         }
     }
 
     /// Is there anything in a queue that every worker may take from?
     fn work_visible(&self) -> bool {
-        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+        !self.injector.is_empty()
+            || self
+                .run_queues
+                .iter()
+                .any(|run_queue| !run_queue.stealer.is_empty())
     }
 
-    /// Wake-up rule 3; to be called by the timer thread every few milliseconds while a worker is
-    /// awake.
+    /// Wake-up rule 3, and what evens out the deques; to be called by the timer thread every few milliseconds while a
+    /// worker is awake.
     pub fn tick(&self, watch: &mut Watch) {
         self.parking.inspect_posts();
-        for (seat, (seen, ticks)) in self.seats.iter().zip(&mut watch.0) {
-            let turns = seat.turns.load(Relaxed);
+        for (run_queue, (seen, ticks)) in self.run_queues.iter().zip(&mut watch.0) {
+            let turns = run_queue.turns.load(Relaxed);
             if std::mem::replace(seen, turns) != turns {
                 *ticks = 0;
                 continue;
             }
             *ticks = ticks.saturating_add(1);
             if self.parking.any_idle() {
-                if !seat.slot.load(Relaxed).is_null() {
+                if !run_queue.slot.load(Relaxed).is_null() {
                     self.parking.wake_one(Hint::Slot);
                 }
             } else if *ticks >= STUCK {
-                self.rescue(seat);
+                self.rescue(run_queue);
             }
+        }
+        if !self.parking.any_idle() {
+            self.even_out(watch);
         }
     }
 
+    /// Moves half of the difference between the longest and the shortest deque to the injector. Those of workers whose
+    /// turn has not changed since the last tick do not count as short: they take nothing.
+    fn even_out(&self, watch: &Watch) {
+        let lengths = || {
+            self.run_queues
+                .iter()
+                .map(|run_queue| run_queue.stealer.len())
+        };
+        let Some((longest, most)) = lengths().enumerate().max_by_key(|&(_, length)| length) else {
+            return;
+        };
+        let moving = lengths()
+            .zip(&watch.0)
+            .filter(|(_, (_, ticks))| *ticks == 0);
+        let Some(fewest) = moving.map(|(length, _)| length).min() else {
+            return;
+        };
+        for _ in 0..most.saturating_sub(fewest) / 2 {
+            let Some(task) = settle(|| self.run_queues[longest].stealer.steal()) else {
+                break;
+            };
+            self.injector.push(Task(task));
+        }
+        // One may have gone to sleep in between.
+        self.parking.notify();
+    }
+
     /// Moves what waits behind a long turn to where every worker looks.
-    fn rescue(&self, seat: &Seat<T>) {
+    fn rescue(&self, run_queue: &RunQueue<T>) {
         let mut moved = false;
-        while let Some(task) = settle(|| seat.stealer.steal()) {
+        while let Some(task) = settle(|| run_queue.stealer.steal()) {
             self.injector.push(Task(task));
             moved = true;
         }
-        if let Some(task) = seat.rob_slot() {
+        if let Some(task) = run_queue.rob_slot() {
             self.injector.push(Task(task));
             moved = true;
         }
@@ -292,7 +358,7 @@ impl<T: Sync> Scheduler<T> {
 
     /// A fresh memory for [`tick`](Self::tick).
     pub fn watch(&self) -> Watch {
-        Watch(vec![(u64::MAX, 0); self.seats.len()])
+        Watch(vec![(u64::MAX, 0); self.run_queues.len()])
     }
 
     /// Workers leave after their current turn.
@@ -314,15 +380,15 @@ impl<T: Sync> Scheduler<T> {
 
     /// Turns begun and parkings of one worker.
     pub(crate) fn counters(&self, worker: usize) -> (u64, u64) {
-        let seat = &self.seats[worker];
-        (seat.turns.load(Relaxed), seat.parks.load(Relaxed))
+        let run_queue = &self.run_queues[worker];
+        (run_queue.turns.load(Relaxed), run_queue.parks.load(Relaxed))
     }
 }
 
 impl<T> Runner<T> {
-    /// The turn took so long that others may have been waiting: look at the injector next.
+    /// The turn took so long that others may have been waiting: what is in the slot goes behind them.
     pub fn turn_was_long(&self) {
-        self.turn.set(0u32.wrapping_sub(1));
+        self.streak.set(STREAK);
     }
 
     /// Number of the current turn.
@@ -336,15 +402,15 @@ impl<T> Runner<T> {
     }
 }
 
-impl<T> Seat<T> {
+impl<T> RunQueue<T> {
     /// Takes the own slot. Whoever robs it at this moment has the same.
     #[inline]
     fn take_slot(&self) -> Option<NonNull<T>> {
         let task = NonNull::new(self.slot.load(Relaxed))?;
         #[cfg(not(loom))]
         self.slot.store(ptr::null_mut(), Relaxed);
-        // Loom does not know that a robber's exchange follows at once what it has read, and takes it for later than what this
-        // thread writes next. It learns the order from another exchange; what that finds is not looked at.
+        // Loom does not know that a robber's exchange follows at once what it has read, and takes it for later than
+        // what this thread writes next. It learns the order from another exchange; what that finds is not looked at.
         #[cfg(loom)]
         self.slot.swap(ptr::null_mut(), AcqRel);
         Some(task)

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use crate::context::Context;
 use crate::error::InitError;
-use crate::footprint::Trail;
+use crate::footprint::Touched;
 use crate::inspect::{Report, Samples};
 use crate::mailbox::Body;
 use crate::message::Message;
@@ -30,9 +30,9 @@ pub trait Service: Send + 'static {
     /// Called after the last of the messages that were handled in one go.
     fn turn_end(&mut self, _cx: &Arc<Context>) {}
 
-    /// Tells what memory is touched in every turn, so that it can be fetched while the turn before is still running (see
-    /// [`Trail`]). Asked after some turns, and now and then later, on the thread of a turn.
-    fn footprint(&self, _trail: &mut Trail) {}
+    /// Tells what memory is touched in every turn, so that it can be fetched while the turn before is still running
+    /// (see [`Touched`]). Asked after some turns, and now and then later, on the thread of a turn.
+    fn footprint(&self, _trail: &mut Touched) {}
 
     /// What it tells about itself; [`Node::inspect`](crate::Node::inspect) asks while it does not
     /// run, on a thread that is no worker. It must not send, nor run code of the application.
@@ -51,6 +51,12 @@ pub trait Service: Send + 'static {
 pub trait Interrupt: Send + Sync {
     /// The command `SIGNAL`.
     fn signal(&self, number: i32);
+
+    /// The service has ended, and has not come back from its last message for a second: the running code shall give up,
+    /// whatever it catches. Called again and again until it has. By default it is signal 0.
+    fn end(&self) {
+        self.signal(0);
+    }
 
     /// The monitor suspects an endless loop in the message that is being handled: tell the log what
     /// is going on.
@@ -107,3 +113,7 @@ impl Body for Resident {
 }
 
 pub(crate) type Mailbox = crate::mailbox::Mailbox<Resident>;
+
+/// A push touches one cache line of a mailbox.
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+const _: () = assert!(Mailbox::PUSHED <= 64);

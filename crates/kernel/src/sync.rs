@@ -1,13 +1,13 @@
 //! Where the mechanisms that are model-checked take their primitives from: the standard library, or
 //! `loom` under `cfg(loom)`.
 //!
-//! Only [`crate::mailbox`], [`crate::parking`] and [`crate::scheduler`] use this; everything else
-//! uses `std` directly.
+//! Only [`crate::doorbell`], [`crate::mailbox`], [`crate::parking`], [`crate::registry`], [`crate::scheduler`] and
+//! [`crate::timers`] use this; everything else uses `std` directly.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence},
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(not(loom))]
@@ -17,8 +17,8 @@ pub(crate) use modelled::{Guard, Lock};
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence},
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 /// The lock of mailboxes, as the model knows locks.
@@ -26,15 +26,31 @@ pub(crate) use std::sync::{
 mod modelled {
     pub(crate) use loom::sync::MutexGuard as Guard;
 
-    pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+    /// `made` is what the constructor writes. No lock protects it, so that whoever locks has to have seen it by other
+    /// means; Loom finds those that have not.
+    pub(crate) struct Lock<T> {
+        made: loom::cell::UnsafeCell<u8>,
+        value: loom::sync::Mutex<T>,
+    }
+
+    // SAFETY: `made` is only read once the constructor has returned; the value has its mutex.
+    unsafe impl<T: Send> Sync for Lock<T> {}
 
     impl<T> Lock<T> {
         pub(crate) fn new(value: T) -> Lock<T> {
-            Lock(loom::sync::Mutex::new(value))
+            let made = loom::cell::UnsafeCell::new(0);
+            // SAFETY: nobody else has it yet.
+            made.with_mut(|made| unsafe { *made = 1 });
+            Lock {
+                made,
+                value: loom::sync::Mutex::new(value),
+            }
         }
 
         pub(crate) fn lock(&self) -> Guard<'_, T> {
-            self.0.lock().unwrap()
+            // SAFETY: written by the constructor only.
+            assert_eq!(self.made.with(|made| unsafe { *made }), 1);
+            self.value.lock().unwrap()
         }
     }
 }
@@ -94,6 +110,9 @@ pub(crate) mod deque {
         pub(crate) fn steal(&self) -> Steal<T> {
             pop(&self.0).map_or(Steal::Empty, Steal::Success)
         }
+        pub(crate) fn len(&self) -> usize {
+            self.0.lock().unwrap().len()
+        }
         pub(crate) fn is_empty(&self) -> bool {
             self.0.lock().unwrap().is_empty()
         }
@@ -108,6 +127,9 @@ pub(crate) mod deque {
         }
         pub(crate) fn steal(&self) -> Steal<T> {
             pop(&self.0).map_or(Steal::Empty, Steal::Success)
+        }
+        pub(crate) fn len(&self) -> usize {
+            self.0.lock().unwrap().len()
         }
         pub(crate) fn is_empty(&self) -> bool {
             self.0.lock().unwrap().is_empty()

@@ -1,18 +1,18 @@
 //! A hierarchical timer wheel: pure bookkeeping, without clock or thread.
 //!
-//! Time is in milliseconds since the start. The first level has a slot for each of 4,096 milliseconds, so that most timers are put
-//! into their final place at once. Five levels of 64 slots each follow and cover 2^42 ms (139 years); later deadlines are cut to
-//! that. A timer lies on the level of the highest digit in which its deadline differs from the current time, so everything on a
-//! level is due before anything on the next one. Bitmaps tell which slots are occupied: advancing jumps
-//! from one occupied slot to the next, and a long sleep costs nothing.
+//! Time is in milliseconds since the start. The first level has a slot for each of 4,096 milliseconds, so that most
+//! timers are put into their final place at once. Five levels of 64 slots each follow and cover 2^42 ms (139 years);
+//! later deadlines are cut to that. A timer lies on the level of the highest digit in which its deadline differs from
+//! the current time, so everything on a level is due before anything on the next one. Bitmaps tell which slots are
+//! occupied: advancing jumps from one occupied slot to the next, and a long sleep costs nothing.
 //!
 //! Timers live in a slab and form a doubly linked list per slot: adding and cancelling take
 //! constant time. Lists are appended to and emptied from the front, and a slot is sorted into finer
 //! ones before anything can be added to those directly; so timers with the same deadline fire in
 //! the order of their creation.
 //!
-//! With a million timers, following a list is one read of far memory after another. But timers of one slot were mostly added at
-//! regular intervals, so where the next ones lie can be guessed, and asked for ahead (`Wheel::foresee`).
+//! With a million timers, following a list is one read of far memory after another. But timers of one slot were mostly
+//! added at regular intervals, so where the next ones lie can be guessed, and asked for ahead (`Wheel::foresee`).
 
 use crate::footprint::fetch_line;
 
@@ -28,16 +28,16 @@ const LISTS: usize = FIRST_SLOTS + LEVELS * SLOTS;
 const END: u64 = (1 << (FIRST_BITS + BITS * LEVELS as u32)) - 1;
 const NIL: u32 = u32::MAX;
 
-/// Names a timer that has not fired yet. A key is never used for two timers (generations wrap after
-/// 2^32 uses of one place).
+/// Names a timer of a wheel that has not fired yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct TimerKey {
+pub struct Key {
     index: u32,
     generation: u32,
 }
 
 struct Entry<T> {
-    /// The deadline, and in the low 16 bits the list that it is in. Together, so that two entries fit into a cache line.
+    /// The deadline, and in the low 16 bits the list that it is in. Together, so that two entries fit into a cache
+    /// line.
     place: u64,
     value: Option<T>,
     next: u32,
@@ -69,7 +69,7 @@ const EMPTY: List = List {
 /// See the module's description.
 pub struct Wheel<T> {
     now: u64,
-    /// Those of the first level, then those of the others.
+    /// Those of the first level, then those of the others. None before the first timer.
     lists: Box<[List]>,
     /// Slots of the first level.
     first: Box<[u64; FIRST_SLOTS / 64]>,
@@ -86,7 +86,7 @@ impl<T> Default for Wheel<T> {
     fn default() -> Self {
         Wheel {
             now: 0,
-            lists: vec![EMPTY; LISTS].into(),
+            lists: Box::default(),
             first: Box::new([0; FIRST_SLOTS / 64]),
             first_words: 0,
             occupied: [0; LEVELS],
@@ -99,7 +99,10 @@ impl<T> Default for Wheel<T> {
 
 impl<T> Wheel<T> {
     /// Adds a timer. A deadline that is not in the future becomes the next millisecond.
-    pub fn insert(&mut self, when: u64, value: T) -> TimerKey {
+    pub fn insert(&mut self, when: u64, value: T) -> Key {
+        if self.lists.is_empty() {
+            self.lists = vec![EMPTY; LISTS].into();
+        }
         let when = when.max(self.now + 1).min(END);
         let index = if self.free == NIL {
             self.entries.push(Entry {
@@ -119,20 +122,38 @@ impl<T> Wheel<T> {
         };
         self.live += 1;
         self.link(index);
-        TimerKey {
+        Key {
             index,
             generation: self.entries[index as usize].generation,
         }
     }
 
     /// Removes a timer. `None` if it has fired or was removed before.
-    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+    pub fn cancel(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get(key.index as usize)?;
         if entry.generation != key.generation || entry.value.is_none() {
             return None;
         }
         self.unlink(key.index);
         self.release(key.index)
+    }
+
+    /// Number of timers.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Removes the timers that `dead` knows, of `most` places from number `from` on. Returns where to go on, or `None`
+    /// at the end.
+    pub fn sweep(&mut self, from: usize, most: usize, dead: impl Fn(&T) -> bool) -> Option<usize> {
+        let end = self.entries.len().min(from + most);
+        for index in from..end {
+            if self.entries[index].value.as_ref().is_some_and(&dead) {
+                self.unlink(index as u32);
+                self.release(index as u32);
+            }
+        }
+        (end < self.entries.len()).then_some(end)
     }
 
     /// When [`advance`](Self::advance) has something to do next. That may be earlier than the first
@@ -158,7 +179,8 @@ impl<T> Wheel<T> {
         Some(((window | slot as u64) << shift, list))
     }
 
-    /// Moves the time forward and hands out what is due, in order, `most` timers at most. False if there is more, for the next call.
+    /// Moves the time forward and hands out what is due, in order, `most` timers at most. False if there is more, for
+    /// the next call.
     pub fn advance(&mut self, now: u64, mut most: usize, mut fire: impl FnMut(T)) -> bool {
         while let Some((at, list)) = self.next_list().filter(|&(at, _)| at <= now) {
             self.now = self.now.max(at);
@@ -190,6 +212,12 @@ impl<T> Wheel<T> {
         }
         self.now = self.now.max(now.min(END - 1));
         true
+    }
+
+    /// Moves the time forward, but not to where there is something to do.
+    pub fn forward(&mut self, now: u64) {
+        let free = self.next().map_or(END - 1, |at| at - 1);
+        self.now = self.now.max(now.min(free));
     }
 
     /// The entry after this one. Asks for the memory of the one that lies as far ahead as eight like that would.
@@ -332,7 +360,7 @@ mod tests {
     #[test]
     fn never_early_never_late_against_a_plain_list() {
         let mut wheel = Wheel::default();
-        let mut plain: Vec<(u64, u32, TimerKey)> = Vec::new();
+        let mut plain: Vec<(u64, u32, Key)> = Vec::new();
         let mut state = 99u64;
         let mut random = |n: u64| {
             state = state
@@ -347,6 +375,9 @@ mod tests {
                     let reach = [10, 100, 10_000, 50_000_000][random(4) as usize];
                     let when = now + random(reach);
                     plain.push((when.max(now + 1), round, wheel.insert(when, round)));
+                    // As far as anything is due, at most.
+                    wheel.forward(now + random(reach));
+                    now = now.max(wheel.now);
                 }
                 2 if !plain.is_empty() => {
                     let (_, value, key) = plain.remove(random(plain.len() as u64) as usize);
@@ -386,6 +417,26 @@ mod tests {
         assert!(fired(&mut wheel, END - 1).is_empty());
         wheel.insert(0, 9);
         assert_eq!(wheel.live, 2);
+    }
+
+    #[test]
+    fn a_sweep_takes_some_and_leaves_the_others_in_order() {
+        let mut wheel = Wheel::default();
+        let keys: Vec<Key> = (0..1000)
+            .map(|n| wheel.insert(5 + u64::from(n % 7) * 3000, n))
+            .collect();
+        let mut from = Some(0);
+        let mut pieces = 0;
+        while let Some(at) = from {
+            from = wheel.sweep(at, 300, |n| n % 3 == 1);
+            pieces += 1;
+        }
+        assert_eq!((pieces, wheel.len()), (4, 667));
+        assert!(wheel.cancel(keys[1]).is_none() && wheel.cancel(keys[3]).is_some());
+        let mut expected: Vec<u32> = (0..1000).filter(|n| n % 3 != 1 && *n != 3).collect();
+        expected.sort_by_key(|n| n % 7);
+        assert_eq!(fired(&mut wheel, 30_000), expected);
+        assert_eq!(wheel.len(), 0);
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //! queue. What is needed for every message is kept to plain loads and stores on cache lines that
 //! nobody else writes.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -15,18 +14,21 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::{self, STAMP_SHIFT};
 use crate::context::{Context, LOGGING, RETIRED};
-use crate::footprint::Trail;
+use crate::footprint::Touched;
 use crate::inflow;
-use crate::mailbox::Turn;
+use crate::mailbox::Step;
 use crate::message::{Handle, Payload, kind};
-use crate::monitor::Desk;
+use crate::monitor::Activity;
 use crate::node::Node;
+use crate::panics::{self, Caught};
 use crate::scheduler::Runner;
 use crate::service::{Mailbox, Resident, Service};
 
 /// Messages of one turn. Large enough that the run queue does not matter, small enough that
 /// neighbours do not wait for long.
 const BUDGET: u32 = 128;
+/// Ticks of a turn after which a service from the next slot goes behind others: about a tenth of a millisecond.
+const LONG: u64 = SLICE / 8;
 /// Ticks after which a turn ends whatever its budget: about a millisecond. So a service with slow
 /// handlers gives way after each message.
 const SLICE: u64 = 1 << 21;
@@ -43,6 +45,15 @@ pub(crate) struct Local {
     pub(crate) runner: Runner<Mailbox>,
     /// The latest reading of the tick counter; good enough for the age of messages.
     ticks: Cell<u64>,
+    /// When the current turn began, in ticks.
+    began: Cell<u64>,
+}
+
+/// How a turn ended early.
+struct Crash {
+    panic: Caught,
+    /// In `turn_end`: no message was being handled.
+    behind: bool,
 }
 
 thread_local! {
@@ -73,8 +84,8 @@ impl Local {
         }
     }
 
-    fn desk(&self) -> &Desk {
-        &self.node.desks[self.runner.index()]
+    fn activity(&self) -> &Activity {
+        &self.node.activities[self.runner.index()]
     }
 }
 
@@ -82,7 +93,7 @@ impl Local {
 pub fn current() -> Handle {
     // SAFETY: as in `Local::of`.
     match unsafe { LOCAL.get().as_ref() } {
-        Some(local) => Handle(local.desk().dest.load(Relaxed)),
+        Some(local) => Handle(local.activity().dest.load(Relaxed)),
         None => Handle::NONE,
     }
 }
@@ -93,12 +104,21 @@ pub fn current_node() -> Option<Arc<Node>> {
     unsafe { LOCAL.get().as_ref() }.map(|local| local.node.clone())
 }
 
+/// Has the turn that this thread is in lasted long enough, so that other services should have theirs? For services that
+/// do more in one go than to handle messages.
+pub fn turn_is_over() -> bool {
+    // SAFETY: as in `Local::of`.
+    unsafe { LOCAL.get().as_ref() }
+        .is_some_and(|local| clock::ticks().wrapping_sub(local.began.get()) > SLICE)
+}
+
 /// Body of a worker thread; returns when the node stops.
 pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
     let local = Local {
         node: node.clone(),
         runner,
         ticks: Cell::new(clock::ticks()),
+        began: Cell::new(0),
     };
     LOCAL.set(&raw const local);
     let parking = node.scheduler.parking();
@@ -124,6 +144,7 @@ impl Local {
     fn turn(&self, mailbox: &Mailbox) {
         let mut budget = BUDGET;
         let began = self.ticks.get();
+        self.began.set(began);
         mailbox
             .progress()
             .ran
@@ -131,31 +152,38 @@ impl Local {
         let mut step = mailbox.begin();
         loop {
             match step {
-                Turn::Crowded(body) => {
-                    warn_overload(&body, mailbox.crowd());
-                    step = Turn::Run(body);
+                Step::Overloaded(body) => {
+                    warn_overload(&body, mailbox.report());
+                    step = Step::Run(body);
                 }
-                Turn::Run(mut body) => {
+                Step::Run(mut body) => {
                     if let Err(panic) = self.batch(&mut body, mailbox, &mut budget, began) {
-                        self.crashed(&body, &*panic);
+                        self.crashed(&body, panic);
                     }
                     if mailbox.progress().handled.congested.load(Relaxed) {
                         self.relieve(&body, mailbox);
                     }
                     step = mailbox.end_turn(body, budget > 0);
                 }
-                Turn::Idle => break,
-                Turn::Requeue => {
+                Step::Shrink(mut body) => {
+                    body.batch = Default::default();
+                    step = mailbox.end_turn(body, budget > 0);
+                }
+                Step::Idle => break,
+                Step::Requeue => {
                     self.node
                         .scheduler
                         .requeue(&self.runner, NonNull::from(mailbox));
                     break;
                 }
-                Turn::Finish(body) => {
+                Step::Finish(body) => {
                     self.node.finish(*body, mailbox);
                     break;
                 }
             }
+        }
+        if self.ticks.get().wrapping_sub(began) > LONG {
+            self.runner.turn_was_long();
         }
     }
 
@@ -166,8 +194,8 @@ impl Local {
         mailbox: &Mailbox,
         budget: &mut u32,
         began: u64,
-    ) -> Result<(), Box<dyn Any + Send>> {
-        let desk = self.desk();
+    ) -> Result<(), Crash> {
+        let activity = self.activity();
         let profile = self.node.profile();
         let Resident {
             service,
@@ -175,15 +203,18 @@ impl Local {
             batch,
             turns,
         } = body;
+        let mut behind = false;
         let handled = catch_unwind(AssertUnwindSafe(|| {
             let mut ticks = self.ticks.get();
+            // The tick's time from which on the turn may have lasted for a slice.
+            let late = ((began + SLICE) >> STAMP_SHIFT) as u32;
             let progress = mailbox.progress();
             while let Some(message) = batch.pop_front() {
                 progress.waiting.store(batch.len(), Relaxed);
                 if let Some(next) = batch.front() {
                     progress.oldest.store(next.stamp, Relaxed);
                 }
-                desk.begin(
+                activity.begin(
                     context.handle(),
                     message.source,
                     message.session,
@@ -200,7 +231,11 @@ impl Local {
                     progress.handled.add(weight);
                 }
                 *budget -= 1;
-                if profile || budget.is_multiple_of(LOOK_EVERY) {
+                // In between the timer thread's tick tells that it is time to look.
+                if profile
+                    || budget.is_multiple_of(LOOK_EVERY)
+                    || self.node.tick_stamp.load(Relaxed).wrapping_sub(late) as i32 >= 0
+                {
                     let now = clock::ticks();
                     if profile {
                         context.end_message(now.wrapping_sub(ticks));
@@ -208,7 +243,6 @@ impl Local {
                     ticks = now;
                     self.ticks.set(now);
                     if now.wrapping_sub(began) > SLICE {
-                        self.runner.turn_was_long();
                         *budget = 0;
                     }
                 }
@@ -216,6 +250,7 @@ impl Local {
                     break;
                 }
             }
+            behind = true;
             service.turn_end(context);
             *turns = turns.wrapping_add(1);
             if *turns == FIRST_LOOK || turns.is_multiple_of(LOOK_AGAIN) {
@@ -226,8 +261,8 @@ impl Local {
             self.look_at_the_clock();
         }
         context.end_turn();
-        desk.clear();
-        handled
+        activity.clear();
+        handled.map_err(|panic| Crash { panic, behind })
     }
 
     /// Sockets of the service may be read again, if it has caught up.
@@ -240,21 +275,24 @@ impl Local {
 
     /// The service has panicked: answer the request that it worked on, and retire it.
     #[cold]
-    fn crashed(&self, body: &Resident, panic: &(dyn Any + Send)) {
+    fn crashed(&self, body: &Resident, Crash { panic, behind }: Crash) {
         let context = &body.context;
         let line = format!(
             "error: {} panicked: {} (it is ended; RUST_BACKTRACE=1 shows where)",
             context.description(),
-            panic_text(panic)
+            panics::text(&*panic)
         );
         context.log(line);
-        let desk = self.desk();
+        panics::dispose(panic);
+        let activity = self.activity();
         let (source, session, kind) = (
-            Handle(desk.source.load(Relaxed)),
-            desk.session.load(Relaxed),
-            desk.kind.load(Relaxed),
+            Handle(activity.source.load(Relaxed)),
+            activity.session.load(Relaxed),
+            activity.kind.load(Relaxed),
         );
-        if session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST) {
+        let request =
+            session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST);
+        if request && !behind {
             // It may have gone meanwhile, which is fine.
             let _ = context.send(source, kind::ERROR, session, Payload::EMPTY);
         }
@@ -265,11 +303,11 @@ impl Local {
 /// Notes what the service touches in every turn.
 #[cold]
 fn look(service: &dyn Service, context: &Arc<Context>, mailbox: &Mailbox) {
-    let mut trail = Trail::default();
-    trail.add_value(service);
-    trail.add_value(&**context);
-    service.footprint(&mut trail);
-    mailbox.footprint().set(&trail);
+    let mut touched = Touched::default();
+    touched.add_value(service);
+    touched.add_value(&**context);
+    service.footprint(&mut touched);
+    mailbox.footprint().set(&touched);
 }
 
 #[cold]
@@ -277,11 +315,4 @@ fn warn_overload(body: &Resident, length: usize) {
     body.context.log(format!(
         "error: May overload, message queue length = {length}"
     ));
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no text)")
 }

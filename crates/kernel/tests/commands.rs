@@ -296,6 +296,56 @@ fn global_names_wait_for_their_owner() {
     stop(&node);
 }
 
+/// The name of a service that has gone is known for a while, so that requests to it fail; but not for ever.
+#[test]
+fn global_names_go_with_their_owners() {
+    let (node, _log) = node(1);
+    let (sender, answers) = probe(&node);
+    node.run();
+    let (heir, inherited) = probe(&node);
+    for n in 0..3000 {
+        let owner = spawn(&node, |_, _| ());
+        node.set_global(&format!("NAME{n}"), owner);
+        // One is taken over while its owner lives, one after that.
+        if n == 2500 {
+            node.set_global("NAME2500", heir);
+        }
+        node.kill(Handle::NONE, owner);
+        if n == 2501 {
+            node.set_global("NAME2501", heir);
+        }
+    }
+    let send = |name: &str, session| {
+        node.send_global(sender, name, kind::LUA, session, Payload::EMPTY)
+            .unwrap();
+    };
+    send("NAME2999", 1);
+    assert_eq!(receive(&answers).2, 1);
+    assert_eq!(node.global_backlog("NAME2999"), None);
+    for session in 2..4 {
+        send(&format!("NAME250{}", session - 2), session);
+        assert_eq!(receive(&inherited).2, session);
+    }
+    // Forgotten: it waits for an owner, as a name that nobody has had.
+    send("NAME0", 4);
+    assert_eq!(
+        node.global_backlog("NAME0").map(|waiting| waiting.messages),
+        Some(1)
+    );
+    node.set_global("NAME0", heir);
+    assert_eq!(receive(&inherited).2, 4);
+    node.kill(Handle::NONE, heir);
+    for (session, name) in [(5, "NAME0"), (6, "NAME2500"), (7, "NAME2501")] {
+        send(name, session);
+        assert_eq!(receive(&answers), (kind::ERROR, heir, session, vec![]));
+    }
+    // A name for somebody who has gone already.
+    node.set_global("LATE", heir);
+    send("LATE", 8);
+    assert_eq!(receive(&answers), (kind::ERROR, heir, 8, vec![]));
+    stop(&node);
+}
+
 #[test]
 fn services_are_listed() {
     let (node, _log) = node(1);

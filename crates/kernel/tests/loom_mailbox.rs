@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use skynet_kernel::internals::{Body, Borrowed, Mailbox, Pushed, Refusal, Turn};
+use skynet_kernel::internals::{Body, Borrowed, Mailbox, Pushed, Refusal, Step};
 use skynet_kernel::{Handle, Message, Payload, kind};
 
 #[derive(Default)]
@@ -66,13 +66,13 @@ impl World {
         }
     }
 
-    /// Runs one turn of at most `budget` messages, if there is one to be had: the caller took the mailbox from the run queue, perhaps not
-    /// alone.
+    /// Runs one turn of at most `budget` messages, if there is one to be had: the caller took the mailbox from the run
+    /// queue, perhaps not alone.
     fn turn(&self, mut budget: usize) {
         let mut turn = self.mailbox.begin();
         loop {
             match turn {
-                Turn::Run(mut actor) | Turn::Crowded(mut actor) => {
+                Step::Run(mut actor) | Step::Overloaded(mut actor) => {
                     while budget > 0 {
                         let Some(message) = actor.batch.pop_front() else {
                             break;
@@ -82,7 +82,7 @@ impl World {
                     }
                     turn = self.mailbox.end_turn(actor, budget > 0);
                 }
-                Turn::Finish(actor) => {
+                Step::Finish(actor) => {
                     let left = actor.batch.iter().map(|m| m.session);
                     let left = left
                         .chain(self.mailbox.remains().iter().map(|m| m.session))
@@ -92,8 +92,9 @@ impl World {
                     self.mailbox.clear();
                     return;
                 }
-                Turn::Idle => return,
-                Turn::Requeue => return self.schedule(),
+                Step::Shrink(actor) => turn = self.mailbox.end_turn(actor, budget > 0),
+                Step::Idle => return,
+                Step::Requeue => return self.schedule(),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Model of parking: a worker that goes to sleep, in bed or at a post, against somebody who adds work or news from
+//! Model of parking: a worker that goes to sleep, parked or at a post, against somebody who adds work or news from
 //! outside; the timer thread's deep sleep against a worker that gets up; and a stand-in that leaves its post.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p skynet-kernel --release --test loom_parking`
@@ -183,7 +183,7 @@ fn who_stands_by_is_relieved_by_a_worker_that_goes_idle() {
             let world = world.clone();
             thread::spawn(move || world.worker(0))
         };
-        // Time does not pass in the model: without relief this would never end.
+        // Time does not pass in the model: without takeover this would never end.
         let never = Instant::now() + Duration::from_secs(1);
         world.parking.stand_by(never);
         world.add();
@@ -203,7 +203,7 @@ fn a_worker_at_a_post_sees_work_and_news() {
     });
 }
 
-/// One of them may be at the post and the other one in bed, or on the way to either. If one goes off from the post for
+/// One of them may be at the post and the other one parked, or on the way to either. If one goes off from the post for
 /// good, it is the timer thread's tick that sends the other one there.
 #[test]
 fn two_workers_share_work_and_news() {

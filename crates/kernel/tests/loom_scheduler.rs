@@ -1,5 +1,5 @@
-//! Model of the scheduler: run queues, next slots, and parking. A lost wake-up shows as a deadlock of
-//! the model; a task that runs twice or never, as a failed assertion. A slot that is robbed while its owner takes it may give the same
+//! Model of the scheduler: run queues, next slots, and parking. A lost wake-up shows as a deadlock of the model; a task
+//! that runs twice or never, as a failed assertion. A slot that is robbed while its owner takes it may give the same
 //! task to both: as a mailbox does, a job gives the turn to the first who asks.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p skynet-kernel --release --test loom_scheduler`
@@ -147,6 +147,36 @@ fn what_a_turn_makes_runnable_is_run_once() {
     });
 }
 
+/// A worker with a deque of its own moves what other threads submit to it, while a sibling looks for work, and the
+/// timer thread evens out.
+#[test]
+fn what_is_submitted_is_run_once_whoever_moves_it() {
+    model(2, || {
+        let (world, runners) = World::new(2, &[None, None, None], 3);
+        let mut runners = runners.into_iter();
+        let (first, second) = (runners.next().unwrap(), runners.next().unwrap());
+        // As if in a turn of the first worker: one in the slot, one in the deque.
+        for job in 0..2 {
+            world.scheduler.schedule(&first, world.job(job));
+        }
+        let sibling = thread::spawn({
+            let world = world.clone();
+            move || world.work(second)
+        });
+        let outside = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.scheduler.submit(world.job(2));
+                world.scheduler.tick(&mut world.scheduler.watch());
+            }
+        });
+        world.work(first);
+        sibling.join().unwrap();
+        outside.join().unwrap();
+        assert_eq!(world.turns(), [1, 1, 1]);
+    });
+}
+
 /// The timer thread's tick invites a sibling to rob the slot of a worker that does not come back.
 #[test]
 fn the_slot_of_a_stuck_worker_is_robbed() {
@@ -197,8 +227,8 @@ fn robbing_a_slot_races_with_its_owner() {
     });
 }
 
-/// The same with jobs that become runnable again at once: the late one of the two may get a turn that another queue was to give, and
-/// then that queue gives nothing.
+/// The same with jobs that become runnable again at once: the late one of the two may get a turn that another queue was
+/// to give, and then that queue gives nothing.
 #[test]
 fn a_robbed_job_that_comes_back_runs_as_often_as_it_was_scheduled() {
     model(3, || {

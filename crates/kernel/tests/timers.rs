@@ -16,8 +16,8 @@ fn timers_fire_in_the_order_of_deadlines_then_of_creation() {
     let (service, rx) = probe(&node);
     let cx = node.context(service).unwrap();
     let begin = Instant::now();
-    // Session = position that is expected. Deadlines differ by more than a test's jitter could swap, since the wheel is read once per
-    // deadline, in order.
+    // Session = position that is expected. Deadlines differ by more than a test's jitter could swap, since the wheel is
+    // read once per deadline, in order.
     for (session, cs) in [(5, 9), (2, 4), (6, 9), (3, 4), (7, 9), (4, 4)] {
         assert!(cx.timeout(session, Delay::Cs(cs)).is_some());
     }
@@ -41,10 +41,11 @@ fn a_stall_fires_what_was_missed_in_order() {
     let service = spawn(&node, move |cx, message| match message.kind {
         kind::TEXT => {
             for session in (1..=20).rev() {
-                cx.timeout(session, Delay::Ms(session as u64));
+                // Far enough from one another, should this thread be held up.
+                cx.timeout(session, Delay::Ms(10 * session as u64));
             }
             // The only worker is busy until all of them are overdue.
-            let until = cx.node().now_cs() + 6;
+            let until = cx.node().now_cs() + 24;
             while cx.node().now_cs() < until {
                 std::thread::yield_now();
             }

@@ -1,64 +1,54 @@
-//! Lua services for skynet-rs: stock Lua 5.5, the native dispatcher, and the native Lua modules.
+//! Lua services for skynet-rs: the dispatcher, and the module `skynet`.
 //!
-//! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let builder = skynet_kernel::Node::builder().env("start", "main");
-//! let node = skynet_lua::install(builder, skynet_lua::LuaOptions::default()).start()?;
-//! node.launch(skynet_kernel::Handle::NONE, "snlua", "bootstrap");
-//! node.run();
-//! node.wait();
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! * `vm/`: the C API under Rust names, native functions, allocator, pack format.
 //! * `service/`: one Lua service: dispatcher, tasks, sessions.
-//! * `api/`: the `skynet` module. `modules/`: the other native modules.
-//! * `console/`: the debug console's side that needs no worker.
-//! * `code/`: embedded Lua files, code cache, search. `config/`: config files.
+//! * `api/`: the `skynet` module, and those that are one with the dispatcher.
+//! * `code/`: where code comes from: search, `require`, the code cache. `boot.rs`: from the first message to a running
+//!   main script.
+//!
+//! What else Lua code can require is handed in as a [`Library`].
 
 mod api;
+mod boot;
 mod code;
-pub mod config;
-mod console;
-pub mod interpreter;
-mod modules;
+mod library;
 mod service;
-mod vm;
 
 use std::sync::Arc;
 
 use skynet_kernel::NodeBuilder;
-use skynet_net::LazyNet;
 
-pub use code::embedded::{CORE_MODULES, CORE_SERVICES, has_service};
-pub use modules::native_names;
+pub use code::foreign;
+pub use code::search::OLD_NAMES;
+pub use library::{Embedded, Library, Native};
+pub use service::options::LuaOptions;
+pub use service::pack::{message_bytes, payload_argument};
+pub use service::parts::Parts;
+pub use service::{Incoming, Svc, Told, service};
 
-/// The headers of the Lua that is inside, for C modules: name and text.
-pub const HEADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/headers.rs"));
-
-/// Settings of the Lua services of a node.
-#[derive(Clone, Debug, Default)]
-pub struct LuaOptions {
-    /// Deadline of calls that name none, in centiseconds; none: they wait as long as it takes.
-    pub call_timeout_cs: Option<u32>,
-    /// The socket engine, which native services may share.
-    pub net: Arc<LazyNet>,
+/// What a native module needs to send and to wait as `skynet.call` does.
+pub mod calls {
+    pub use crate::api::send::{Tracing, check_yieldable, request};
+    pub use crate::api::target::{Target, target, transmit};
+    pub use crate::service::sessions::NO_DEADLINE;
 }
 
-/// What the Lua services of a node have in common.
-pub(crate) struct Shared {
-    pub(crate) options: LuaOptions,
-    pub(crate) accounts: vm::alloc::Accounts,
-    pub(crate) schemas: modules::sproto::Slots,
+/// The modules that are one with the dispatcher: what `require` calls for each.
+pub mod open {
+    pub use crate::api::core::open as core;
+    pub use crate::api::open as skynet;
+    pub use crate::code::codecache::open as codecache;
+    pub use crate::code::require::open as require;
+    pub use crate::service::coroutine::open as coroutine;
+    pub use crate::service::profile::open as profile;
 }
 
 /// Registers the module `snlua`, which runs Lua services.
 pub fn install(builder: NodeBuilder, options: LuaOptions) -> NodeBuilder {
-    let shared = Arc::new(Shared {
+    skynet_vm::place::pass_over(options.library.is_module_file);
+    let shared = Arc::new(service::options::Shared {
         options,
-        accounts: vm::alloc::Accounts::default(),
-        schemas: modules::sproto::Slots::default(),
+        accounts: skynet_vm::alloc::Accounts::default(),
+        boot: Svc::boot,
     });
     builder.module(
         "snlua",

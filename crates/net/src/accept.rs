@@ -6,15 +6,18 @@
 //! The episode is over, and the next one reported again, once the backlog has been emptied.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use skynet_wire::netaddr::peer_text;
 
 use crate::engine::Engine;
 use crate::error::{Error, text};
 use crate::event::EventKind;
 use crate::io::Io;
-use crate::reactor::Pass;
+use crate::ready::Pass;
 use crate::slots::Entry;
-use crate::socket::Starved;
+use crate::socket::{Socket, Starved, State};
 
 /// Connections taken in one go, before other sockets have their turn.
 const BURST: usize = 64;
@@ -71,6 +74,33 @@ impl Engine {
         };
         let until = Instant::now() + delay;
         listener.starved = Some(Starved { delay, until });
-        Pass::Later(until)
+        self.look_later(listener.id, until);
+        Pass::Done
+    }
+    /// A connection has come in on a listener.
+    fn accepted(
+        &self,
+        listener: &Socket,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(), Error> {
+        let mut entry = self.allocate(listener.owner, State::Paccept)?;
+        let socket = socket2::Socket::from(stream);
+        self.configure(&socket);
+        entry.io = Io::Tcp(socket);
+        entry.address = Some(peer);
+        entry.cap = listener.cap;
+        entry.lingering = listener.lingering.clone();
+        if let Err(error) = self.register(&mut entry, false) {
+            self.destroy(entry);
+            return Err(Error::Io(error));
+        }
+        self.tell(
+            listener,
+            EventKind::Accept,
+            entry.id,
+            &peer_text(peer).to_string(),
+        );
+        Ok(())
     }
 }

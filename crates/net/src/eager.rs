@@ -1,13 +1,14 @@
 //! To sleep, or to look again for a moment?
 //!
-//! Who calls another node, or answers a client that asks again at once, waits for some microseconds only. To go to sleep
-//! and to be woken on another processor takes longer than that, most of all in a virtual machine, where an idle
+//! Who calls another node, or answers a client that asks again at once, waits for some microseconds only. To go to
+//! sleep and to be woken on another processor takes longer than that, most of all in a virtual machine, where an idle
 //! processor has to be started by its host.
 //!
-//! So whoever waits in a reactor looks again and again for [`LOOK`], but only if that is likely to help and hinders nobody:
-//! no service of the node is running, the last wait was short, and earlier attempts have succeeded. Each one that fails
-//! doubles the number of waits until the next one, each one that succeeds halves it. A reactor with nothing to do sleeps
-//! at once; and on a busy machine, where looking would keep the one who is waited for from running, it soon stops.
+//! So whoever waits in a reactor looks again and again for [`LOOK`], but only if that is likely to help and hinders
+//! nobody: no service of the node is running, the last wait was short, and earlier attempts have succeeded. Each one
+//! that fails doubles the number of waits until the next one, each one that succeeds halves it. A reactor with nothing
+//! to do sleeps at once; and on a busy machine, where looking would keep the one who is waited for from running, it
+//! soon stops.
 
 use std::io;
 use std::time::{Duration, Instant};

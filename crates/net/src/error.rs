@@ -7,7 +7,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// All 65536 slots are in use, or as many as the settings allow.
+    /// There are as many sockets as the settings and the system allow.
     #[error("reach skynet socket number limit")]
     Full,
     /// A host that is too long to be one.

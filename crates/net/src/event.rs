@@ -27,13 +27,15 @@ pub enum EventKind {
     /// Something failed: text.
     Error = 5,
     /// A datagram of `ud` bytes, followed by the encoded address of its sender (see
-    /// [`crate::address`]).
+    /// [`skynet_wire::netaddr`]).
     Udp = 6,
     /// `ud` KiB wait to be sent; 0 when all has been sent after a warning.
     Warning = 7,
     /// The block of a [`Fill`](crate::Fill), which ends here: `ud` bytes of the stream were read for it. Only who
     /// asked for that gets it.
     Filled = 8,
+    /// A [link](crate::Net::set_link) that was full has room again. Only who asked for room gets it.
+    Room = 9,
 }
 
 impl EventKind {
@@ -47,6 +49,7 @@ impl EventKind {
             6 => EventKind::Udp,
             7 => EventKind::Warning,
             8 => EventKind::Filled,
+            9 => EventKind::Room,
             _ => return None,
         })
     }
@@ -128,7 +131,7 @@ mod tests {
             &[][..],
             b"short",
             &pack([0, 1, 0, 0]),
-            &pack([9, 1, 0, 0]),
+            &pack([10, 1, 0, 0]),
             &pack([-1, 1, 0, 0]),
         ] {
             assert_eq!(SocketEvent::parse(payload), None);

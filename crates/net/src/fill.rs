@@ -1,11 +1,11 @@
 //! Reading a large payload to where it belongs.
 //!
-//! What is read from a connection is a message to its owner, who takes it apart. The parts of a large payload
-//! are then copied once more, to where they are put together. An owner who knows what comes next can spare that: it gives
-//! the block that the payload is put together in, and says how the stream goes on ([`Fill`]): some bytes of payload, then units of a header and bytes of
-//! payload. The reactor reads headers and payload to different places in one system call, until the block is as full as
-//! was said, or a header is another one. Then the owner gets the block back ([`EventKind::Filled`](crate::EventKind::Filled)), and
-//! behind it, as usual, what was read beyond.
+//! What is read from a connection is a message to its owner, who takes it apart. The parts of a large payload are then
+//! copied once more, to where they are put together. An owner who knows what comes next can spare that: it gives the
+//! block that the payload is put together in, and says how the stream goes on ([`Fill`]): some bytes of payload, then
+//! units of a header and bytes of payload. The reactor reads headers and payload to different places in one system
+//! call, until the block is as full as was said, or a header is another one. Then the owner gets the block back
+//! ([`EventKind::Filled`](crate::EventKind::Filled)), and behind it, as usual, what was read beyond.
 //!
 //! So a guess that is wrong costs nothing but the copy that would have been made anyway, and the format of the stream
 //! is the owner's business.
@@ -53,8 +53,8 @@ pub(crate) struct Got {
 pub(crate) type Piece<'a> = (&'a mut [u8], usize);
 
 impl Fill {
-    /// The stream goes on with `first` bytes that belong behind what is in the block, and then with units: a header of 7
-    /// bytes, and so many bytes for the block.
+    /// The stream goes on with `first` bytes that belong behind what is in the block, and then with units: a header of
+    /// 7 bytes, and so many bytes for the block.
     pub fn new(
         mut block: GrowingPayload,
         first: usize,
@@ -88,8 +88,8 @@ impl Fill {
         (self.block, self.taken)
     }
 
-    /// Reads once, by `read`: it puts bytes into the pieces, that of the payload behind what is in the block, and returns how many
-    /// there were in all.
+    /// Reads once, by `read`: it puts bytes into the pieces, that of the payload behind what is in the block, and
+    /// returns how many there were in all.
     pub(crate) fn read(
         &mut self,
         read: impl FnOnce(&mut GrowingPayload, &mut [Piece<'_>]) -> io::Result<usize>,
@@ -112,7 +112,8 @@ impl Fill {
         })
     }
 
-    /// Looks at the headers among `left` bytes that were read, the payload to the block from `good` on. The rest, if that was the end.
+    /// Looks at the headers among `left` bytes that were read, the payload to the block from `good` on. The rest, if
+    /// that was the end.
     fn check(
         &mut self,
         headers: &[Header; UNITS],
@@ -153,8 +154,8 @@ impl Fill {
         *left -= n;
     }
 
-    /// The bytes of the stream from the header of unit `index` of this read on: what is in `head`, and `left` more, the payload
-    /// among them in the block from `at` on.
+    /// The bytes of the stream from the header of unit `index` of this read on: what is in `head`, and `left` more, the
+    /// payload among them in the block from `at` on.
     fn rest(
         &mut self,
         headers: &[Header; UNITS],
@@ -186,7 +187,8 @@ impl Fill {
 mod tests {
     use super::*;
 
-    /// Reads from `stream` in steps, and returns the block, what was taken, and what was read beyond. None if it never ended.
+    /// Reads from `stream` in steps, and returns the block, what was taken, and what was read beyond. None if it never
+    /// ended.
     fn run(mut fill: Fill, stream: &[u8], step: usize) -> Option<(Vec<u8>, usize, Vec<u8>)> {
         let mut at = 0;
         loop {

@@ -1,32 +1,30 @@
 //! Flow control towards services: a peer that sends faster than a service handles must not fill the
 //! memory with what waits for it.
 //!
-//! Events of sockets are never refused by a mailbox. So reading stops instead: if more bytes of events
-//! wait in the mailbox of a service than [`NetOptions::max_inbox`](crate::NetOptions::max_inbox),
-//! the service is *congested*, and its sockets are not read until it has handled half of them. The
-//! system's buffers fill up, and TCP slows the peer down. Nothing is lost (except datagrams, which the system drops then),
-//! and the service notices nothing: `start` and `pause`, order and end of its sockets are as ever.
+//! Events of sockets are never refused by a mailbox. So reading stops instead: if more bytes of events wait in the
+//! mailbox of a service than [`NetOptions::max_inbox`](crate::NetOptions::max_inbox), the service is *congested*, and
+//! its sockets are not read until it has handled half of them. The system's buffers fill up, and TCP slows the peer
+//! down. Nothing is lost (except datagrams, which the system drops then), and the service notices nothing: `start` and
+//! `pause`, order and end of its sockets are as ever.
 //!
 //! The mark is one per service and not per socket: memory is bounded whatever the number of its
 //! connections, and the engine learns what waits when it hands events over, without further
 //! counting (see `skynet_kernel::Node::push_events`).
 //!
 //! A gate gives the frames of its connections to other services, and gets on with its own mailbox however
-//! slow these are. So a socket can *feed* another service, too: it is not read while that is congested. What
+//! slow these are. So a socket can have a *consumer*, too: it is not read while that service is congested. What
 //! waits there comes from the gate and not from here, so the mailbox is asked before each reading.
 //!
-//! A socket with input for a congested service is *held*: what the system has said about it, which
-//! comes only once, stays in the socket ([`Socket::held`](crate::socket::Socket::held)), and its id with its reactor. At relief the reactor goes on
-//! with those of that service as if the system had just told. They are read in the order in which they were held, some
-//! reads each, so no flood keeps others out.
+//! Input for a congested service is *deferred* (`defer.rs`): what the system has said about the socket, which comes
+//! only once, stays in the socket, and its id with its reactor. At relief the reactor goes on with the sockets of that
+//! service as if the system had just told. They are read in the order in which they were deferred, some reads each, so
+//! no flood keeps others out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use skynet_kernel::{Handle, Message, Node};
-
-use crate::SocketId;
 
 /// Who is congested.
 pub(crate) struct Flow {
@@ -49,7 +47,7 @@ impl Flow {
     }
 
     /// Hands events of one service over, and notes whether it is congested. If it has gone, so have
-    /// they: its sockets stay as they are. The reactors are to be woken if true.
+    /// they. The reactors are to be woken if true.
     pub(crate) fn push(
         &self,
         node: &Node,
@@ -94,36 +92,21 @@ impl Flow {
         if congested.is_empty() {
             self.any.store(false, Relaxed);
         }
-        // Under the lock: whoever found it congested holds its sockets before it looks here.
+        // Under the lock: whoever found it congested defers its sockets before it looks here.
         for relieved in &self.relieved {
             lock(relieved).push(owner);
         }
         true
     }
 
+    /// Takes the services that were relieved since the last round of this reactor.
+    pub(crate) fn take_relieved(&self, reactor: usize) -> Vec<Handle> {
+        std::mem::take(&mut *lock(&self.relieved[reactor]))
+    }
+
     /// Were services relieved since the last round of this reactor?
     pub(crate) fn has_relieved(&self, reactor: usize) -> bool {
         !lock(&self.relieved[reactor]).is_empty()
-    }
-}
-
-/// Sockets of one reactor that wait for the relief of their owner.
-#[derive(Default)]
-pub(crate) struct Held(HashMap<Handle, Vec<SocketId>>);
-
-impl Held {
-    pub(crate) fn add(&mut self, owner: Handle, id: SocketId) {
-        self.0.entry(owner).or_default().push(id);
-    }
-
-    /// Those that may be read again.
-    pub(crate) fn released(&mut self, flow: &Flow, reactor: usize) -> Vec<SocketId> {
-        let relieved = std::mem::take(&mut *lock(&flow.relieved[reactor]));
-        relieved
-            .iter()
-            .filter_map(|owner| self.0.remove(owner))
-            .flatten()
-            .collect()
     }
 }
 

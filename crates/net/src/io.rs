@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::slice;
+use std::time::Duration;
 
 use mio::net::TcpListener;
 use skynet_kernel::GrowingPayload;
@@ -121,6 +122,14 @@ impl Io {
             Io::Udp(socket) => socket.take_error(),
         };
         error.unwrap_or_else(Some)
+    }
+
+    /// When the connection is closed, it is reset: the peer gets an error instead of an end. What fails here has no
+    /// consequence.
+    pub(crate) fn reset_at_close(&self) {
+        if let Io::Tcp(socket) = self {
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// No more reading, or no more writing. What fails here has no consequence.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use skynet_kernel::Node;
 
-use crate::api::Net;
+use crate::net::Net;
 use crate::options::NetOptions;
 
 /// The socket engine that the services of one node share. It starts at the first use, so that a node

@@ -7,19 +7,28 @@
 //! socket; [`SocketEvent`] reads it.
 //!
 //! # How it works
-//! * A **slot** per socket, 65536 of them, each with its own lock (`slots.rs`). Whoever has something
-//!   to do with a socket, worker or reactor, takes that lock.
-//! * **Reactors** (`reactor.rs`) are threads that sleep in `mio` until something happens. They read,
-//!   accept, finish connecting, and write what a worker could not. What they have for the services is
-//!   handed over in rounds (`outbox.rs`). With nothing going on they never wake up.
-//! * **Workers** act directly: `send` makes the system call itself, on the calling thread, and leaves
-//!   to the reactor only what the kernel does not take at once. `start`, `pause`, `close` and so on
-//!   change the state in place. An event that follows is handed on while the lock is held, so the
-//!   order of a socket's events is the order of what happened to it.
+//! * A **slot** for each socket, with a lock of its own (`slots.rs`). Whoever has something to do with a socket, worker
+//!   or reactor, takes that lock.
+//! * **Reactors** (`reactor.rs`) wait in `mio` until something happens. Idle workers of the node wait in them; a thread
+//!   of their own does so while all workers are busy. They read (`input.rs`), accept (`accept.rs`), finish connecting
+//!   (`connect.rs`), and write what a worker could not (`write.rs`). What they have for the services is handed over in
+//!   rounds (`outbox.rs`). With nothing going on they never wake up.
+//! * **Workers** act directly: `send` makes the system call itself, on the calling thread, and leaves to the reactor
+//!   only what the system does not take at once. `start`, `pause`, `close` and so on change the state in place. An
+//!   event that follows is handed on while the lock is held, so the order of a socket's events is the order of what
+//!   happened to it.
 //! * **Names** are resolved by a few threads of their own (`resolver.rs`).
 //!
-//! The polling is edge-triggered. A descriptor is registered once for reading, and once more when
-//! output has to wait for the first time; there is no system call for each change of interest.
+//! The polling is edge-triggered (`watch.rs`). A descriptor is registered once for reading, and once more when output
+//! has to wait for the first time; there is no system call for each change of interest.
+//!
+//! # Nobody takes everything
+//! * Input waits while the service that gets it does not keep up (`flow.rs`, `defer.rs`).
+//! * Output has limits for each socket and for all of them; connections to other nodes make their senders wait instead
+//!   (`overflow.rs`).
+//! * Reading, writing and accepting end after a while, so that others get their turn.
+//! * A socket ends with the service that owns it (`orphans.rs`), and a closed one although its peer does not read
+//!   (`closing.rs`).
 //!
 //! [`gate`] is a service on top of it: the module `gate`.
 //!
@@ -86,8 +95,12 @@
 //! ```
 
 mod accept;
-pub mod address;
 mod api;
+mod closing;
+mod connect;
+mod deadlines;
+mod defer;
+mod descriptors;
 mod eager;
 mod engine;
 mod error;
@@ -95,24 +108,39 @@ pub mod event;
 mod fill;
 mod flow;
 pub mod gate;
+mod info;
+mod input;
 mod io;
+mod largest;
 mod lazy;
+mod listen;
+mod net;
 mod options;
+mod orphans;
 mod outbox;
+mod overflow;
+mod owners;
+mod passing;
 mod queue;
 mod reactor;
+mod ready;
 mod resolver;
 mod slots;
 mod socket;
 mod udp;
+mod watch;
 mod write;
 
-pub use api::{Net, SocketInfo, SocketType};
+pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
 pub use event::{EventKind, SocketEvent};
 pub use fill::Fill;
+pub use info::{SocketInfo, SocketType};
 pub use lazy::LazyNet;
+pub use net::Net;
 pub use options::{Keepalive, NetOptions};
+pub use overflow::Room;
+pub use passing::PassedOn;
 pub use queue::Unit;
 pub use resolver::resolve;
 

@@ -19,14 +19,20 @@ pub struct NetOptions {
     pub resolvers: usize,
     /// Bytes that may wait for one socket; see [`Net::set_cap`](crate::Net::set_cap).
     pub max_pending: Option<usize>,
-    /// Bytes that may wait for all sockets of the node. The socket that would pass the limit is
-    /// destroyed, with an ERROR event that says so.
+    /// Bytes that may wait for all sockets of the node, those of [links](crate::Net::set_link) apart. Beyond it the
+    /// sockets for which the most waits are destroyed, with an ERROR event that says so.
     pub max_pending_total: Option<usize>,
+    /// A socket that is closed while output waits is destroyed after this time if its peer takes none of it.
+    pub close_timeout: Duration,
+    /// Connections that may wait to be accepted by a listener that does not say so itself. `None`: as many as the
+    /// system allows.
+    pub backlog: Option<i32>,
     /// Bytes from sockets that may wait in the mailbox of one service, somewhat more with what one
     /// round of reading brings. Beyond it the sockets of that service are not read until it has
     /// handled half of them.
     pub max_inbox: Option<usize>,
-    /// Number of sockets. Beyond it none is made, and connections that come in are closed at once.
+    /// Number of sockets. Beyond it none is made, and connections that come in are closed at once. `None`: as many as
+    /// the process may have descriptors when the engine starts, and 65,536 at least.
     pub max_sockets: Option<usize>,
     /// When and how often silent TCP peers are probed. Probing itself is always on.
     pub keepalive: Option<Keepalive>,
@@ -42,6 +48,8 @@ impl Default for NetOptions {
             resolvers: 4,
             max_pending: None,
             max_pending_total: None,
+            close_timeout: Duration::from_secs(30),
+            backlog: None,
             max_inbox: Some(MAX_INBOX),
             max_sockets: None,
             keepalive: None,

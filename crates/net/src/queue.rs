@@ -1,8 +1,8 @@
 //! What waits to be sent on one socket: two lists of pieces.
 //!
-//! The high list is sent first. A piece of the low list that has been sent in part moves to the head
-//! of the high list, so that nothing is ever sent in the middle of it; and a low piece that finds
-//! both lists empty goes to the high list, because it is next anyway.
+//! The high list is sent first. The low list is sent when the high one is empty. A piece of it that has been sent in
+//! part moves to the high list, which is empty then, so that nothing is ever sent in the middle of it. A low piece that
+//! finds both lists empty goes to the high list, because it is next anyway.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -15,8 +15,8 @@ use skynet_kernel::Payload;
 /// Slices that go into one system call.
 pub(crate) const GATHER: usize = 64;
 
-/// A range of a payload with a header of its own in front: what has to stay together when a large payload is sent in units,
-/// between which others may come. See [`Net::lsend_units`](crate::Net::lsend_units).
+/// A range of a payload with a header of its own in front: what has to stay together when a large payload is sent in
+/// units, between which others may come. See [`Net::lsend_units`](crate::Net::lsend_units).
 #[derive(Clone, Debug)]
 pub struct Unit {
     header: [u8; Unit::HEADER],
@@ -153,8 +153,13 @@ impl Queue {
         }
     }
 
-    /// The next pieces to be sent, as far as they fit `slices`; how many.
-    pub(crate) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHER]) -> usize {
+    /// The next pieces to be sent, as far as they fit `slices` and are no more than `room` bytes; how many slices that
+    /// are.
+    pub(crate) fn gather<'a>(
+        &'a self,
+        slices: &mut [IoSlice<'a>; GATHER],
+        mut room: usize,
+    ) -> usize {
         let list = if self.high.is_empty() {
             &self.low
         } else {
@@ -168,8 +173,13 @@ impl Queue {
         });
         let mut count = 0;
         for (slice, part) in slices.iter_mut().zip(parts) {
+            let part = &part[..part.len().min(room)];
+            room -= part.len();
             *slice = IoSlice::new(part);
             count += 1;
+            if room == 0 {
+                break;
+            }
         }
         count
     }
@@ -193,7 +203,7 @@ impl Queue {
         }
     }
 
-    /// Takes the next piece out whole, for datagrams.
+    /// The next piece, for datagrams, which are sent whole.
     pub(crate) fn front(&self) -> Option<&Piece> {
         self.high.front().or_else(|| self.low.front())
     }
@@ -218,7 +228,7 @@ mod tests {
     fn drain(queue: &mut Queue, step: usize, into: &mut String, limit: usize) {
         for _ in 0..limit {
             let mut slices = [IoSlice::new(&[]); GATHER];
-            let count = queue.gather(&mut slices);
+            let count = queue.gather(&mut slices, usize::MAX);
             let bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
             if count == 0 {
                 return;

@@ -1,6 +1,7 @@
-//! Sockets by id: 65536 slots, each with a lock of its own.
+//! Sockets by id: slots, each with a lock of its own. There are 65536 of them, or more if the process may have more
+//! descriptors.
 //!
-//! The slot of an id is its remainder modulo 65536. Ids start at 1 and grow by one with every
+//! The slot of an id is its remainder modulo their number, a power of two. Ids start at 1 and grow by one with every
 //! allocation, skipping those whose slot is taken; after 0x7fffffff they start again at 1. Whoever
 //! uses an id compares all of it, so the id of a socket that has gone leads nowhere.
 //!
@@ -14,14 +15,17 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use crate::SocketId;
 use crate::socket::Socket;
 
-/// Number of slots.
-pub(crate) const SLOTS: usize = 65536;
+/// Number of slots at least, and at most.
+pub(crate) const LEAST: usize = 1 << 16;
+const MOST: usize = 1 << 24;
 const CHUNK: usize = 256;
 
 type Slot = Mutex<Option<Box<Socket>>>;
 
 pub(crate) struct Slots {
     chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    /// Their number less one.
+    mask: usize,
     /// The id given out last.
     last: AtomicU32,
     live: AtomicUsize,
@@ -35,12 +39,17 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Slots {
-    pub(crate) fn new(limit: Option<usize>) -> Slots {
+    /// For as many sockets as `limit` says, or else for as many as there are descriptors.
+    pub(crate) fn new(limit: Option<usize>, descriptors: Option<u64>) -> Slots {
+        let descriptors = descriptors.map_or(0, |n| usize::try_from(n).unwrap_or(MOST));
+        let slots = limit.unwrap_or(descriptors).clamp(LEAST, MOST);
+        let slots = slots.next_power_of_two();
         Slots {
-            chunks: (0..SLOTS / CHUNK).map(|_| OnceLock::new()).collect(),
+            chunks: (0..slots / CHUNK).map(|_| OnceLock::new()).collect(),
+            mask: slots - 1,
             last: AtomicU32::new(0),
             live: AtomicUsize::new(0),
-            limit: limit.map_or(SLOTS, |limit| limit.min(SLOTS)),
+            limit: limit.unwrap_or(slots).min(slots),
         }
     }
 
@@ -85,7 +94,7 @@ impl Slots {
         if id <= 0 {
             return None;
         }
-        let chunk = self.chunks[id as usize % SLOTS / CHUNK].get()?;
+        let chunk = self.chunks[(id as usize & self.mask) / CHUNK].get()?;
         let slot = lock(&chunk[id as usize % CHUNK]);
         match &*slot {
             Some(socket) if socket.id == id => Some(Entry {
@@ -112,7 +121,7 @@ impl Slots {
     }
 
     fn slot(&self, id: SocketId) -> &Slot {
-        let chunk = self.chunks[id as usize % SLOTS / CHUNK]
+        let chunk = self.chunks[(id as usize & self.mask) / CHUNK]
             .get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect());
         &chunk[id as usize % CHUNK]
     }
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn ids_grow_skip_what_is_taken_and_wrap() {
-        let slots = Slots::new(None);
+        let slots = Slots::new(None, None);
         let first = slots.allocate(make).unwrap().id;
         assert_eq!(first, 1);
         assert_eq!(slots.allocate(make).unwrap().id, 2);
@@ -171,21 +180,35 @@ mod tests {
         assert_eq!(slots.allocate(make).unwrap().id, 0x7fff_ffff);
         // 0 is never given out, 1 is taken, 2 is not.
         assert_eq!(slots.allocate(make).unwrap().id, 2);
-        slots.last.store(SLOTS as u32, Relaxed);
-        assert_eq!(slots.allocate(make).unwrap().id, SLOTS as i32 + 4);
+        slots.last.store(LEAST as u32, Relaxed);
+        assert_eq!(slots.allocate(make).unwrap().id, LEAST as i32 + 4);
         assert!(slots.lock(4).is_none());
     }
 
     #[test]
+    fn there_are_more_if_they_are_wanted_or_the_system_has_descriptors() {
+        let slots = Slots::new(Some(100_000), Some(1024));
+        for id in 1..=100_000 {
+            assert_eq!(slots.allocate(make).unwrap().id, id);
+        }
+        assert!(slots.allocate(make).is_none());
+        assert!(slots.lock(1).is_some() && slots.lock(65_537).is_some());
+        assert_eq!(Slots::new(None, Some(1024)).limit, LEAST);
+        assert_eq!(Slots::new(None, Some(LEAST as u64 + 1)).limit, 2 * LEAST);
+        assert_eq!(Slots::new(None, Some(u64::MAX)).limit, MOST);
+        assert_eq!(Slots::new(Some(5), Some(u64::MAX)).limit, 5);
+    }
+
+    #[test]
     fn there_are_65536_of_them_or_fewer() {
-        let slots = Slots::new(None);
-        for _ in 0..SLOTS {
+        let slots = Slots::new(None, None);
+        for _ in 0..LEAST {
             assert!(slots.allocate(make).is_some());
         }
         assert!(slots.allocate(make).is_none());
         slots.lock(77).unwrap().remove();
-        assert_eq!(slots.allocate(make).unwrap().id, SLOTS as i32 + 77);
-        let few = Slots::new(Some(1));
+        assert_eq!(slots.allocate(make).unwrap().id, LEAST as i32 + 77);
+        let few = Slots::new(Some(1), None);
         assert!(few.allocate(make).is_some());
         assert!(few.allocate(make).is_none());
         assert_eq!(few.live(), 1);

@@ -10,6 +10,8 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use skynet_kernel::Handle;
@@ -18,7 +20,7 @@ use crate::SocketId;
 use crate::fill::Fill;
 use crate::io::Io;
 use crate::queue::Queue;
-use crate::reactor::Ready;
+use crate::ready::Ready;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
@@ -53,11 +55,17 @@ pub(crate) struct Socket {
     /// There was input while none was wanted. Edges come once: it has to be asked for again.
     pub(crate) missed: bool,
     /// Another service that its input ends up at; see [`crate::flow`].
-    pub(crate) feeds: Handle,
-    /// What there is to be read when the owner has caught up; see [`crate::flow`].
-    pub(crate) held: Option<Ready>,
+    pub(crate) consumer: Handle,
+    /// What there is to be read when the owner, or the consumer, has caught up; see [`crate::flow`].
+    pub(crate) deferred: Option<Ready>,
     /// Closed by its owner; destroyed as soon as its output has gone.
-    pub(crate) closing: bool,
+    pub(crate) closing: Option<Closing>,
+    /// Connections of a listener that are closed and not destroyed yet: it and its connections count them together.
+    pub(crate) lingering: Option<Arc<AtomicUsize>>,
+    /// Its owner has given it away, and nobody has started it since; see [`crate::owners`].
+    pub(crate) abandoned: bool,
+    /// … and has ended: how long it waits for the next one.
+    pub(crate) orphaned: Option<Instant>,
     /// CLOSE has been sent.
     pub(crate) close_sent: bool,
     pub(crate) queue: Queue,
@@ -67,6 +75,8 @@ pub(crate) struct Socket {
     pub(crate) warn_at: usize,
     /// Bytes that may wait. For a listener: of the sockets that it accepts.
     pub(crate) cap: Option<usize>,
+    /// The connection to another node; see [`crate::overflow`].
+    pub(crate) link: Option<Link>,
     /// Bytes read; connections accepted.
     pub(crate) read: u64,
     /// Bytes written.
@@ -81,6 +91,20 @@ pub(crate) struct Socket {
     pub(crate) kept: Option<Box<dyn Any + Send>>,
     /// A listener that has run out of descriptors: when to try again.
     pub(crate) starved: Option<Starved>,
+}
+
+/// See [`crate::closing`].
+pub(crate) struct Closing {
+    /// What had been written when it was last looked at.
+    pub(crate) written: u64,
+}
+
+/// See [`crate::overflow`].
+pub(crate) struct Link {
+    /// Bytes that may wait before others do not send.
+    pub(crate) most: usize,
+    /// Somebody waits for room.
+    pub(crate) full: bool,
 }
 
 /// See [`crate::accept`].
@@ -101,14 +125,18 @@ impl Socket {
             watch_output: false,
             reading: false,
             missed: false,
-            feeds: Handle::NONE,
-            held: None,
-            closing: false,
+            consumer: Handle::NONE,
+            deferred: None,
+            closing: None,
+            lingering: None,
+            abandoned: false,
+            orphaned: None,
             close_sent: false,
             queue: Queue::default(),
             fill: None,
             warn_at: 0,
             cap,
+            link: None,
             read: 0,
             written: 0,
             rtime: 0,

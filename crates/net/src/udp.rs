@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use skynet_kernel::Handle;
+use skynet_wire::netaddr::{self, UdpAddress};
 use socket2::{Domain, Protocol, Type};
 
 use crate::engine::Engine;
@@ -14,12 +15,13 @@ use crate::error::{Error, text};
 use crate::event::{self, EventKind};
 use crate::io::Io;
 use crate::queue::Piece;
-use crate::reactor::Pass;
+use crate::ready::Pass;
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
-use crate::{SocketId, address, resolver};
+use crate::write::{Waits, Wrote};
+use crate::{SocketId, resolver};
 
-/// Datagrams received in one go, before other sockets have their turn.
+/// Datagrams received, or sent, in one go, before other sockets have their turn.
 const BURST: usize = 64;
 
 impl Engine {
@@ -82,10 +84,10 @@ impl Engine {
 
     /// Sends to an encoded address.
     pub(crate) fn udp_send(&self, id: SocketId, to: &[u8], data: &[u8]) -> bool {
-        let (Some(to), Some(socket)) = (address::decode(to), self.slots.lock(id)) else {
+        let (Some(to), Some(socket)) = (netaddr::parse_udp(to).ok(), self.slots.lock(id)) else {
             return false;
         };
-        if !socket.is_udp() || socket.closing {
+        if !socket.is_udp() || socket.closing.is_some() {
             return false;
         }
         if !same_family(&socket, to) {
@@ -128,7 +130,7 @@ impl Engine {
                 }
             }
         }
-        self.enqueue(socket, [Piece::datagram(data, to)], low, false)
+        self.enqueue(socket, [Piece::datagram(data, to)], low, Waits::Full, true)
     }
 
     #[cold]
@@ -139,20 +141,27 @@ impl Engine {
         ));
     }
 
-    /// Sends what waits. The only error that it returns is that there is no room yet: others cost
-    /// the datagram.
-    pub(crate) fn flush_datagrams(&self, socket: &mut Socket) -> io::Result<()> {
-        while let Some(piece) = socket.queue.front() {
+    /// Sends what waits. An error costs the datagram only.
+    pub(crate) fn flush_datagrams(&self, socket: &mut Socket) -> io::Result<Wrote> {
+        for _ in 0..BURST {
+            let Some(piece) = socket.queue.front() else {
+                return Ok(Wrote::All);
+            };
             if let Some(to) = &piece.to {
                 match send_to(socket, piece.rest(), **to) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Wrote::Full);
+                    }
                     Ok(()) => socket.written += piece.rest().len() as u64,
                     Err(error) => self.datagram_lost(socket.id, &error),
                 }
             }
             socket.queue.pop();
         }
-        Ok(())
+        match socket.queue.is_empty() {
+            true => Ok(Wrote::All),
+            false => Ok(Wrote::Enough),
+        }
     }
 
     /// Receives what has come in. The socket has gone afterwards, or it has been read empty, or it
@@ -166,7 +175,7 @@ impl Engine {
                 Ok((n, from)) => {
                     socket.read += n as u64;
                     socket.rtime = self.now_cs();
-                    let from = address::encode(from);
+                    let from = UdpAddress::from(from);
                     let data = [&buffer[..n], &*from];
                     let message = event::message(EventKind::Udp, socket.id, n as i32, data);
                     self.emit(socket.owner, socket.id, message);

@@ -3,11 +3,14 @@
 //! `send` writes on the calling thread if nothing waits already; what the kernel does not take goes
 //! to the socket's queue, and the reactor continues when there is room. Errors and limits are acted
 //! upon by whoever meets them, under the socket's lock.
+//!
+//! A peer that reads as fast as we write could keep a thread busy for as long as there is output. So no more than
+//! [`BUDGET`] is written at once. What is left goes to the queue, the system is asked for a new edge, and the reactor
+//! gets to it after the others.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use skynet_kernel::Payload;
 
@@ -15,12 +18,15 @@ use crate::SocketId;
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::EventKind;
-use crate::queue::{GATHER, Piece, Unit};
+use crate::io::Io;
+use crate::queue::{GATHER, Piece, Queue, Unit};
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
 
 /// Waiting bytes from which on WARNINGs are given.
 const WARN: usize = 1 << 20;
+/// Bytes written to one socket before others have their turn, somewhat more with the last system call.
+const BUDGET: usize = 512 << 10;
 
 /// What is to be sent: given away, or to be copied if it has to wait.
 pub(crate) enum Outgoing<'a> {
@@ -44,6 +50,17 @@ impl Outgoing<'_> {
     }
 }
 
+/// How pieces come to wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// Behind others, or until the socket is connected.
+    Behind,
+    /// The system takes no more.
+    Full,
+    /// The system may take more; the budget is spent.
+    Enough,
+}
+
 impl Engine {
     /// `send` and `lsend`. False if the socket does not exist or (`send`) is being closed, or if it
     /// has just been destroyed because too much waits.
@@ -51,7 +68,7 @@ impl Engine {
         let Some(mut socket) = self.slots.lock(id) else {
             return false;
         };
-        if socket.closing {
+        if socket.closing.is_some() {
             return low;
         }
         match socket.state {
@@ -66,29 +83,30 @@ impl Engine {
         if socket.is_udp() {
             return self.send_to_peer(socket, data.bytes(), low);
         }
-        let mut sent = 0;
-        let direct = socket.is_open() && socket.queue.is_empty();
-        if direct {
-            match write_through(&mut socket, data.bytes()) {
-                (all, Ok(())) => {
-                    debug_assert_eq!(all, data.bytes().len());
-                    socket.wtime = self.now_cs();
-                    return true;
-                }
-                (some, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => sent = some,
-                (_, Err(error)) => {
-                    self.write_failed(socket, &error);
-                    return true;
-                }
+        let mut direct = Slice {
+            bytes: data.bytes(),
+            sent: 0,
+        };
+        let Some(waits) = self.write_directly(&mut socket, &mut direct) else {
+            return true;
+        };
+        let sent = direct.sent;
+        match waits {
+            Ok(_) if data.bytes().is_empty() => true,
+            Ok(waits) => {
+                // Of what is left of a direct write no warning is given.
+                let warns = low || waits == Waits::Behind;
+                self.enqueue(socket, [data.into_piece(sent)], low, waits, warns)
+            }
+            Err(error) => {
+                self.write_failed(socket, &error);
+                true
             }
         }
-        if data.bytes().is_empty() {
-            return true;
-        }
-        self.enqueue(socket, [data.into_piece(sent)], low, direct && !low)
     }
 
-    /// Sends `head`, and then units of `body`, with low priority. What has to wait refers to `body`, which is not copied.
+    /// Sends `head`, and then units of `body`, with low priority. What has to wait refers to `body`, which is not
+    /// copied.
     pub(crate) fn send_units(
         &self,
         id: SocketId,
@@ -100,50 +118,64 @@ impl Engine {
             return false;
         };
         let open = socket.is_open() || socket.state == State::Connecting;
-        if socket.closing || !open || socket.is_udp() {
+        if socket.closing.is_some() || !open || socket.is_udp() {
             drop(socket);
             // That says what becomes of it.
             return self.send(id, Outgoing::Borrowed(head), true);
         }
-        let all = Units { head, body, units };
-        let mut sent = 0;
-        if socket.is_open() && socket.queue.is_empty() {
-            let outcome = all.write(&mut socket, &mut sent);
-            socket.wtime = self.now_cs();
-            match outcome {
-                Ok(()) => return true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    self.write_failed(socket, &error);
-                    return true;
-                }
+        let mut all = Units {
+            head,
+            body,
+            units,
+            sent: 0,
+        };
+        match self.write_directly(&mut socket, &mut all) {
+            None => true,
+            Some(Ok(waits)) => self.enqueue(socket, all.into_pieces(), true, waits, true),
+            Some(Err(error)) => {
+                self.write_failed(socket, &error);
+                true
             }
         }
-        self.enqueue(socket, all.into_pieces(sent), true, false)
     }
 
-    /// Lets pieces wait. `rest`: they are what is left of a direct write, of which no warning is given.
+    /// Writes what nothing waits before. `None`: all of it has been written.
+    #[inline]
+    fn write_directly(
+        &self,
+        socket: &mut Socket,
+        source: &mut impl Source,
+    ) -> Option<io::Result<Waits>> {
+        if !socket.is_open() || !socket.queue.is_empty() {
+            return Some(Ok(Waits::Behind));
+        }
+        let outcome = write_out(&socket.io, &mut socket.written, source);
+        match outcome {
+            Ok(Wrote::All) => {
+                socket.wtime = self.now_cs();
+                None
+            }
+            Ok(Wrote::Full) => Some(Ok(Waits::Full)),
+            Ok(Wrote::Enough) => Some(Ok(Waits::Enough)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Lets pieces wait. False if that has cost the socket.
     pub(crate) fn enqueue(
         &self,
         mut socket: Entry<'_>,
         pieces: impl IntoIterator<Item = Piece>,
         low: bool,
-        rest: bool,
+        waits: Waits,
+        warns: bool,
     ) -> bool {
         let before = socket.queue.pending();
         for piece in pieces {
             socket.queue.push(piece, low);
         }
-        let bytes = socket.queue.pending() - before;
-        let total = self.pending.fetch_add(bytes, Relaxed) + bytes;
         let pending = socket.queue.pending();
-        if let Some(cap) = socket.cap.filter(|&cap| pending > cap) {
-            return self.overflow(socket, "send queue over its limit", cap);
-        }
-        if let Some(cap) = self.options.max_pending_total.filter(|&cap| total > cap) {
-            return self.overflow(socket, "send queues of the node over their limit", cap);
-        }
-        if !rest && pending >= WARN && pending >= socket.warn_at {
+        if warns && pending >= WARN && pending >= socket.warn_at {
             socket.warn_at = if socket.warn_at == 0 {
                 2 * WARN
             } else {
@@ -151,10 +183,16 @@ impl Engine {
             };
             self.warn(&socket, pending);
         }
-        if socket.is_open() && self.want_output(&mut socket).is_err() {
-            self.tell(&socket, EventKind::Error, 0, "enable write failed");
+        if socket.is_open() {
+            let watched = match waits {
+                Waits::Enough => self.continue_output(&mut socket),
+                Waits::Behind | Waits::Full => self.want_output(&mut socket),
+            };
+            if watched.is_err() {
+                self.tell(&socket, EventKind::Error, 0, "enable write failed");
+            }
         }
-        true
+        self.check_caps(socket, pending - before)
     }
 
     fn warn(&self, socket: &Socket, pending: usize) {
@@ -162,47 +200,48 @@ impl Engine {
         self.tell(socket, EventKind::Warning, kib, "");
     }
 
-    #[cold]
-    fn overflow(&self, socket: Entry<'_>, what: &str, cap: usize) -> bool {
-        self.tell(
-            &socket,
-            EventKind::Error,
-            0,
-            &format!("{what} ({cap} bytes)"),
-        );
-        self.destroy_and_tell(socket);
-        false
-    }
-
-    /// Writes what waits, as far as the kernel takes it.
+    /// Writes what waits, as far as the kernel takes it and the budget allows.
     pub(crate) fn flush(&self, mut socket: Entry<'_>) {
         if socket.queue.is_empty() || !socket.is_open() {
             return;
         }
         let before = socket.queue.pending();
-        let outcome = if socket.is_udp() {
-            self.flush_datagrams(&mut socket)
-        } else {
-            flush_stream(&mut socket)
-        };
-        let sent = before - socket.queue.pending();
-        self.pending.fetch_sub(sent, Relaxed);
+        let outcome = self.write_queue(&mut socket);
+        self.no_longer_pending(&socket, before - socket.queue.pending());
         socket.wtime = self.now_cs();
-        match outcome {
-            Ok(()) if socket.closing => self.destroy(socket),
-            Ok(()) => {
+        self.tell_room(&mut socket);
+        let watched = match outcome {
+            Ok(Wrote::All) if socket.closing.is_some() => return self.destroy(socket),
+            Ok(Wrote::All) => {
                 if socket.warn_at > 0 {
                     socket.warn_at = 0;
                     self.warn(&socket, 0);
                 }
+                return;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if self.want_output(&mut socket).is_err() {
-                    self.tell(&socket, EventKind::Error, 0, "enable write failed");
-                }
-            }
-            Err(error) => self.write_failed(socket, &error),
+            Ok(Wrote::Full) => self.want_output(&mut socket),
+            Ok(Wrote::Enough) => self.continue_output(&mut socket),
+            Err(error) => return self.write_failed(socket, &error),
+        };
+        if watched.is_err() {
+            self.tell(&socket, EventKind::Error, 0, "enable write failed");
         }
+    }
+
+    fn write_queue(&self, socket: &mut Socket) -> io::Result<Wrote> {
+        if socket.is_udp() {
+            self.flush_datagrams(socket)
+        } else {
+            write_out(&socket.io, &mut socket.written, &mut socket.queue)
+        }
+    }
+
+    /// Writes what waits, without any consequence but that. Does something wait still?
+    pub(crate) fn flush_once(&self, socket: &mut Socket) -> bool {
+        let before = socket.queue.pending();
+        let outcome = self.write_queue(socket);
+        self.no_longer_pending(socket, before - socket.queue.pending());
+        matches!(outcome, Ok(Wrote::Full | Wrote::Enough))
     }
 
     /// The peer does not take any more. If it does not send any more either, that is the end.
@@ -212,10 +251,97 @@ impl Engine {
             return self.destroy_and_tell(socket);
         }
         socket.state = State::HalfWrite;
-        self.pending.fetch_sub(socket.queue.pending(), Relaxed);
+        self.no_longer_pending(&socket, socket.queue.pending());
         socket.queue = Default::default();
         socket.io.shutdown(Shutdown::Write);
         self.tell(&socket, EventKind::Error, 0, &text(error));
+    }
+}
+
+/// How much has been written.
+pub(crate) enum Wrote {
+    All,
+    /// As much as the system takes now.
+    Full,
+    /// As much as is right before others have their turn.
+    Enough,
+}
+
+/// Where bytes to be written come from.
+trait Source {
+    /// Makes one system call. `None`: there is nothing more.
+    fn write_once(&self, io: &Io) -> Option<io::Result<usize>>;
+    /// So many bytes have been written.
+    fn advance(&mut self, bytes: usize);
+    /// Is there more?
+    fn is_left(&self) -> bool;
+}
+
+/// Writes until all is written or something prevents it. An edge of output comes only after the
+/// kernel has said that it is full, so a short write is followed by another one.
+#[inline]
+fn write_out(io: &Io, written: &mut u64, source: &mut impl Source) -> io::Result<Wrote> {
+    let mut sum = 0;
+    loop {
+        match source.write_once(io) {
+            None => return Ok(Wrote::All),
+            Some(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Some(Ok(n)) => {
+                source.advance(n);
+                *written += n as u64;
+                sum += n;
+            }
+            Some(Err(error)) => match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(Wrote::Full),
+                io::ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+        if sum >= BUDGET && source.is_left() {
+            return Ok(Wrote::Enough);
+        }
+    }
+}
+
+/// One piece of memory.
+struct Slice<'a> {
+    bytes: &'a [u8],
+    sent: usize,
+}
+
+impl Source for Slice<'_> {
+    #[inline]
+    fn write_once(&self, io: &Io) -> Option<io::Result<usize>> {
+        let rest = &self.bytes[self.sent..];
+        let rest = &rest[..rest.len().min(BUDGET)];
+        (!rest.is_empty()).then(|| io.write(rest))
+    }
+
+    #[inline]
+    fn advance(&mut self, bytes: usize) {
+        self.sent += bytes;
+    }
+
+    #[inline]
+    fn is_left(&self) -> bool {
+        self.sent < self.bytes.len()
+    }
+}
+
+/// The high list, then the low list.
+impl Source for Queue {
+    fn write_once(&self, io: &Io) -> Option<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let count = self.gather(&mut slices, BUDGET);
+        (count > 0).then(|| io.write_vectored(&slices[..count]))
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        Queue::advance(self, bytes);
+    }
+
+    fn is_left(&self) -> bool {
+        !self.is_empty()
     }
 }
 
@@ -224,55 +350,40 @@ struct Units<'a> {
     head: &'a [u8],
     body: Payload,
     units: &'a [Unit],
+    sent: usize,
 }
 
 impl Units<'_> {
-    /// Writes as far as the kernel takes it, and counts that in `sent`.
-    fn write(&self, socket: &mut Socket, sent: &mut usize) -> io::Result<()> {
-        loop {
-            let (slices, count) = self.unsent(*sent);
-            if count == 0 {
-                return Ok(());
-            }
-            match socket.io.write_vectored(&slices[..count]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    socket.written += n as u64;
-                    *sent += n;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The next slices, when so much has gone, and how many they are.
-    fn unsent(&self, sent: usize) -> ([IoSlice<'_>; GATHER], usize) {
+    /// The next slices, and how many they are.
+    fn unsent(&self) -> ([IoSlice<'_>; GATHER], usize) {
         let bytes = self.body.as_slice();
         let units = self.units.iter();
         let parts = units.flat_map(|unit| [unit.header(), &bytes[unit.range()]]);
         let mut slices = [IoSlice::new(&[]); GATHER];
-        let mut skip = sent;
+        let mut skip = self.sent;
         let mut count = 0;
+        let mut room = BUDGET;
         for part in [self.head].into_iter().chain(parts) {
             let rest = &part[skip.min(part.len())..];
             skip -= part.len() - rest.len();
+            let rest = &rest[..rest.len().min(room)];
+            room -= rest.len();
             if !rest.is_empty() {
                 slices[count] = IoSlice::new(rest);
                 count += 1;
             }
-            if count == GATHER {
+            if count == GATHER || room == 0 {
                 break;
             }
         }
         (slices, count)
     }
 
-    /// What waits, when so much has gone.
-    fn into_pieces(self, sent: usize) -> impl Iterator<Item = Piece> {
-        let head = self.head.get(sent..).filter(|rest| !rest.is_empty());
+    /// What has not been written.
+    fn into_pieces(self) -> impl Iterator<Item = Piece> {
+        let head = self.head.get(self.sent..).filter(|rest| !rest.is_empty());
         let head = head.map(|rest| Piece::new(Payload::from_slice(rest), 0));
-        let mut sent = sent.saturating_sub(self.head.len());
+        let mut sent = self.sent.saturating_sub(self.head.len());
         let body = Arc::new(self.body);
         let units = self.units.iter().filter_map(move |unit| {
             let gone = sent.min(unit.len());
@@ -283,41 +394,68 @@ impl Units<'_> {
     }
 }
 
-/// Writes until all is written or something prevents it. An edge of output comes only after the
-/// kernel has said that it is full, so a short write is followed by another one.
-#[inline]
-fn write_through(socket: &mut Socket, bytes: &[u8]) -> (usize, io::Result<()>) {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match socket.io.write(&bytes[sent..]) {
-            Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
-            Ok(n) => {
-                sent += n;
-                socket.written += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (sent, Err(error)),
-        }
+impl Source for Units<'_> {
+    fn write_once(&self, io: &Io) -> Option<io::Result<usize>> {
+        let (slices, count) = self.unsent();
+        (count > 0).then(|| io.write_vectored(&slices[..count]))
     }
-    (sent, Ok(()))
+
+    fn advance(&mut self, bytes: usize) {
+        self.sent += bytes;
+    }
+
+    fn is_left(&self) -> bool {
+        self.unsent().1 > 0
+    }
 }
 
-/// Writes the high list, then the low list. `Ok` when nothing is left.
-fn flush_stream(socket: &mut Socket) -> io::Result<()> {
-    loop {
-        let mut slices = [IoSlice::new(&[]); GATHER];
-        let count = socket.queue.gather(&mut slices);
-        if count == 0 {
-            return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer that takes `step` bytes at once, however much there is.
+    struct Fast {
+        step: usize,
+        left: usize,
+    }
+
+    impl Source for Fast {
+        fn write_once(&self, _: &Io) -> Option<io::Result<usize>> {
+            (self.left > 0).then_some(Ok(self.step.min(self.left)))
         }
-        match socket.io.write_vectored(&slices[..count]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => {
-                socket.queue.advance(n);
-                socket.written += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+
+        fn advance(&mut self, bytes: usize) {
+            self.left -= bytes;
         }
+
+        fn is_left(&self) -> bool {
+            self.left > 0
+        }
+    }
+
+    #[test]
+    fn a_peer_that_reads_for_ever_gets_its_share_only() {
+        for step in [1000, BUDGET / 4, BUDGET] {
+            let (mut written, mut peer) = (
+                0,
+                Fast {
+                    step,
+                    left: 1 << 30,
+                },
+            );
+            let outcome = write_out(&Io::None, &mut written, &mut peer).unwrap();
+            assert!(matches!(outcome, Wrote::Enough));
+            let written = written as usize;
+            assert!((BUDGET..BUDGET + step).contains(&written), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_exactly_the_share_is_all() {
+        let (mut written, left) = (0, BUDGET);
+        let mut peer = Fast { step: 4096, left };
+        let outcome = write_out(&Io::None, &mut written, &mut peer).unwrap();
+        assert!(matches!(outcome, Wrote::All));
+        assert_eq!(written as usize, BUDGET);
     }
 }

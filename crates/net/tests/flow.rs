@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use common::*;
 use skynet_kernel::*;
 use skynet_net::*;
+use skynet_wire::netaddr::UdpAddress;
 
 use EventKind::*;
 
@@ -229,7 +230,7 @@ fn a_socket_that_waits_goes_on_with_a_new_owner() {
 }
 
 #[test]
-fn a_socket_that_waits_is_read_when_its_owner_has_gone() {
+fn a_socket_that_waits_ends_with_its_owner() {
     let world = world();
     let probe = world.probe();
     let ears = Arc::new(Mutex::new(()));
@@ -241,13 +242,16 @@ fn a_socket_that_waits_is_read_when_its_owner_has_gone() {
     let (id, peer) = world.connection(&probe);
     let deaf = ears.lock().unwrap();
     world.net.start(owner, id);
-    let flooding = flood(peer, Arc::new(pattern(30_000_000)));
+    let flooding = std::thread::spawn(move || {
+        let mut peer = peer;
+        std::io::Write::write_all(&mut peer, &pattern(30_000_000))
+    });
     stalled(&world, owner);
     world.node.kill(Handle::NONE, owner);
     drop(deaf);
-    // Its sockets stay, and nobody gets what they bring.
-    drop(flooding.join().unwrap());
-    world.net.shutdown(id);
+    // Who sends hears of it.
+    assert!(flooding.join().unwrap().is_err());
+    assert!(world.net.pending(id).is_none());
 }
 
 #[test]
@@ -259,7 +263,7 @@ fn datagrams_beyond_the_mark_are_left_to_the_system() {
     let info = world.net.info();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     // The port of the socket is told by what it sends.
-    let own = address::encode(sender.local_addr().unwrap());
+    let own = UdpAddress::from(sender.local_addr().unwrap());
     assert!(world.net.udp_send(id, &own, b"here"));
     let mut buffer = [0; 16];
     let (n, to) = sender.recv_from(&mut buffer).unwrap();
@@ -318,18 +322,18 @@ fn a_socket_waits_for_the_service_that_it_feeds() {
             .send(Handle::NONE, slow.handle, kind::CLIENT, 0, payload);
         sent.unwrap();
     }
-    world.net.feed(id, slow.handle);
+    world.net.set_consumer(id, slow.handle);
     write(&mut peer, b"one");
     assert!(probe.poll().is_none());
-    world.net.feed(id, Handle::NONE);
+    world.net.set_consumer(id, Handle::NONE);
     assert_eq!(probe.expect_data(id, 3), b"one");
-    world.net.feed(id, slow.handle);
+    world.net.set_consumer(id, slow.handle);
     write(&mut peer, b"two");
     assert!(probe.poll().is_none());
     drop(deaf);
     assert_eq!(probe.expect_data(id, 3), b"two");
     // One that has gone keeps nobody waiting.
-    world.net.feed(id, Handle(0x77_7777));
+    world.net.set_consumer(id, Handle(0x77_7777));
     write(&mut peer, b"three");
     assert_eq!(probe.expect_data(id, 5), b"three");
 }

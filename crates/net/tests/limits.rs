@@ -9,7 +9,7 @@ use common::*;
 use skynet_kernel::Payload;
 use skynet_net::*;
 
-use EventKind::*;
+use EventKind::{Accept, Close, Connect, Data, Error, Warning};
 
 /// Sends until the engine has had enough; the id's pending bytes never pass `cap`.
 fn overfill(world: &World, id: SocketId, cap: usize) {
@@ -65,8 +65,9 @@ fn the_whole_node_has_a_cap_and_gets_its_room_back() {
     let probe = world.probe();
     for _ in 0..3 {
         let (first, _one) = world.connection(&probe);
+        // The first one is the smaller one, whatever the system takes of it meanwhile.
         let (second, _two) = world.connection(&probe);
-        while world.net.pending(first).unwrap() < CAP / 2 {
+        while world.net.pending(first).unwrap() < CAP / 4 {
             assert!(world.net.send(first, Payload::from(vec![0; 8192])));
         }
         overfill(&world, second, CAP);
@@ -75,6 +76,101 @@ fn the_whole_node_has_a_cap_and_gets_its_room_back() {
         probe.expect(Close, second);
         world.net.shutdown(first);
         probe.expect(Close, first);
+    }
+}
+
+/// Whoever passes the line, those on which the most waits go.
+#[test]
+fn the_cap_of_the_node_costs_the_largest() {
+    const CAP: usize = 4_000_000;
+    let world = World::with(NetOptions {
+        max_pending_total: Some(CAP),
+        ..NetOptions::default()
+    });
+    let (owner, hog) = (world.probe(), world.probe());
+    let mut small = Vec::new();
+    for _ in 0..5 {
+        let (id, peer) = world.connection(&owner);
+        while world.net.pending(id).unwrap() < 100_000 {
+            assert!(world.net.send(id, Payload::from(vec![0; 8192])));
+        }
+        small.push((id, peer));
+    }
+    let (large, _peer) = world.connection(&hog);
+    while world.net.pending(large).unwrap() < 3_000_000 {
+        assert!(world.net.send(large, Payload::from(vec![0; 65536])));
+    }
+    let (last, _one) = world.connection(&owner);
+    while world.net.pending(large).is_some() {
+        assert!(world.net.send(last, Payload::from(vec![0; 8192])));
+        assert!(world.net.pending(last).unwrap() < 1_000_000);
+    }
+    let text = "send queues of the node over their limit (4000000 bytes)";
+    hog.expect(Warning, large);
+    hog.expect(Warning, large);
+    hog.expect_text(Error, large, text);
+    hog.expect(Close, large);
+    for (id, _) in &small {
+        assert!(world.net.send(*id, Payload::from("x")));
+    }
+    owner.expect_nothing();
+}
+
+/// No cap destroys a link. Who asks is told when there is room.
+#[test]
+fn a_link_that_is_full_stays_and_says_when_it_has_room() {
+    const MOST: usize = 1_000_000;
+    let world = World::with(NetOptions {
+        max_pending: Some(100_000),
+        max_pending_total: Some(200_000),
+        ..NetOptions::default()
+    });
+    let probe = world.probe();
+    let (id, mut peer) = world.connection(&probe);
+    assert_eq!(world.net.room(id, usize::MAX), Room::Free);
+    world.net.set_link(id, Some(MOST));
+    // One request may be larger than the limit.
+    assert_eq!(world.net.room(id, 20_000_000), Room::Free);
+    let sent = pattern(20_000_000);
+    assert!(world.net.send(id, Payload::from(&sent[..])));
+    assert!(world.net.pending(id).unwrap() > MOST);
+    assert_eq!(world.net.room(id, 1), Room::Full);
+    assert_eq!(world.net.room(id, 1), Room::Full);
+    let reader = std::thread::spawn(move || (read_exactly(&mut peer, sent.len()) == sent, peer));
+    probe.expect(EventKind::Room, id);
+    assert!(world.net.pending(id).is_none_or(|bytes| bytes <= MOST / 2));
+    assert_eq!(world.net.room(id, 1), Room::Free);
+    let (whole, _peer) = reader.join().unwrap();
+    assert!(whole);
+    eventually("sent", || world.net.pending(id) == Some(0));
+    world.settle(&probe);
+    // As a usual socket it has its cap again.
+    world.net.set_link(id, None);
+    overfill(&world, id, 100_000);
+    probe.expect(Error, id);
+    probe.expect(Close, id);
+    assert_eq!(world.net.room(id, 1), Room::Gone);
+}
+
+/// Without a number, as many connections wait to be accepted as the system allows.
+#[test]
+fn a_listener_that_names_no_backlog_has_the_largest() {
+    const COUNT: usize = 300;
+    let world = World::new();
+    let probe = world.probe();
+    let id = world
+        .net
+        .listen(probe.handle, "127.0.0.1", 0, None)
+        .unwrap();
+    let port = probe.expect(Connect, id).ud as u16;
+    // Nobody accepts yet.
+    let peers: Vec<_> = (0..COUNT)
+        .map(|_| TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), LIMIT).unwrap())
+        .collect();
+    world.net.start(probe.handle, id);
+    probe.expect_text(Connect, id, "start");
+    for _ in &peers {
+        probe.expect(Accept, id);
     }
 }
 

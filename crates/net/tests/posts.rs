@@ -114,7 +114,7 @@ fn a_handler_that_takes_long_does_not_keep_others_waiting() {
         assert_eq!(probe.expect_data(id, 100), [round; 100]);
         if round % 4 == 3 {
             keeper.release();
-            // One of them is at the sockets then, and the other one in bed.
+            // One of them is at the sockets then, and the other one parked.
             eventually("workers go idle", || {
                 world.node.workers().iter().all(|worker| worker.parked)
             });

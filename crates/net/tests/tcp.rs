@@ -594,20 +594,6 @@ fn a_listener_can_be_paused() {
 }
 
 #[test]
-fn an_owner_that_has_gone_loses_its_events_only() {
-    let world = World::new();
-    let (probe, heir) = (world.probe(), world.probe());
-    let (id, mut peer) = world.connection(&probe);
-    world.node.kill(skynet_kernel::Handle::NONE, probe.handle);
-    write(&mut peer, b"lost");
-    eventually("read", || world.net.info()[0].read == 4);
-    world.net.start(heir.handle, id);
-    heir.expect_text(Connect, id, "transfer");
-    write(&mut peer, b"found");
-    assert_eq!(heir.expect_data(id, 5), b"found");
-}
-
-#[test]
 fn stopping_destroys_everything_and_refuses_more() {
     let world = World::new();
     let probe = world.probe();

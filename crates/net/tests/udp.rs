@@ -7,6 +7,7 @@ use std::net::UdpSocket;
 use common::*;
 use skynet_kernel::Payload;
 use skynet_net::*;
+use skynet_wire::netaddr::{UdpAddress, parse_udp};
 
 use EventKind::*;
 
@@ -32,7 +33,7 @@ fn datagram(probe: &Probe, id: SocketId) -> (Vec<u8>, Vec<u8>) {
 /// The port of a bound socket of the engine: from what a peer sees.
 fn port_of(world: &World, id: SocketId) -> u16 {
     let peer = outside();
-    let to = address::encode(peer.local_addr().unwrap());
+    let to = UdpAddress::from(peer.local_addr().unwrap());
     assert!(world.net.udp_send(id, &to, b"?"));
     let mut buffer = [0; 8];
     peer.recv_from(&mut buffer).unwrap().1.port()
@@ -50,7 +51,7 @@ fn a_round_trip_of_every_size() {
         peer.send_to(&data, ("127.0.0.1", port)).unwrap();
         let (got, from) = datagram(&probe, id);
         assert!(got == data);
-        assert_eq!(address::decode(&from), Some(peer.local_addr().unwrap()));
+        assert_eq!(parse_udp(&from), Ok(peer.local_addr().unwrap()));
         assert_eq!(from.len(), 7);
         assert!(world.net.udp_send(id, &from, &got));
         assert!(receive(&peer) == data);
@@ -116,7 +117,7 @@ fn addresses_must_be_of_the_right_type_and_family() {
     for bad in [&[][..], &[1, 0, 9], &[3, 0, 9, 127, 0, 0, 1], &[1; 8]] {
         assert!(!world.net.udp_send(id, bad, b"x"));
     }
-    let six = address::encode("[::1]:9".parse().unwrap());
+    let six = UdpAddress::from("[::1]:9".parse::<std::net::SocketAddr>().unwrap());
     assert!(!world.net.udp_send(id, &six, b"x"));
     world.log.wait_for("protocol mismatch");
     world.net.udp_connect(id, "::1", 9).unwrap();
@@ -135,7 +136,7 @@ fn a_datagram_that_the_system_refuses_is_lost_and_logged() {
     let probe = world.probe();
     let id = world.net.udp(probe.handle, None, 0).unwrap();
     let peer = outside();
-    let to = address::encode(peer.local_addr().unwrap());
+    let to = UdpAddress::from(peer.local_addr().unwrap());
     assert!(world.net.udp_send(id, &to, &[0; 65535]));
     world.log.wait_for(&format!(
         "socket-server : udp ({id}) sendto error Message too long."
@@ -181,5 +182,5 @@ fn ipv6_datagrams_carry_19_bytes_of_address() {
     let (data, from) = datagram(&probe, id);
     assert_eq!(data, b"back");
     assert_eq!(from.len(), 19);
-    assert_eq!(address::decode(&from), Some(peer.local_addr().unwrap()));
+    assert_eq!(parse_udp(&from), Ok(peer.local_addr().unwrap()));
 }

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example actors -- ask 1000000
 //!
-//! `tell`: messages of Rust types, handled without an answer. `ask`: a question and its answer, one after the other. `send` and `call`:
-//! the same with values in the pack format.
+//! `tell`: messages of Rust types, handled without an answer. `ask`: a question and its answer, one after the other.
+//! `send` and `call`: the same with values in the pack format.
 
 use skynet::service::{Actor, Addr, Cx, Error, Handler, Node, Request, Values, args};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -2,12 +2,13 @@
 //!
 //!     cargo run --release --example native
 //!
-//! The Rust service keeps a table of prices. The Lua service `shop` asks it for prices, and is asked in turn what a customer
-//! may spend: a call from Rust into Lua in the middle of a call from Lua into Rust, on one worker, which waits for neither.
+//! The Rust service keeps a table of prices. The Lua service `shop` asks it for prices, and is asked in turn what a
+//! customer may spend: a call from Rust into Lua in the middle of a call from Lua into Rust, on one worker, which waits
+//! for neither.
 
 use anyhow::Context as _;
 use skynet::boot;
-use skynet::lua::config::{Config, Settings};
+use skynet::config::{Config, Settings};
 use skynet::service::{Actor, Cx, Error, Request, Values, args, module, table};
 use std::collections::HashMap;
 use std::sync::Mutex;

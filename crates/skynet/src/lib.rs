@@ -1,8 +1,9 @@
 //! skynet-rs for Rust users: services written in Rust, beside services written in Lua, on one node.
 //!
-//! * [`service`]: services as `async` code: the trait [`Actor`](service::Actor) and what a service can do, [`Cx`](service::Cx).
-//! * [`boot`]: a node with Lua services, from the settings of a configuration.
-//! * [`kernel`], [`lua`], [`wire`]: the crates below, for what is not offered here.
+//! * [`service`]: services as `async` code: the trait [`Actor`](service::Actor) and what a service can do,
+//!   [`Cx`](service::Cx).
+//! * [`boot`]: a node with Lua services, from the settings of a configuration ([`config`]).
+//! * [`kernel`], [`wire`]: the crates below, for what is not offered here.
 //!
 //! ```
 //! use skynet::service::{Actor, Cx, Error, Handler, Node};
@@ -39,11 +40,10 @@
 
 #![forbid(unsafe_code)]
 
-pub mod boot;
 pub mod service;
 
 pub use skynet_kernel as kernel;
-pub use skynet_lua as lua;
+pub use skynet_node::{boot, config};
 pub use skynet_wire as wire;
 
 /// Runs the programs of the guide as tests.

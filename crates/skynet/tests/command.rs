@@ -356,8 +356,58 @@ fn run_stops_in_order_at_a_signal() {
     }
 }
 
+/// Matches in C, for longer than anybody waits: it cannot be interrupted.
 const BUSY: &str = "local skynet = require 'skynet' require 'skynet.manager' skynet.start(function() \
-                    skynet.fork(function() print 'up' io.stdout:flush() while true do end end) end)";
+                    skynet.fork(function() print 'up' io.stdout:flush() \
+                    string.find(('a'):rep(60), ('a*'):rep(30) .. 'b') end) end)";
+
+/// Loops, and catches what could end the loop, as often as it comes.
+const LOOPING: &str = "local skynet = require 'skynet' skynet.start(function() skynet.dispatch('lua', function() \
+                       while true do pcall(function() while true do end end) end end) end)";
+
+/// Lets the service loop, does something, and stops the node.
+fn stopped_beside_a_loop(what: &str, service: &str) -> (i32, String, String) {
+    let main = format!(
+        "local skynet = require 'skynet' require 'skynet.manager' skynet.start(function() \
+         local it = skynet.newservice 'service' skynet.send(it, 'lua') skynet.sleep(10) {what} end)"
+    );
+    let folder = folder(&[("main.lua", main.as_str()), ("service.lua", service)]);
+    run(
+        &folder,
+        &["run", "-t", "2", "-s", "shutdowntimeout=20000", "main.lua"],
+    )
+}
+
+#[test]
+fn a_loop_ends_with_its_service_and_lets_the_node_stop() {
+    for what in ["skynet.abort()", "skynet.kill(it) skynet.abort()"] {
+        let (code, log, _) = stopped_beside_a_loop(what, LOOPING);
+        assert_eq!(code, 0, "{what}: {log}");
+        assert!(
+            log.contains("snlua service has ended and does not come back from its last message: it is interrupted"),
+            "{what}: {log}"
+        );
+    }
+}
+
+#[test]
+fn an_abort_that_takes_too_long_ends_with_1() {
+    let main = BUSY.replace("print 'up'", "skynet.abort() print 'up'");
+    let folder = folder(&[("main.lua", main.as_str())]);
+    let (code, _, err) = run(
+        &folder,
+        &["run", "-t", "2", "-s", "shutdowntimeout=50", "main.lua"],
+    );
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("skynet: services did not stop within 50 ms\n"),
+        "{err}"
+    );
+    assert!(
+        err.contains("(snlua main) has not come back from a message for "),
+        "{err}"
+    );
+}
 
 #[test]
 fn a_stop_that_takes_too_long_ends_with_1() {

@@ -35,7 +35,8 @@ fn tables(count: usize) -> Table {
     (1..count).fold(table! {}, |inner, _| table! { "inner" => inner })
 }
 
-/// What skynet (C) refuses to pack is refused here as well, whatever it is made of, and does no harm to what is packed next.
+/// What skynet (C) refuses to pack is refused here as well, whatever it is made of, and does no harm to what is packed
+/// next.
 #[test]
 fn what_is_too_deep_is_refused_by_the_sender() {
     drive(2, vec![], |cx| async move {

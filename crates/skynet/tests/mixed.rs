@@ -3,8 +3,8 @@
 mod support;
 
 use skynet::boot;
+use skynet::config::{Config, Settings};
 use skynet::kernel::Handle;
-use skynet::lua::config::{Config, Settings};
 use skynet::service::{
     Actor, Addr, Cx, Error, Handler, Request, Value, Values, args, module, table,
 };

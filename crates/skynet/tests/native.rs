@@ -553,7 +553,8 @@ fn full_mailboxes_refuse() {
     servants(2, |cx, _| async move {
         let slow = cx.launch("servant", "slow 100000").unwrap();
         let context = cx.node().context(slow).unwrap();
-        // Requests are taken out of the mailbox at once and held, so the limit is made to bite by a service that is busy.
+        // Requests are taken out of the mailbox at once and held, so the limit is made to bite by a service that is
+        // busy.
         context.set_mailbox_limit(Some(Limit {
             max: 0,
             policy: Policy::Refuse,

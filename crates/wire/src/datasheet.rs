@@ -9,12 +9,12 @@
 //! | tables | table 0 is the root |
 //! | texts | each ends in a zero byte |
 //!
-//! A table is: the number of array elements, the number of pairs, a type byte for each element and pair, padding to four bytes, a value
-//! for each element, a key (offset in the texts) and a value for each pair. Types and values: 0 nil, 1 integer, 2 float, 3 boolean
-//! (true is `00 00 00 01`), 4 number of a table, 5 offset in the texts.
+//! A table is: the number of array elements, the number of pairs, a type byte for each element and pair, padding to
+//! four bytes, a value for each element, a key (offset in the texts) and a value for each pair. Types and values: 0
+//! nil, 1 integer, 2 float, 3 boolean (true is `00 00 00 01`), 4 number of a table, 5 offset in the texts.
 //!
-//! Readers remember tables by their number. So the next version of a sheet is written with the numbers of the old one where a
-//! table is still on its path ([`renumber`]).
+//! Readers remember tables by their number. So the next version of a sheet is written with the numbers of the old one
+//! where a table is still on its path ([`renumber`]).
 
 use std::collections::HashMap;
 
@@ -342,8 +342,8 @@ impl Builder {
     }
 }
 
-/// The content of `new`, written so that a table which is on the same path in `old` has the number that it has there. Other
-/// tables get numbers that `old` does not use.
+/// The content of `new`, written so that a table which is on the same path in `old` has the number that it has there.
+/// Other tables get numbers that `old` does not use.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
@@ -367,12 +367,14 @@ pub fn renumber(old: &Sheet, new: &Sheet) -> Result<Vec<u8>, Error> {
         }
         let before = before.filter(|&n| old.table(n).is_some() && !used[n as usize]);
         let number = match before {
-            Some(n) => {
-                used[n as usize] = true;
-                n
-            }
+            // The outermost table is the first one, whatever the old sheet has there.
+            _ if order.is_empty() && old.count > 0 => 0,
+            Some(n) => n,
             None => builder.reserve()?,
         };
+        if let Some(used) = used.get_mut(number as usize) {
+            *used = true;
+        }
         numbers[index as usize] = Some(number);
         order.push((index, number));
         let before = before.and_then(|n| old.table(n));

@@ -1,7 +1,7 @@
 //! Packets between the nodes of a master/slave network.
 //!
-//! Two nodes have one connection. First each sends its own number as one byte; from then on packets go both ways. A packet is a
-//! frame with four bytes of length in front, which counts what follows:
+//! Two nodes have one connection. First each sends its own number as one byte; from then on packets go both ways. A
+//! packet is a frame with four bytes of length in front, which counts what follows:
 //!
 //! | bytes | |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | 4 | the message type in the highest byte, below it the number of the receiver on its node, big-endian |
 //! | 4 | the session, big-endian |
 //!
-//! So a message header comes last, and a payload has at most 16 MiB less 13 bytes. [`Head`] is that header; [`Reader`] takes what was
-//! read from a connection apart.
+//! So a message header comes last, and a payload has at most 16 MiB less 13 bytes. [`Head`] is that header; [`Reader`]
+//! takes what was read from a connection apart.
 //!
 //! ```
 //! use skynet_wire::harbor::{Head, Reader};

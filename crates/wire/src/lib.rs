@@ -4,6 +4,7 @@
 //! or knows what a service is, so each format is tested against recorded bytes, fuzzed, and used by the Lua
 //! bindings and by Rust services alike.
 //!
+//! * [`bson`]: documents of MongoDB.
 //! * [`seri`]: the format of `skynet.pack` and `skynet.unpack`.
 //! * [`datasheet`]: tables as one block of bytes that is read in place.
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
@@ -11,13 +12,16 @@
 //! * [`harbor`]: packets between the nodes of a master/slave network.
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
+//! * [`foreign`]: text of a peer, made fit for a line of the log.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
 
 #![forbid(unsafe_code)]
 
+pub mod bson;
 pub mod cluster;
 pub mod console;
 pub mod datasheet;
+pub mod foreign;
 mod grow;
 pub mod harbor;
 pub mod netaddr;

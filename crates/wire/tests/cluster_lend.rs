@@ -1,7 +1,7 @@
-//! Large requests whose parts are read straight to where they belong: whatever the stream, and however it is cut into reads, what comes
-//! out is what comes out without that.
+//! Large requests whose parts are read straight to where they belong: whatever the stream, and however it is cut into
+//! reads, what comes out is what comes out without that.
 
-use skynet_wire::cluster::{Address, Event, PART, Requests, pack_call, pack_push};
+use skynet_wire::cluster::{Address, Event, PART, Requests, Store, pack_call, pack_push};
 use skynet_wire::netpack::{Framing, Partial};
 
 /// What happened, in short.
@@ -43,7 +43,7 @@ fn run(stream: &[u8], step: usize, limit: usize, straight: bool) -> (Vec<String>
         assert!(lent.before <= lent.store.len() && lent.store.len() < lent.total);
         partial = Partial::default();
         let first = lent.first.min(stream.len() - at);
-        lent.store.extend_from_slice(&stream[at..at + first]);
+        Store::append(&mut lent.store, &stream[at..at + first], lent.total);
         at += first;
         saved += first;
         for (header, len) in lent.coming {
@@ -52,7 +52,7 @@ fn run(stream: &[u8], step: usize, limit: usize, straight: bool) -> (Vec<String>
             }
             at += header.len() + len;
             saved += len;
-            lent.store.extend_from_slice(&stream[at - len..at]);
+            Store::append(&mut lent.store, &stream[at - len..at], lent.total);
         }
         notes.extend(note(requests.give_back(lent.session, lent.store)));
         assert!(requests.buffered() <= limit);

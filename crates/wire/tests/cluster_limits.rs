@@ -1,8 +1,8 @@
 //! Incomplete requests, malformed frames and their limits, beyond what is recorded.
 
 use skynet_wire::cluster::{
-    Address, Body, Complete, Error, Event, Outcome, PART, Refusal, Reply, Requests, Response,
-    Sessions, next_session, pack_call, pack_ok, pack_push, query_name,
+    Address, Body, Complete, Error, Event, Outcome, PART, Refusal, Reply, Request, Requests,
+    Response, Sessions, Store, next_session, pack_call, pack_ok, pack_push, query_name,
 };
 
 /// Gives `requests` a large request of parts of the sizes given, the last of which ends it.
@@ -255,4 +255,67 @@ fn queries_for_what_is_no_name() {
     assert_eq!(query_name(b"\x0cx\x0a\x05"), Ok(Some(&b"x"[..])));
     assert!(query_name(b"").is_err());
     assert!(query_name(b"\x07").is_err());
+}
+
+/// What the start of a frame tells, and what the whole does, is the same.
+#[test]
+fn a_frame_is_known_to_be_malformed_by_its_start() {
+    for kind in 0..=255u8 {
+        for len in 0..40usize {
+            for second in [0, 1, 2, 5, 9, 20, 40, 255u8] {
+                let frame: Vec<u8> = [kind, second]
+                    .into_iter()
+                    .chain([0; 40])
+                    .take(len)
+                    .collect();
+                let whole = Request::unpack(&frame).err();
+                for cut in 1..=len {
+                    if let Err(error) = Request::check_start(&frame[..cut], len) {
+                        assert_eq!(Some(error), whole, "{cut} bytes of {frame:?}");
+                    }
+                }
+                if len > 0 {
+                    assert_eq!(Request::check_start(&frame, len).err(), whole, "{frame:?}");
+                }
+            }
+        }
+    }
+    assert!(Request::check_start(b"", 0).is_ok());
+}
+
+/// A request gets memory for what its peer has proved to send, and only one at a time does.
+#[test]
+fn memory_before_the_bytes_come() {
+    #[derive(Debug, Default)]
+    struct Ahead(Vec<u8>);
+    impl Store for Ahead {
+        fn append(&mut self, bytes: &[u8], _: usize) {
+            self.0.extend_from_slice(bytes);
+        }
+        fn bytes(&self) -> &[u8] {
+            &self.0
+        }
+        fn held(&self) -> usize {
+            self.0.capacity()
+        }
+        fn reserve(&mut self, bytes: usize) {
+            self.0.reserve_exact(bytes);
+        }
+    }
+    let begin = |session: u8, size: u32| {
+        let mut frame = vec![0x01, 0x10, 0, 0, 0, session, 0, 0, 0];
+        frame.extend(size.to_le_bytes());
+        frame
+    };
+    let mut requests: Requests<Ahead> = Requests::with_limit(usize::MAX);
+    requests.accept(&begin(1, 100_000)).unwrap();
+    assert!(requests.buffered() < 1000, "nothing has come yet");
+    let part = [&[0x03, 1, 0, 0, 0][..], &[7; 100_000]].concat();
+    assert!(requests.accept(&part).unwrap().is_some());
+    requests.accept(&begin(2, 1 << 30)).unwrap();
+    assert!((100_000..110_000).contains(&requests.buffered()));
+    for session in 3..=100 {
+        requests.accept(&begin(session, 1 << 30)).unwrap();
+    }
+    assert!(requests.buffered() < 150_000, "only one at a time");
 }

@@ -13,6 +13,7 @@ local daemon
 local function keep_sheets()
 	local skynet = require "skynet"
 	local core = require "skynet.datasheet.core"
+	local shown = require("skynet.core").shown
 
 	local names = {} -- name -> pointer of its present version
 	local versions = {} -- pointer -> { box =, name =, refs =, next =, monitors = responses, collectors = responses }
@@ -24,6 +25,7 @@ local function keep_sheets()
 		local version = versions[pointer]
 		if version.next and version.refs == 0 then
 			versions[pointer] = nil
+			core.empty(version.box)
 			for _, response in ipairs(version.collectors) do
 				response(true)
 			end
@@ -115,7 +117,7 @@ local function keep_sheets()
 	end)
 
 	skynet.dispatch("lua", function(_, source, cmd, ...)
-		local f = command[cmd] or error(("unknown command %s"):format(cmd))
+		local f = command[cmd] or error(("unknown command %s"):format(shown(cmd)))
 		f(source, ...)
 	end)
 end
@@ -128,7 +130,10 @@ builder.compile = core.compile
 
 local function publish(name, bytes)
 	sheets[name] = bytes
-	skynet.call(daemon, "lua", "update", name, core.share(core.new(bytes)))
+	local box = core.new(bytes)
+	local pointer = core.share(box)
+	core.empty(box)
+	skynet.call(daemon, "lua", "update", name, pointer)
 end
 
 local function bytes_of(value)

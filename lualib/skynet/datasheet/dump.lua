@@ -15,7 +15,9 @@ function dump.undump(bytes)
 		end
 		return t
 	end
-	return read(0)
+	local root = read(0)
+	core.empty(box)
+	return root
 end
 
 return dump

@@ -1,8 +1,8 @@
 -- Proxies: how a service sees a shared document (see skynet.sharedata).
 --
--- A proxy is an empty table, so that every assignment is noticed. Its metatable is its state; the field `__index` there is
--- a plain table, the cache, which holds what was read before. So reading a field again calls nothing. Only what the cache does
--- not have is looked up in the document.
+-- A proxy is an empty table, so that every assignment is noticed. Its metatable is its state; the field `__index` there
+-- is a plain table, the cache, which holds what was read before. So reading a field again calls nothing. Only what the
+-- cache does not have is looked up in the document.
 
 local core = require "skynet.sharedata.core"
 
@@ -112,8 +112,17 @@ end
 
 -- Lets a proxy of `box`, and all that were read from it, show another document.
 function lib.update(proxy, pointer)
-	local box = core.box(pointer)
-	point_at(getmetatable(proxy), box, core.root(box))
+	local box, state = core.box(pointer), getmetatable(proxy)
+	local old = state.box
+	point_at(state, box, core.root(box))
+	if not state.parent then
+		core.empty(old) -- no proxy shows it any more
+	end
+end
+
+-- Lets go of the document of a proxy that nobody uses any more.
+function lib.close(proxy)
+	core.empty(getmetatable(proxy).box)
 end
 
 -- An ordinary table with what is below the keys.
@@ -125,15 +134,18 @@ end
 -- Proxies follow an update at once: nothing is left to do for one that was not read since.
 function lib.flush() end
 
--- Documents by their pointers, for applications that share without the service sharedatad. `new` returns a pointer with one
--- reference, which `delete` gives back; proxies in any service have references of their own.
+-- Documents by their pointers, for applications that share without the service sharedatad. `new` returns a pointer with
+-- one reference, which `delete` gives back; proxies in any service have references of their own.
 local host = {}
 lib.host = host
 
 local held = {} -- pointer -> box with a reference for `incref`, and how many of them there are
 
 function host.new(value)
-	return core.share(core.new(value))
+	local box = core.new(value)
+	local pointer = core.share(box)
+	core.empty(box)
+	return pointer
 end
 
 host.delete = core.release
@@ -158,6 +170,7 @@ function host.decref(pointer)
 	entry.count = entry.count - 1
 	if entry.count == 0 then
 		held[pointer] = nil
+		core.empty(entry.box)
 	end
 	return entry.count
 end

@@ -1,11 +1,12 @@
 ---@meta skynet.cluster.core
 
----The frames of the cluster's protocol, for code that speaks it by itself. Frames that are made have their two bytes of length in front; those
----that are read come without. The runtime's own functions of this module are not listed.
+---The frames of the cluster's protocol, for code that speaks it by itself. Frames that are made have their two bytes of
+---length in front; those that are read come without. The runtime's own functions of this module are not listed.
 ---@class skynet.cluster.core
 local core = {}
 
----The frames of a call: the first one, the session after this one, and the others if the message is large. Frees the message.
+---The frames of a call: the first one, the session after this one, and the others if the message is large. Frees the
+---message.
 ---@param address integer|string
 ---@param session integer above 0
 ---@param msg lightuserdata
@@ -30,8 +31,9 @@ function core.packpush(address, session, msg, sz) end
 ---@return string frame
 function core.packtrace(tag) end
 
----Takes a request apart. The message is a block of its own, which you own: pass it on, or free it with skynet.trash. A part of a large request has `false` for an address; a trace tag is the only result of its
----frame. Raises for a malformed frame.
+---Takes a request apart. The message is a block of its own, which you own: pass it on, or free it with skynet.trash. A
+---part of a large request has `false` for an address; a trace tag is the only result of its frame. Raises for a
+---malformed frame.
 ---@param frame string|lightuserdata
 ---@param sz integer? if the frame is a pointer
 ---@return integer|string|false address

@@ -1,6 +1,7 @@
 ---@meta skynet.datasheet.builder
 
----Makes the sheets that skynet.datasheet reads. Keys are strings, or 1 to n; values are booleans, numbers, strings without zero bytes, and tables. Integers beyond 32 bits and floats become 32-bit floats.
+---Makes the sheets that skynet.datasheet reads. Keys are strings, or 1 to n; values are booleans, numbers, strings
+---without zero bytes, and tables. Integers beyond 32 bits and floats become 32-bit floats.
 ---@class skynet.datasheet.builder
 local builder = {}
 

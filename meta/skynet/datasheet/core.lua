@@ -1,6 +1,7 @@
 ---@meta skynet.datasheet.core
 
----Sheets between bytes, services and tables. A service holds a sheet by a box; between services it travels as a pointer.
+---Sheets between bytes, services and tables. A service holds a sheet by a box; between services it travels as a
+---pointer.
 ---@class skynet.datasheet.core
 local core = {}
 
@@ -39,7 +40,12 @@ function core.pointer(box) end
 ---@param pointer lightuserdata
 function core.release(pointer) end
 
----Puts the scalars of a table of the sheet into `table`, and its sub-tables into `links`: key, number, key, number, ... Raises `Invalid proxy (index = <n>, total = <n>)`.
+---Empties a box now, instead of when it is collected. It can't be used after that.
+---@param box userdata
+function core.empty(box) end
+
+---Puts the scalars of a table of the sheet into `table`, and its sub-tables into `links`: key, number, key, number, ...
+---Raises `Invalid proxy (index = <n>, total = <n>)`.
 ---@param box userdata
 ---@param number integer 0 is the root
 ---@param table table

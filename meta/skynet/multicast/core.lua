@@ -1,6 +1,7 @@
 ---@meta skynet.multicast.core
 
----Packages: the payloads that subscribers share. `skynet.multicast` and its daemon are made of this. A cell is a block that holds the address of a package; there is one until the package is bound.
+---Packages: the payloads that subscribers share. `skynet.multicast` and its daemon are made of this. A cell is a block
+---that holds the address of a package; there is one until the package is bound.
 ---@class skynet.multicast.core
 local core = {}
 
@@ -18,7 +19,8 @@ function core.pack(ptr, sz) end
 ---@return integer size
 function core.packremote(ptr, sz) end
 
----What is in a cell or in a multicast message. Of a message, `close` gives the package back. Raises `Invalid multicast package size <n>`.
+---What is in a cell or in a multicast message. Of a message, `close` gives the package back. Raises
+---`Invalid multicast package size <n>`.
 ---@param cell lightuserdata
 ---@param sz integer
 ---@return lightuserdata package
@@ -38,7 +40,8 @@ function core.values(msg, sz) end
 ---@return lightuserdata package
 function core.bind(cell, n) end
 
----Gives one reference back; the last one frees the package. Raises `Invalid multicast package reference <n>` if there is none.
+---Gives one reference back; the last one frees the package. Raises `Invalid multicast package reference <n>` if there
+---is none.
 ---@param package lightuserdata
 function core.close(package) end
 
@@ -53,7 +56,8 @@ function core.remote(cell) end
 ---@return integer
 function core.nextid(id) end
 
----Sends the package to every service in the keys of the group, and removes those that are gone from it. The cell is gone.
+---Sends the package to every service in the keys of the group, and removes those that are gone from it. The cell is
+---gone.
 ---@param cell lightuserdata
 ---@param source integer handle of the publisher
 ---@param channel integer

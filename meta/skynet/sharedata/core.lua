@@ -1,6 +1,7 @@
 ---@meta skynet.sharedata.core
 
----Immutable documents that all services of a node read. A service holds one by a box; between services it travels as a pointer.
+---Immutable documents that all services of a node read. A service holds one by a box; between services it travels as a
+---pointer.
 ---@class skynet.sharedata.core
 local core = {}
 
@@ -27,6 +28,10 @@ function core.pointer(box) end
 ---Gives back what share has made.
 ---@param pointer lightuserdata
 function core.release(pointer) end
+
+---Empties a box now, instead of when it is collected. It can't be used after that.
+---@param box userdata
+function core.empty(box) end
 
 ---The number of the document's first table.
 ---@param box userdata

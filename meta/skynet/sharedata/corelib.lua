@@ -23,6 +23,10 @@ function corelib.box(pointer) end
 ---@param pointer lightuserdata
 function corelib.update(proxy, pointer) end
 
+---Lets go of the document of a proxy made by box, instead of when it is collected. It can't be used after that.
+---@param proxy table
+function corelib.close(proxy) end
+
 ---What is below the keys as an ordinary table or a scalar; nothing if there is nothing.
 ---@param proxy table
 ---@param ... any

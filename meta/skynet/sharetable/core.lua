@@ -1,6 +1,7 @@
 ---@meta skynet.sharetable.core
 
----Versions of shared tables. The service that makes one holds it until it releases it or ends; a service that has opened one holds it until it ends. What skynet.sharetable is made of.
+---Versions of shared tables. The service that makes one holds it until it releases it or ends; a service that has
+---opened one holds it until it ends. What skynet.sharetable is made of.
 ---@class skynet.sharetable.core
 local core = {}
 
@@ -22,12 +23,13 @@ function core.fromstring(name, source, ...) end
 ---@return lightuserdata pointer
 function core.fromtable(value) end
 
----The table. The caller must not be called by a C function that keeps the address of a string.
+---The table.
 ---@param pointer lightuserdata
 ---@return table
 function core.open(pointer) end
 
----Lets go of a version that this service has made. No other service may be about to open it.
+---Lets go of a version that this service has made, if no other service is about to open it; or of one that `update`
+---says is unused.
 ---@param pointer lightuserdata
 function core.release(pointer) end
 
@@ -36,9 +38,11 @@ function core.release(pointer) end
 ---@return integer bytes
 function core.size(pointer) end
 
----Exchanges all references of this service to one version for the other.
+---Exchanges all references of this service to one version for the other. Returns whether nothing of the old one is left
+---in this service.
 ---@param old lightuserdata
 ---@param new lightuserdata
+---@return boolean unused
 function core.update(old, new) end
 
 return core

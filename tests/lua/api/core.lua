@@ -174,6 +174,16 @@ function case.clocks()
 	check.ok("hpc counts nanoseconds", b - a >= 10000000, b - a)
 end
 
+-- Text of a peer, for a line of the log.
+function case.shown()
+	check.eq("plain", core.shown "玩家 \"x\"", "玩家 \"x\"")
+	check.eq("line ends", core.shown "a\r\n[:01000001] forged\t", [[a\r\n[:01000001] forged\t]])
+	check.eq("commands for a terminal", core.shown "\27[31mred\0\127", [[\x1b[31mred\x00\x7f]])
+	check.eq("no text", core.shown "\xb0\xa1", [[\xb0\xa1]])
+	check.eq("long", core.shown(("x"):rep(1000)), ("x"):rep(256) .. "... (1000 bytes)")
+	check.eq("other values", core.shown(nil) .. core.shown(1.5) .. core.shown(true), "nil1.5true")
+end
+
 function case.tostring_and_trash()
 	local block, size = core.pack("abc")
 	check.eq("copy", core.tostring(block, size), core.packstring("abc"))

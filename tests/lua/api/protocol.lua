@@ -112,6 +112,7 @@ function case.unknown_default()
 	local to = check.spawn "unknown"
 	core.send(to, 50, 0, "unregistered")
 	core.send(to, 51, 0, "without dispatch")
+	core.send(to, 50, 0, "\27[31m\n[:00000001] forged")
 	core.redirect(to, 0x999, 1, 31, "answer")
 	check.eq("it lives on", skynet.call(to, "lua"), {})
 end

@@ -299,6 +299,21 @@ function case.unknown_global_name()
 	check.eq("by an error", result[1], false)
 end
 
+-- What is taken moments later is not reported, what nobody takes is, once.
+function case.awaited_global_names()
+	local got
+	skynet.dispatch("lua", function(_, _, what)
+		got = what
+	end)
+	skynet.send("TAKEN", "lua", "sent before")
+	skynet.register "TAKEN"
+	skynet.send("FORGOTTEN", "lua")
+	skynet.send("FORGOTTEN", "lua")
+	skynet.sleep(1)
+	check.eq("it arrives", got, "sent before")
+	skynet.sleep(700)
+end
+
 function role.limited()
 	skynet.memlimit(64 * 1024 * 1024)
 	local again = tostring(skynet.memlimit)

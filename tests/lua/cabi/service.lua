@@ -155,4 +155,61 @@ function case.lua_module()
 	check.eq("still here", ask(echo, "question"), "the answer")
 end
 
+function case.sockets()
+	local socket = require "skynet.socket"
+	local wire = skynet.launch "wire"
+	local port = tonumber(ask(wire, "listen"))
+	check.ok("its listener", port > 0, port)
+	local id = assert(socket.open("127.0.0.1", port))
+	socket.write(id, "to C")
+	check.eq("its own block comes back", socket.read(id, 4), "to C")
+	local large = ("x"):rep(1 << 20)
+	socket.write(id, large)
+	check.eq("as much as there is", socket.read(id, #large), large)
+	socket.write(id, "low")
+	check.eq("low priority, a copy", socket.read(id, 8), "firstlow")
+	socket.write(id, "end")
+	check.eq("it closes after what waits", socket.readall(id), "bye")
+	socket.close(id)
+
+	local accepted
+	local listener, _, own = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(new) accepted = new end)
+	check.eq("it connects", ask(wire, "connect " .. own), "127.0.0.1")
+	check.ok("accepted", check.wait(function() return accepted end))
+	socket.start(accepted)
+	check.eq("from C", socket.read(accepted, 6), "from C")
+	socket.close(accepted)
+	check.ok("it is told of the end", check.wait(function() return ask(wire, "ended") == "yes" end))
+
+	-- A socket that Lua has accepted.
+	accepted = nil
+	id = assert(socket.open("127.0.0.1", own))
+	check.ok("another one", check.wait(function() return accepted end))
+	check.eq("taken", ask(wire, "take " .. accepted), "taken")
+	socket.write(id, "hand over")
+	check.eq("echo", socket.read(id, 9), "hand over")
+
+	local got, from = {}
+	local udp = tonumber(ask(wire, "udp"))
+	check.ok("one of C", udp > 0)
+	local free = require("pair").dead_port()
+	check.ok("one that listens", tonumber(ask(wire, "udp_listen " .. free)) > 0)
+	local dial = socket.udp_dial("127.0.0.1", free, function(data, address)
+		got[#got + 1], from = data, address
+	end)
+	socket.write(dial, "ping")
+	check.ok("answered to the address", check.wait(function() return #got == 1 end))
+	check.eq("the answer", got[1], "ping")
+	check.eq("from there", { socket.udp_address(from) }, { "127.0.0.1", free })
+	check.eq("dial and connect", ask(wire, "udp_dial " .. free), "0")
+
+	check.eq("what cannot be", ask(wire, "wrong"), "-1 -1 -1")
+	check.eq("gone", ask(wire, "stale"), "-1 -1 -1")
+	skynet.kill(wire)
+	check.eq("its sockets end with it", { socket.readline(id) }, { false, "" })
+	check.ok("its listener, too", check.wait(function() return not socket.open("127.0.0.1", port) end))
+	socket.close(id)
+end
+
 return check.main(role, case, ...)

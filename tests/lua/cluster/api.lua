@@ -111,6 +111,51 @@ function case.first_requests()
 	check.eq("calls", results, { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 })
 end
 
+-- What is called and sent before there is a connection has the arguments that it had then.
+function case.arguments_as_they_were()
+	reload()
+	local t, answers, count = { sub = {} }, {}, 0
+	local kinds = {
+		function() return cluster.call("server", "@server", "echo", t) end,
+		function() return cluster.timeoutcall(1000, "server", "@server", "echo", t) end,
+		function() return select(2, cluster.pcall("server", "@server", "echo", t)) end,
+	}
+	for i, f in ipairs(kinds) do
+		skynet.fork(function()
+			t.n, t.sub.n = i, -i
+			answers[i] = f()
+			count = count + 1
+		end)
+	end
+	skynet.fork(function()
+		t.n, t.sub.n = 1000, 1000
+	end)
+	check.ok("all return", check.wait(function() return count == #kinds end), count)
+	for i = 1, #kinds do
+		check.eq("of its time", answers[i], { n = i, sub = { n = -i } })
+	end
+	check.fails("what cannot be packed", "function", cluster.call, "other", "@server", print)
+end
+
+-- Calls that are tried again without a pause while the node is absent succeed when it is there.
+function case.tried_again_at_once()
+	local _, port = cluster.open(0)
+	cluster.reload { server = skynet.getenv "peer", back = NOBODY }
+	local tries, done, callers = 0, 0, 3
+	for _ = 1, callers do
+		skynet.fork(function()
+			repeat
+				tries = tries + 1
+			until pcall(cluster.call, "back", ".service", "LIST")
+			done = done + 1
+		end)
+	end
+	check.ok("they fail", check.wait(function() return tries > 2 * callers end), tries)
+	check.eq("all of them", done, 0)
+	cluster.reload { back = "127.0.0.1:" .. port }
+	check.ok("they succeed", check.wait(function() return done == callers end), tries, done)
+end
+
 function case.failures()
 	reload()
 	check.fails("an error there", "call failed", call, "raise", "oops")
@@ -451,8 +496,8 @@ function case.spaces()
 	check.fails("whose name has gone", "call failed", skynet.call, cluster.proxy("a", "@b @c"), "lua", "echo", 5)
 end
 
--- The daemon reads its file from a pipe: it stands still until something is written there. The proxy ends meanwhile, and what
--- comes of it lies behind another request for it.
+-- The daemon reads its file from a pipe: it stands still until something is written there. The proxy ends meanwhile,
+-- and what comes of it lies behind another request for it.
 function case.proxy_that_ends()
 	local outcomes = {}
 	local function ask()

@@ -1,4 +1,5 @@
--- Runs every recorded case of cluster frames through skynet.cluster.core. The Rust side writes them as vectors_cluster.lua.
+-- Runs every recorded case of cluster frames through skynet.cluster.core. The Rust side writes them as
+-- vectors_cluster.lua.
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local core = require "skynet.cluster.core"

@@ -17,8 +17,8 @@ local function text(values)
 	return table.concat(words, " ")
 end
 
--- Writes the outcome; a second one would be another line with this number. An error is written whole: it begins with the path
--- of a file, of whatever length.
+-- Writes the outcome; a second one would be another line with this number. An error is written whole: it begins with
+-- the path of a file, of whatever length.
 local function outcome(number, ok, ...)
 	local what = ok and "ok" or "failed"
 	check.emit(("RESULT %s %s %s"):format(number, what, ok and text(table.pack(...)) or tostring((...))))

@@ -1,5 +1,5 @@
--- The second node of the cluster tests: a service that does what it is told, published as "server" and known as ".server". It prints the port
--- where it listens, and runs until it is killed.
+-- The second node of the cluster tests: a service that does what it is told, published as "server" and known as
+-- ".server". It prints the port where it listens, and runs until it is killed.
 local skynet = require "skynet"
 require "skynet.manager"
 local cluster = require "skynet.cluster"

@@ -1,5 +1,5 @@
--- Both sides of the recorded cluster traffic. The Rust side writes the cases as vectors_cluster_wire.lua, plays the other
--- node, and says on standard input what to do.
+-- Both sides of the recorded cluster traffic. The Rust side writes the cases as vectors_cluster_wire.lua, plays the
+-- other node, and says on standard input what to do.
 local skynet = require "skynet"
 require "skynet.manager"
 local cluster = require "skynet.cluster"
@@ -56,6 +56,12 @@ function role.echo()
 		command.PUSH(v)
 	end
 
+	-- Handles no other message until somebody says so.
+	function command.BLOCK()
+		skynet.setenv("blocked", "true")
+		while not skynet.getenv "unblocked" do end
+	end
+
 	-- A global name.
 	function command.NAME(name)
 		skynet.name(name, skynet.self())
@@ -87,6 +93,17 @@ function role.echo()
 	end)
 end
 
+function role.control()
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, name)
+			if name == "UNBLOCK" then
+				skynet.setenv("unblocked", "true")
+			end
+			skynet.retpack(skynet.getenv "blocked")
+		end)
+	end)
+end
+
 -- Only what listens is left of this node's sockets.
 local function only_listeners()
 	for _, entry in ipairs(socket.netstat()) do
@@ -101,6 +118,7 @@ function case.server()
 	local echo = check.spawn "echo"
 	skynet.name(".echo", echo)
 	cluster.register("echo", echo)
+	cluster.register("control", check.spawn "control")
 	local _, port = cluster.open(tonumber(skynet.getenv "port" or 0), tonumber(skynet.getenv "max"))
 	check.emit("HANDLE ", tostring(echo))
 	check.emit("PORT ", tostring(port))

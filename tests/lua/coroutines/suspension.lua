@@ -1,5 +1,5 @@
--- Suspensions at every place of a program: what follows does not depend on what C code was between the function that suspends and the
--- one that resumes.
+-- Suspensions at every place of a program: what follows does not depend on what C code was between the function that
+-- suspends and the one that resumes.
 local skynet = require "skynet"
 local check = require "check"
 

@@ -229,7 +229,8 @@ function role.counts(victim)
 	end)
 end
 
--- Each send that is accepted and not handled is told of, whether it was still in the mailbox or taken already. The first is handled.
+-- The sender is told once that sends were accepted and not handled, whether they were still in the mailbox or taken
+-- already. The first is handled.
 function case.sends_to_one_that_leaves()
 	for _ = 1, 20 do
 		local victim = check.spawn "leaves"
@@ -239,9 +240,9 @@ function case.sends_to_one_that_leaves()
 		local sent, failed
 		local all = check.wait(function()
 			sent, failed = skynet.call(to, "lua")
-			return sent > 0 and failed == sent - 1
+			return sent > 0 and failed == math.min(sent - 1, 1)
 		end)
-		check.ok("each is told of", all, sent .. " " .. failed)
+		check.ok("told once", all, sent .. " " .. failed)
 		skynet.kill(to)
 	end
 end

@@ -364,6 +364,37 @@ function case.pending_calls()
 	check.eq("with their own answers", sum, 100000 * 100001 // 2)
 end
 
+-- Lua leaves hooks off in a thread that an error of a hook has ended, and the thread keeps its hook: the next task must
+-- have neither.
+function case.raise_in_hook()
+	local function over_budget()
+		debug.sethook(function()
+			error "budget used up"
+		end, "", 10000)
+		local t0 = skynet.hpc()
+		while skynet.hpc() - t0 < 2e9 do end
+		check.ok("interrupted", false)
+	end
+	for _ = 1, 4 do
+		local before = skynet.fork(over_budget)
+		skynet.yield()
+		local hook, counted = "not run", 0
+		local after = skynet.fork(function()
+			hook = debug.gethook()
+			debug.sethook(function()
+				counted = counted + 1
+			end, "", 100)
+			for _ = 1, 1000 do end
+			debug.sethook()
+		end)
+		skynet.yield()
+		check.eq("ended", coroutine.status(before), "dead")
+		check.ok("another coroutine", after ~= before)
+		check.eq("no hook of another task", hook, nil)
+		check.ok("hooks work", counted > 0)
+	end
+end
+
 function role.late_answers()
 	local open = {}
 	skynet.start(function()

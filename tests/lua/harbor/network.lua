@@ -381,6 +381,25 @@ function case.survivor()
 	check.eq("a list without it", type(skynet.call("SERVICE", "lua", "LIST")), "table")
 end
 
+-- Node 2 is killed, and another one takes its number and its name.
+function case.successor()
+	local old = harbor.queryname "NODE2"
+	check.eq("the first", skynet.call("NODE2", "lua", "ECHO", "x"), "x")
+	print "READY"
+	harbor.link(2)
+	check.fails("a call", "call failed", skynet.call, "NODE2", "lua", "ECHO", "x")
+	print "GONE"
+	local function answered()
+		local ok, text = pcall(skynet.call, "NODE2", "lua", "ECHO", "again")
+		return ok and text == "again"
+	end
+	check.ok("the second", check.wait(answered))
+	harbor.connect(2)
+	check.eq("from the other", on(1, "RUN", "return require('skynet').call('NODE2', 'lua', 'ECHO', 'y')"), "y")
+	check.eq("it is on the same number", select(1, skynet.harbor(harbor.queryname "NODE2")), 2)
+	check.eq("and another", type(old), "number")
+end
+
 -- Node 2 is killed while many call it: each call returns once or raises once.
 function case.storm()
 	local handles = { harbor.queryname "NODE1", harbor.queryname "NODE2" }

@@ -10,6 +10,17 @@ skynet.register_protocol {
 	unpack = skynet.tostring,
 }
 
+-- A type of this application.
+skynet.register_protocol {
+	name = "odd",
+	id = 20,
+	pack = skynet.pack,
+	unpack = skynet.unpack,
+	dispatch = function(_, _, ...)
+		print("ODD", ...)
+	end,
+}
+
 local result
 local command = {}
 

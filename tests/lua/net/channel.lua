@@ -522,6 +522,36 @@ function case.collected()
 	check.ok("nothing is left", check.wait(function() return #socket.netstat() == 0 end), check.show(socket.netstat()))
 end
 
+-- Programs take the socket from there, and finalizers close channels.
+function case.socket_of_a_channel()
+	local port, state = line_server(echo)
+	for name, desc in pairs { order = {}, sessions = { response = read_session } } do
+		local seen
+		desc.auth = function(c) seen = c.__sock and c.__sock[1] end
+		local c = channel(port, desc)
+		check.eq(name .. ": before", c.__sock and c.__sock[1], nil)
+		c:connect(true)
+		local id = c.__sock[1]
+		check.eq(name .. ": during authentication", seen, id)
+		check.eq(name .. ": connected", { math.type(id), socket.invalid(id) }, { "integer", false })
+		c:changehost("127.0.0.1", port)
+		check.eq(name .. ": disconnected", c.__sock and c.__sock[1], nil)
+		c:connect(true)
+		local other = c.__sock[1]
+		check.ok(name .. ": another one", other ~= id)
+		local said
+		setmetatable({}, { __gc = function() said = { pcall(c.close, c) } end })
+		collectgarbage()
+		collectgarbage()
+		check.eq(name .. ": closed by a finalizer", said, { true })
+		check.ok(name .. ": the connection ends", check.wait(function() return socket.invalid(other) end))
+		check.eq(name .. ": closed", c.__sock and c.__sock[1], nil)
+	end
+	check.ok("the server has seen all of it", check.wait(function() return #state.ids == 4 end))
+	socket.close(state.listener)
+	check.ok("nothing is left", check.wait(function() return #socket.netstat() == 0 end), check.show(socket.netstat()))
+end
+
 -- A requester that is killed harms nobody.
 function case.killed_requester()
 	local port, state = line_server(function(line)

@@ -254,6 +254,35 @@ function case.maxclient()
 	socket.close(d)
 end
 
+-- A client that was kicked, and does not take what it was sent, counts until it has gone.
+function case.kicked_and_deaf()
+	local socket = tools()
+	local gate, port = own { maxclient = 3 }
+	local a = socket.open("127.0.0.1", port)
+	send(a, "a")
+	check.eq("served", receive(a), "a")
+	socket.pause(a)
+	local _, fd = table.unpack(seen(gate, 1)[1])
+	skynet.call(gate, "lua", "write", fd, 32 << 20)
+	skynet.call(gate, "lua", "closeclient", fd)
+	local b = socket.open("127.0.0.1", port)
+	send(b, "b")
+	check.eq("there is one place", receive(b), "b")
+	local c = socket.open("127.0.0.1", port)
+	check.eq("and no second one", { socket.read(c) }, { false, "" })
+	socket.close(c)
+	check.eq("it takes all", #socket.readall(a), 32 << 20)
+	check.ok("then there is", check.wait(function()
+		local id = socket.open("127.0.0.1", port)
+		send(id, "d")
+		local served = receive(id) == "d"
+		socket.close(id)
+		return served
+	end))
+	socket.close(a)
+	socket.close(b)
+end
+
 -- Nothing is read before openclient.
 function case.not_opened()
 	local socket = tools()

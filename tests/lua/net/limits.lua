@@ -81,14 +81,27 @@ function case.waiting_altogether()
 	check.eq("others go on", socket.readline(d), "still there")
 end
 
+-- A socket that is closed goes, although its peer does not take what was written.
+function case.closed_and_deaf()
+	local a, b = pair.open()
+	socket.pause(b)
+	local size = 32 << 20
+	socket.write(a, ("x"):rep(size))
+	socket.close(a)
+	check.ok("it has gone", check.wait(function() return not socket.pending(a) end))
+	check.eq("nothing lingers", socketdriver.lingering(a), 0)
+	check.ok("its peer has not got all", #(socket.readall(b) or "") < size)
+	socket.close(b)
+end
+
 local BLOCK, BLOCKS = 65536, 240
 
 local function block(i)
 	return ("<I4"):pack(i):rep(BLOCK // 4)
 end
 
--- What is written to the socket is not read any more: the system's buffers are full, and so are the mailboxes behind the
--- sockets of `owner`.
+-- What is written to the socket is not read any more: the system's buffers are full, and so are the mailboxes behind
+-- the sockets of `owner`.
 local function stands_still(id, owner)
 	local left, same
 	check.ok("the rest waits", check.wait(function()

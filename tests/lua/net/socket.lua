@@ -37,6 +37,18 @@ function case.addresses()
 	check.fails("something behind the port", "Invalid port in address 127.0.0.1:80x.", socket.open, "127.0.0.1:80x")
 	check.fails("too large", "Invalid port in address 127.0.0.1:65536.", socket.listen, "127.0.0.1:65536")
 	check.fails("port 0", "Invalid port", socket.open, "127.0.0.1", 0)
+	for _, port in ipairs { 65536, 70000, -1, 1 << 40 } do
+		local why = ("Invalid port %d: ports are numbers from 0 to 65535"):format(port)
+		check.fails("listen", why, socket.listen, "127.0.0.1", port)
+		check.fails("open", why, socket.open, "127.0.0.1", port)
+		check.fails("udp", why, socket.udp, print, "127.0.0.1", port)
+		check.fails("udp without a host", why, socket.udp, print, nil, port)
+		check.fails("udp_listen", why, socket.udp_listen, "127.0.0.1", port, print)
+		check.fails("udp_dial", why, socket.udp_dial, "127.0.0.1", port, print)
+		local id = socket.udp(print)
+		check.fails("udp_connect", why, socket.udp_connect, id, "127.0.0.1", port)
+		socket.close(id)
+	end
 	check.fails("raised with a position", "check.lua:", socket.open, "localhost")
 end
 
@@ -435,6 +447,14 @@ function role.keeper()
 			assert(socket.start(id))
 			return socket.readline(id)
 		end,
+		serve = function()
+			return (pair.server(function(id)
+				socket.start(id)
+				while true do
+					socket.write(id, socket.readline(id) .. "\n")
+				end
+			end))
+		end,
 		give = function(id)
 			socket.abandon(id)
 		end,
@@ -493,6 +513,51 @@ function case.abandon()
 end
 
 -- An accepted socket can be started by any service.
+-- What a service has accepted ends with it, and so does its listener.
+function case.killed_owner()
+	local keeper = check.spawn "keeper"
+	local port = skynet.call(keeper, "lua", "serve")
+	local ids = {}
+	for n = 1, 3 do
+		ids[n] = assert(socket.open("127.0.0.1", port))
+		socket.write(ids[n], "hello\n")
+		check.eq("it is served", socket.readline(ids[n]), "hello")
+	end
+	skynet.kill(keeper)
+	for n = 1, 3 do
+		check.eq("closed", { socket.readline(ids[n]) }, { false, "" })
+		socket.close(ids[n])
+	end
+	check.ok("nobody listens", check.wait(function()
+		local id = socket.open("127.0.0.1", port)
+		if id then
+			socket.close(id)
+		end
+		return not id
+	end))
+	local sockets = socket.netstat()
+	check.eq("nothing is left", #sockets, 0)
+end
+
+-- A service may hand a socket over, and end before the next one has started it.
+function case.hand_over_and_exit()
+	local first, second = check.spawn "keeper", check.spawn "keeper"
+	local a, b, listener = pair.unstarted()
+	socket.write(a, "early\n")
+	check.eq("the first has it", skynet.call(first, "lua", "take", b), "early")
+	skynet.call(first, "lua", "give", b)
+	skynet.kill(first)
+	-- What comes before the engine knows of the end is lost with the first one.
+	local owner = pair.stat(b).address
+	check.ok("nobody has it", check.wait(function() return pair.stat(b).address ~= owner end))
+	socket.write(a, "late\n")
+	skynet.sleep(5)
+	check.eq("the second gets what came between", skynet.call(second, "lua", "take", b), "late")
+	skynet.kill(second)
+	check.eq("it ends with that one", { socket.readline(a) }, { false, "" })
+	close(a, listener)
+end
+
 function case.hand_over()
 	local keeper = check.spawn "keeper"
 	local a, b, listener = pair.unstarted()

@@ -279,26 +279,36 @@ function role.fails()
 	error "main chunk fails"
 end
 
+-- The log is checked too: it has to have a line for each place, and one for each kind of error in the first four.
 function case.X14()
-	local odd = { function() error(nil) end, function() error {} end, function() error "text" end,
-		function() error(setmetatable({}, { __tostring = error })) end }
-	local went_on = 0
-	for i, f in ipairs(odd) do
-		skynet.fork(f)
-		skynet.timeout(0, f)
+	local function errors(place)
+		return {
+			function() error(nil) end,
+			function() error {} end,
+			function() error("a text in " .. place) end,
+			function() error(setmetatable({}, { __tostring = function() return "an object in " .. place end })) end,
+			function() error(setmetatable({}, { __tostring = error })) end,
+		}
+	end
+	local forks, timers, closing, finalizers = errors "a fork", errors "a timer", errors "a close", errors "a finalizer"
+	local handlers, began, went_on = errors "a handler", 0, 0
+	for i = 1, #handlers do
+		skynet.fork(forks[i])
+		skynet.timeout(0, timers[i])
 		skynet.fork(function()
-			local _ <close> = setmetatable({}, { __close = f })
+			local _ <close> = setmetatable({}, { __close = closing[i] })
 		end)
-		setmetatable({}, { __gc = f })
+		skynet.fork(function() went_on = went_on + 1 end)
+		setmetatable({}, { __gc = finalizers[i] })
 		collectgarbage()
 		skynet.send(skynet.self(), "lua", i)
 	end
 	skynet.dispatch("lua", function(_, _, i)
-		went_on = went_on + 1
-		odd[i]()
+		began = began + 1
+		handlers[i]()
 	end)
 	skynet.sleep(2)
-	check.eq("every handler began", went_on, #odd)
+	check.eq("every handler began, and every fork between them ran", { began, went_on }, { #handlers, #handlers })
 	check.eq("the service is well", skynet.call(check.spawn "server", "lua", "echo", 1), 1)
 end
 
@@ -308,6 +318,29 @@ function case.X15()
 	check.ok("it handles it", check.wait(function() return skynet.getenv "burning" end))
 	skynet.kill(to)
 	check.ok("the message that it handled was handled to its end", check.wait(function() return skynet.getenv "burnt" end))
+end
+
+function role.looping()
+	kept = setmetatable({}, { __gc = function() check.emit "finalizer of the looping" end })
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			local function loop()
+				while true do
+				end
+			end
+			skynet.setenv("looping", "yes")
+			while true do
+				pcall(loop)
+			end
+		end)
+	end)
+end
+
+function case.X16()
+	local to = check.spawn "looping"
+	skynet.send(to, "lua")
+	check.ok("it loops", check.wait(function() return skynet.getenv "looping" end))
+	skynet.kill(to)
 end
 
 return check.main(role, case, ...)

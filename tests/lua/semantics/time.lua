@@ -151,26 +151,88 @@ function case.T8()
 	check.ok("at most those that were due before the death ran", late < 3)
 end
 
--- Config: one worker. Its mailbox never gets empty, since it sends to itself.
+-- Config: one worker. Its mailbox never holds less than two turns' messages, since it sends to itself.
 function role.selfish()
 	skynet.start(function()
+		local handled = 0
 		skynet.dispatch("lua", function(session)
+			handled = handled + 1
 			if session ~= 0 then
-				return skynet.retpack "selfish answers too"
+				return skynet.retpack(handled)
 			end
 			skynet.send(skynet.self(), "lua")
 		end)
-		skynet.send(skynet.self(), "lua")
+		for _ = 1, 256 do
+			skynet.send(skynet.self(), "lua")
+		end
+	end)
+end
+
+-- Tells when a timer of its own has fired.
+function role.napper()
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, source)
+			skynet.timeout(1, function()
+				skynet.send(source, "lua", "awake")
+			end)
+			skynet.retpack()
+		end)
 	end)
 end
 
 function case.F1()
 	local selfish = check.spawn "selfish"
-	for i = 1, 20 do
-		skynet.sleep(0)
+	local function handled()
+		return skynet.call(selfish, "lua")
 	end
-	check.eq("it is answered itself", skynet.call(selfish, "lua"), "selfish answers too")
-	check.ok("others run", true)
+	-- The answer itself waits behind what is in the mailbox then: two turns' messages, and what they add.
+	local turn <const> = 128
+	local before = handled()
+	local once = handled() - before
+	check.ok("it has more than a turn's messages", once > turn)
+
+	-- Services that wait in the worker's own queue: a turn of the selfish one for each message of a call, at most.
+	local other <const> = check.spawn "echo"
+	before = handled()
+	for _ = 1, 20 do
+		skynet.call(other, "lua")
+	end
+	local between = handled() - before - once
+	check.ok("calls between others", between <= (20 * 2 + 4) * turn, between)
+
+	-- Services whose timers have fired: all of them have their turn before the selfish one has many.
+	local nappers, awake = {}, 0
+	local main <const> = coroutine.running()
+	for i = 1, 100 do
+		nappers[i] = check.spawn "napper"
+	end
+	skynet.dispatch("lua", function()
+		awake = awake + 1
+		if awake == #nappers then
+			skynet.wakeup(main)
+		end
+	end)
+	before = handled()
+	for _, napper in ipairs(nappers) do
+		skynet.call(napper, "lua")
+	end
+	skynet.timeout(1, function() end)
+	-- Nobody else runs meanwhile. When the own timer has fired, all others have.
+	while skynet.mqlen() == 0 do
+	end
+	if awake < #nappers then
+		skynet.wait()
+	end
+	between = handled() - before - once
+	check.ok("timers between others", between <= (2 * #nappers + 50) * turn, between)
+end
+
+function role.echo()
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			skynet.retpack()
+		end)
+	end)
 end
 
 function role.yielder()

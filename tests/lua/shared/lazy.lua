@@ -1,5 +1,5 @@
--- Functions of a module that are made when they are read: nobody may notice, except by memory. A file's functions are treated like
--- that, those of a text never: so the same program is run as both, and has to find out the same.
+-- Functions of a module that are made when they are read: nobody may notice, except by memory. A file's functions are
+-- treated like that, those of a text never: so the same program is run as both, and has to find out the same.
 local skynet = require "skynet.manager"
 local check = require "check"
 
@@ -313,7 +313,8 @@ function case.collector()
 	collectgarbage "generational"
 end
 
--- Programs put together by chance from what touches functions of modules. The seed is fixed, so that a failure comes again.
+-- Programs put together by chance from what touches functions of modules. The seed is fixed, so that a failure comes
+-- again.
 function case.programs()
 	local seed = 20
 	local function random(n)

@@ -253,6 +253,269 @@ function case.strings_are_one()
 	check.eq("all", left, 0)
 end
 
+-- A query changes nothing that the service has: it may come in the middle of a walk that clears the current key.
+function case.query_in_a_walk()
+	local name = "ite" .. tostring "m_cfg" .. os.time()
+	local pending, lines = {}, { "return {" }
+	for i = 1, 8 do
+		pending[name .. i] = true
+		lines[#lines + 1] = ("['%s%d'] = %d,"):format(name, i, i)
+	end
+	sharetable.loadstring("cfg", table.concat(lines) .. "}")
+	local sum = 0
+	for key in pairs(pending) do
+		pending[key] = nil
+		collectgarbage()
+		sum = sum + sharetable.query("cfg")[key]
+	end
+	check.eq("all of them", { sum, next(pending) }, { 36 })
+end
+
+function case.equality()
+	sharetable.loadstring("cfg", "return { id = 1, sub = {} }")
+	local t = sharetable.query "cfg"
+	local calls = 0
+	local function same(a, b)
+		calls = calls + 1
+		return a.id == b.id
+	end
+	local mine = setmetatable({ id = 1 }, { __eq = same })
+	local other = setmetatable({ id = 2 }, { __eq = same })
+	check.eq("__eq on either side", { mine == t, t == mine, other == t, t ~= other, mine == t.sub }, { true, true, false, true, false })
+	check.eq("was called", calls, 5)
+	check.eq("without", { t == {}, {} == t, rawequal(mine, t), t == t.sub, t == sharetable.query "cfg" }, { false, false, false, false, true })
+	check.eq("calls", calls, 5)
+end
+
+-- Nothing of a version stays when it is replaced.
+function case.nothing_stays()
+	local function rss()
+		local file = assert(io.open "/proc/self/statm")
+		local pages = file:read "a":match "%d+ (%d+)"
+		file:close()
+		return pages * 4096
+	end
+	local function reload(from, to)
+		for round = from, to do
+			sharetable.loadstring("cfg", ("local t = {} for i = 1, 20000 do t[i] = 'name%d_' .. i end return t"):format(round))
+		end
+		return rss()
+	end
+	local before = reload(1, 20)
+	local after = reload(21, 60)
+	check.ok("40 versions of 20,000 new names", after - before < 20 << 20, after - before)
+end
+
+-- A table that keeps its elements in an array with holes.
+function case.holes_in_an_array()
+	sharetable.loadstring("cfg", "local t = { 1, 2, nil, 4, nil, nil, nil, 8 } return { t = t, n = #t }")
+	local t = sharetable.query("cfg").t
+	check.eq("values", { t[1], t[2], t[4], t[8] }, { 1, 2, 4, 8 })
+	check.eq("holes", { t[3] == nil, t[5] == nil, t[7] == nil, rawget(t, 6) == nil }, { true, true, true, true })
+	local n = 0
+	for k, v in pairs(t) do
+		n = n + 1
+		check.eq("walk", k, v)
+	end
+	check.eq("four", n, 4)
+end
+
+-- Whatever a service knows of a string, what it reads is the same: made before, made later, in code before or after the
+-- table.
+function case.strings_of_all_kinds()
+	local part = "of" .. "_all_kinds"
+	local early = {}
+	for i = 1, 20 do
+		early[i] = part .. i
+	end
+	local function code(i)
+		local name = ("kinds%d.lua"):format(i)
+		write(name, ("return '%s%d', function(t) return t.%s%d end"):format(part, i, part, i))
+		return name
+	end
+	check.spawn("compiler", code(1))
+	sharetable.loadstring("kinds", ([[
+		local t = { list = {}, get = function(t) return t.%s2 end }
+		for i = 1, 40 do t.list[i] = '%s' .. i t['%s' .. i] = i end
+		return t
+	]]):format(part, part, part))
+	check.spawn("compiler", code(3))
+	check.spawn("compiler", code(21))
+	for _ = 1, 3 do
+		local t = sharetable.query "kinds"
+		for i = 1, 40 do
+			local made = part .. i
+			check.eq("value", { t.list[i] == made, rawequal(t.list[i], made), ({ [made] = 1 })[t.list[i]], t[made], rawget(t, made) },
+				{ true, true, 1, i, i })
+			if early[i] then
+				check.ok("kept", rawequal(early[i], t.list[i]))
+			end
+		end
+		local seen = {}
+		for key in pairs(t) do
+			seen[key] = true
+		end
+		for i = 1, 40 do
+			check.ok("key", seen[part .. i] and seen[t.list[i]])
+		end
+		for _, i in ipairs { 1, 3, 21 } do
+			local name, get = dofile(("kinds%d.lua"):format(i))
+			check.eq("code", { name == t.list[i], get { [t.list[i]] = "there" }, get(t) }, { true, "there", i })
+		end
+		check.eq("its function", { t.get { [early[2]] = "there" }, t.get(t), t.get == t.get, rawget(t, "get") == t.get },
+			{ "there", 2, true, true })
+		check.eq("packed", skynet.unpack(skynet.packstring(t.list))[7], early[7])
+		collectgarbage()
+	end
+end
+
+function role.compiler(file)
+	dofile(file)
+	check.serve {}
+end
+
+-- Reading works at the limit of memory, too.
+function case.reading_at_the_limit()
+	sharetable.loadstring("cfg", "local t = {} for i = 1, 2000 do t[i] = 'limit' .. i end return t")
+	check.eq("all read", ask(check.spawn "limited", "read"), 2000)
+end
+
+function role.limited()
+	skynet.memlimit(8 << 20)
+	check.serve {
+		read = function()
+			local t = sharetable.query "cfg"
+			local fill = {}
+			collectgarbage "stop"
+			pcall(function() while true do fill[#fill + 1] = { #fill } end end)
+			local n = 0
+			for i = 1, 2000 do
+				if rawget(t, i) then n = n + 1 end
+			end
+			fill = nil
+			collectgarbage "restart"
+			return n
+		end,
+	}
+end
+
+-- Random services that do all that at the same time.
+function case.random()
+	local words, readers = 60, 6
+	local function source()
+		local lines = { "local t = { names = {}, index = {}, count = 0 }" }
+		for n = 1, words do
+			if math.random(2) == 1 then
+				lines[#lines + 1] = ("t.names[%d] = 'word_' .. %d t.index['word_' .. %d] = %d t.count = t.count + 1"):format(n, n, n, n)
+			end
+		end
+		local n = math.random(words)
+		lines[#lines + 1] = ("t.n = %d t.get = function(x) return x.word_%d end return t"):format(n, n)
+		return table.concat(lines, "\n")
+	end
+	sharetable.loadstring("v", source())
+	local left = readers
+	for i = 1, readers do
+		skynet.fork(function()
+			for life = 1, 3 do
+				local addr = check.spawn("random", i * 10 + life)
+				for _ = 1, 4 do
+					check.eq("a reader", ask(addr, "run", 60), "good")
+				end
+				skynet.kill(addr)
+			end
+			left = left - 1
+		end)
+	end
+	while left > 0 do
+		sharetable.loadstring("v", source())
+		local n = math.random(words)
+		write(("random%d.lua"):format(n), ("-- %d\nreturn function(x) return x == 'word_%d' and %d end"):format(math.random(1000), n, n))
+		skynet.sleep(1)
+	end
+	check.eq("all have ended", left, 0)
+end
+
+function role.random(seed)
+	math.randomseed(tonumber(seed))
+	collectgarbage(tonumber(seed) % 2 == 0 and "incremental" or "generational")
+	local random, words = math.random, 60
+	local kept, set = {}, {}
+	local function made(n) return "word" .. "_" .. n end
+	local function same(a, b)
+		assert(rawequal(a, b) and a == b and ({ [a] = true })[b], a)
+	end
+	local steps = {
+		function()
+			local n = random(words)
+			kept[random(30)], set[made(n)] = made(n), n
+		end,
+		function()
+			local t, n = sharetable.query "v", random(words)
+			local s = t.names[n]
+			if s then
+				same(s, made(n))
+				kept[random(30)], set[s] = s, n
+				assert(t.index[s] == n and t.index[made(n)] == n and rawget(t.index, s) == n)
+			end
+		end,
+		function()
+			local t, count = sharetable.query "v", 0
+			for k, v in pairs(t.index) do
+				count = count + 1
+				same(k, made(v))
+				same(k, t.names[v])
+				if random(20) == 1 then collectgarbage "step" end
+				if random(5) == 1 then set[k] = v end
+			end
+			assert(count == t.count)
+		end,
+		function()
+			for s, n in pairs(set) do
+				same(s, made(n))
+				if random(8) == 1 then set[s] = nil end
+			end
+			for _, s in pairs(kept) do
+				same(s, made(s:match "%d+"))
+			end
+		end,
+		function() sharetable.update "v" end,
+		function() collectgarbage(random(2) == 1 and "step" or "collect") end,
+		function()
+			local t = sharetable.query "v"
+			assert(t.get { [made(t.n)] = "yes" } == "yes" and t.get == rawget(t, "get"))
+			assert(setmetatable({}, { __index = t.index })[made(t.n)] == t.index[made(t.n)])
+		end,
+		function()
+			local t = sharetable.query "v"
+			local other = skynet.unpack(skynet.packstring(t.index))
+			for k, v in pairs(t.index) do
+				assert(other[k] == v)
+				other[k] = nil
+			end
+			assert(next(other) == nil)
+		end,
+		function()
+			local n = random(words)
+			local file = ("random%d.lua"):format(n)
+			local ok, f = pcall(dofile, file)
+			if ok and f then -- it may be half written
+				assert(f(made(n)) == n)
+			end
+			if random(4) == 1 then skynet.cache.clear() end
+		end,
+		function() skynet.yield() end,
+	}
+	check.serve {
+		run = function(n)
+			for _ = 1, n do
+				steps[random(#steps)]()
+			end
+			return "good"
+		end,
+	}
+end
+
 function case.names_of_protocols()
 	local reader = check.spawn "reader"
 	sharetable.loadstring("names", "return { 'protocol', 'lua', 'response' }")
@@ -305,6 +568,64 @@ function case.versions()
 	check.ok("no user", check.wait(function() return debug_info().v.history == nil end))
 	local t = sharetable.query "v"
 	check.eq("the current one", t[1], 3)
+end
+
+-- A service that has gone over to a new version holds the old one only if it has something of it.
+function case.updated_versions_go()
+	local long = ("a text of a version "):rep(5)
+	local function load(v)
+		sharetable.loadstring("v", ("return { v = %d, sub = { name = 'name%d' }, text = %q .. %d, list = { 'a%d' } }"):format(v, v, long, v, v))
+	end
+	load(1)
+	local keeper = require "skynet.service".query "sharetable"
+	local function history()
+		return skynet.call(keeper, "debug", "INFO").v.history
+	end
+	local t = sharetable.query "v"
+	local sub, name, item = t.sub, t.sub.name, t.list[1]
+	load(2)
+	check.ok("in use", history() ~= nil)
+	sharetable.update "v"
+	check.eq("not any more", { history(), sub.name, name, item, t.list[1] }, { nil, "name2", "name1", "a1", "a2" })
+	-- What keeps a version.
+	local places = {
+		function() return t.text end,
+		function() return { t.text } end,
+		function() return { [t.text] = true } end,
+		function() local x = t.text return function() return x end end,
+		function() local co = coroutine.wrap(function(x) coroutine.yield() return x end) co(t.text) return co end,
+		function() local o = { [t.text] = true } o[t.text] = nil return o end,
+	}
+	for i, place in ipairs(places) do
+		local kept = place()
+		load(i + 2)
+		sharetable.update "v"
+		check.ok("kept by place " .. i, history() ~= nil and kept ~= nil)
+		check.eq("it is there", t.text, long .. i + 2)
+	end
+	-- Two coroutines at the same time.
+	local left = 4
+	for _ = 1, left do
+		skynet.fork(function()
+			for _ = 1, 10 do
+				sharetable.update "v"
+				check.eq("whole", t.text, long .. t.v)
+				local present = sharetable.query "v"
+				check.eq("queried", present.sub.name, "name" .. present.v)
+			end
+			left = left - 1
+		end)
+	end
+	for i = 100, 120 do
+		load(i)
+		skynet.yield()
+	end
+	check.ok("ended", check.wait(function() return left == 0 end))
+	sharetable.loadstring("f", "return { f = function() return 1 end }")
+	local f = sharetable.query("f").f
+	sharetable.loadstring("f", "return {}")
+	sharetable.update "f"
+	check.eq("a function", { f(), skynet.call(keeper, "debug", "INFO").f.history ~= nil }, { 1, true })
 end
 
 -- Readers come and go, and update, while versions are replaced.

@@ -118,6 +118,76 @@ function case.update()
 	check.ok("elsewhere too", check.wait(function() return skynet.call(reader, "lua", "a") == 50 end))
 end
 
+function case.depth()
+	local builder = require "skynet.datasheet.builder"
+	local datasheet = require "skynet.datasheet"
+	local dump = require "skynet.datasheet.dump"
+	local function nested(depth, list)
+		local t = { value = depth }
+		for i = depth - 1, 1, -1 do
+			t = list and i % 2 == 0 and { 0, t, value = i } or { value = i, t = t }
+		end
+		return t
+	end
+	local function reach(t)
+		local depth = 0
+		while t do
+			depth = depth + 1
+			assert(t.value == depth)
+			t = t.t or t[2]
+		end
+		return depth
+	end
+	check.eq("10,000 deep", reach(dump.undump(builder.compile(nested(10000, true)))), 10000)
+	builder.new("deep", nested(10000))
+	check.eq("read", reach(datasheet.query "deep"), 10000)
+	builder.update("deep", nested(10001, true))
+	check.ok("updated", check.wait(function() return reach(datasheet.query "deep") == 10001 end))
+	check.fails("there is a bound", "nested too deeply", builder.compile, nested(200000))
+	local circle = nested(100, true)
+	circle.t.circle = circle
+	check.fails("circles", "nested in a circle", builder.compile, circle)
+	local same = { 1 }
+	check.eq("a table in two places is none", dump.undump(builder.compile { same, same, a = { same, b = same } }), { { 1 }, { 1 }, a = { { 1 }, b = { 1 } } })
+end
+
+-- An old version is freed when its readers have the new one, although no collector runs in them.
+function case.old_versions_go()
+	local builder = require "skynet.datasheet.builder"
+	local function sheet(v)
+		return { v = v, text = { ("x"):rep(2 << 20) .. v } }
+	end
+	builder.new("old", sheet(1))
+	local readers = { check.spawn "idle", check.spawn "idle" }
+	local function update(from, to)
+		for v = from, to do
+			builder.update("old", sheet(v))
+			for _, addr in ipairs(readers) do
+				check.ok("arrives", check.wait(function() return skynet.call(addr, "lua", "old") == v end))
+			end
+			collectgarbage() -- the builder has the bytes
+		end
+		local file = assert(io.open "/proc/self/statm")
+		local pages = file:read "a":match "%d+ (%d+)"
+		file:close()
+		return pages * 4096
+	end
+	local before = update(2, 10)
+	local after = update(11, 50)
+	check.ok("40 versions of 2 MB", after - before < 40 << 20, after - before)
+end
+
+-- Its collector does not run.
+function role.idle()
+	collectgarbage "stop"
+	skynet.start(function()
+		local datasheet = require "skynet.datasheet"
+		skynet.dispatch("lua", function(_, _, name)
+			skynet.retpack(datasheet.query(name).v)
+		end)
+	end)
+end
+
 -- A version that nobody reads any more is let go of, also when its readers were killed.
 function case.versions()
 	local service = require "skynet.service"

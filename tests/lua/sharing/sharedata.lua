@@ -23,6 +23,9 @@ function role.reader(name)
 		pack = function()
 			return obj
 		end,
+		stop = function()
+			collectgarbage "stop"
+		end,
 	}
 end
 
@@ -263,6 +266,38 @@ function case.lifetime()
 end
 
 -- Integer-like texts and integers are different keys; so are many of each.
+-- An old version is freed when its readers have the new one, although no collector runs in them.
+function case.old_versions_go()
+	local readers = { check.spawn("reader", "old"), check.spawn("reader", "old") }
+	local function value(v)
+		return { v = v, sub = { text = ("x"):rep(2 << 20) .. v } }
+	end
+	sharedata.new("old", value(1))
+	for _, addr in ipairs(readers) do
+		skynet.call(addr, "lua", "query")
+		skynet.call(addr, "lua", "read", "sub", "text")
+		skynet.call(addr, "debug", "GC")
+		skynet.call(addr, "lua", "stop")
+	end
+	local function update(from, to)
+		for v = from, to do
+			sharedata.update("old", value(v))
+			for _, addr in ipairs(readers) do
+				check.ok("arrives", check.wait(function() return skynet.call(addr, "lua", "read", "v") == v end))
+			end
+			collectgarbage()
+			skynet.call(skynet.uniqueservice "sharedatad", "debug", "GC") -- what came in the messages
+		end
+		local file = assert(io.open "/proc/self/statm")
+		local pages = file:read "a":match "%d+ (%d+)"
+		file:close()
+		return pages * 4096
+	end
+	local before = update(2, 10)
+	local after = update(11, 50)
+	check.ok("40 versions of 2 MB", after - before < 40 << 20, after - before)
+end
+
 function case.keys()
 	local t = {}
 	for i = 1, 500 do

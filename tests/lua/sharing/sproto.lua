@@ -350,6 +350,25 @@ function case.rpc()
 	check.fails("no session", "session not found", server.dispatch, server, sproto.pack(sp:encode("package", {})))
 end
 
+-- The core fills the table it is given, by assignment.
+function case.decode_into()
+	local sp = sproto.parse(schema)
+	local p = core.querytype(sp.__cobj, "P")
+	local text = core.encode(p, { name = "abc", age = 9, kids = { { age = 1 } } })
+	local into = { name = "old", ok = "kept" }
+	local got, size = core.decode(p, text, into)
+	check.ok("the same table", got == into)
+	check.eq("all of it", into, { name = "abc", age = 9, kids = { { age = 1 } }, ok = "kept" })
+	check.eq("size", size, #text)
+	local msg, sz = skynet.pack(1)
+	skynet.trash(msg, sz)
+	local log = {}
+	core.decode(p, text, setmetatable({}, { __newindex = function(t, k, v) log[#log + 1] = k rawset(t, k, v) end }))
+	table.sort(log)
+	check.eq("what its metatable sees", log, { "age", "kids", "name" })
+	check.ok("a new one", core.decode(p, text) ~= core.decode(p, text, nil))
+end
+
 function case.random_bytes()
 	local sp = sproto.parse(schema)
 	local good = sp:encode("P", { name = "abc", age = -5, ok = true, kids = { {}, { age = 1 } }, m = { { name = "k" } }, map = { a = 1 }, d = 1.5 })

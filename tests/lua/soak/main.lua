@@ -3,7 +3,8 @@
 -- In a round, services of three kinds talk: veterans, which live for the whole run; actors, which come, leave and are
 -- killed; leaves, which only answer, forget requests, and are killed all the time. Then they are told to be quiet, and:
 --   * every call has ended, nothing waits, no mailbox holds anything;
---   * for each pair the receiver has got as many messages as the sender has sent (and always the next number, see there);
+--   * for each pair the receiver has got as many messages as the sender has sent (and always the next number, see
+--     there);
 --   * the exit monitor, which is this service, has heard of each death once;
 --   * when all but the veterans are gone, the memory of the process and of the Lua states is back at its level.
 -- Config: seed, seconds.

@@ -33,8 +33,8 @@ pub fn tests() -> Tests {
     files.sort();
     for name in [
         "crates/skynet/tests/command",
-        "crates/lua/src/config/tests",
-        "crates/lua/src/config/settings",
+        "crates/node/src/config/tests",
+        "crates/node/src/config/settings",
         "crates/kernel/src/registry",
     ] {
         rust_tests(&mut all, name, &read(&format!("{name}.rs")));
@@ -94,7 +94,7 @@ fn optional(file: &str) -> String {
 fn included(body: &str) -> String {
     let mut text = String::new();
     if body.contains("case(") {
-        for file in ["probe", "plain", "ask"] {
+        for file in ["probe", "plain", "ask", "wire"] {
             text += &read(&format!("tests/c/{file}.c"));
         }
     }

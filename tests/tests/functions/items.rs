@@ -183,7 +183,7 @@ fn text_commands() -> Vec<Item> {
 }
 
 fn config_keys() -> Vec<Item> {
-    let source = read("crates/lua/src/config/keys.rs");
+    let source = read("crates/node/src/config/keys.rs");
     let (_, list) = source
         .split_once("pub const KEYS: &[Key] = &[")
         .expect("the keys");
@@ -197,8 +197,9 @@ fn config_keys() -> Vec<Item> {
 }
 
 fn c_functions() -> Vec<Item> {
-    let source =
-        read("crates/cabi/include/skynet.h") + &read("crates/cabi/include/skynet_malloc.h");
+    let headers = ["skynet.h", "skynet_malloc.h", "skynet_socket.h"];
+    let source = headers.map(|name| read(&format!("crates/cabi/include/{name}")));
+    let source = source.concat();
     let mut names: Vec<&str> = source
         .lines()
         .filter(|line| line.contains('(') && !line.starts_with([' ', '/', '#', '\t']))

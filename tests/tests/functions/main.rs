@@ -1,5 +1,6 @@
-//! The function table, docs/functions.md: every function, constant, service, command and config key has a line with its state and a test
-//! that uses it. What there is comes from the code; that a test exists and names the thing, from the tests themselves.
+//! The function table, docs/functions.md: every function, constant, service, command and config key has a line with its
+//! state and a test that uses it. What there is comes from the code; that a test exists and names the thing, from the
+//! tests themselves.
 //!
 //! `BLESS=1 cargo test -p skynet-tests --test functions` writes the lines; those whose test is still good are kept.
 

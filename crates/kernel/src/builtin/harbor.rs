@@ -20,9 +20,9 @@ impl Service for Harbor {
     fn handle(&mut self, cx: &Arc<Context>, message: Message) {
         if message.kind == kind::HARBOR
             && let Some(name) = message.payload().strip_prefix(b"N ")
-            && let Ok(name) = std::str::from_utf8(name)
         {
-            cx.node().set_global(name, message.source);
+            let name = crate::text::from_bytes(name);
+            cx.node().set_global(&name, message.source);
         }
     }
 }

@@ -27,7 +27,10 @@ pub(super) struct Logger {
 }
 
 fn open(path: &str) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(crate::text::path(path))
 }
 
 /// The system's text without the number behind it.

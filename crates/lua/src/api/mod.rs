@@ -1,26 +1,28 @@
 //! The `skynet` module: the functions that every service uses, native.
 //!
-//! One file per theme. What a typical service calls once or never is Lua (`lualib/skynet/lazy.lua`), loaded at the first access.
+//! One file per theme. What a typical service calls once or never is Lua (`lualib/skynet/lazy.lua`), loaded at the
+//! first access.
 
-pub(crate) mod pack;
+#[cfg(feature = "shared-code")]
+pub(crate) mod common;
+pub(crate) mod core;
 pub(crate) mod protocol;
 pub(crate) mod reply;
+mod select;
 pub(crate) mod send;
+mod stdin;
 pub(crate) mod system;
+pub(crate) mod target;
 pub(crate) mod task;
 pub(crate) mod time;
 
 use mlua_sys::lua55::lua_CFunction;
 
-use crate::code::{embedded, require, search};
-use crate::service::Svc;
-use crate::vm::lua::{Lua, Type};
-use crate::vm::native::{Fault, Outcome, native, results};
-
-/// The service of a native function's caller.
-pub(crate) fn service<'a>(l: Lua) -> Result<&'a Svc, Fault> {
-    Svc::of(l).ok_or(Fault::Text("this function works in a service only".into()))
-}
+use crate::code::{require, search};
+pub(crate) use crate::service::service;
+use crate::service::{log, pack};
+use skynet_vm::lua::{Lua, REGISTRY, Type};
+use skynet_vm::native::{Fault, Outcome, native, results};
 
 /// Message types under the names that Lua code uses.
 const TYPES: &[(&str, i64)] = &[
@@ -45,7 +47,7 @@ const COMMON: &[(&str, lua_CFunction)] = &[
     ("call", send::call),
     ("context", reply::context),
     ("dispatch", protocol::dispatch),
-    ("error", system::error),
+    ("error", log::error),
     ("exit", task::exit),
     ("fork", task::fork),
     ("getenv", system::getenv),
@@ -120,8 +122,19 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     functions.chain(TYPES.iter().map(|(name, _)| *name))
 }
 
-/// Tables that go with `skynet` and that few applications change: the class tables of `protocol::STANDARD`, and the metatable.
-pub(crate) const CLASSES: usize = protocol::STANDARD.len() + 1;
+/// Tables that go with `skynet` and that few applications change: the class tables of `protocol::STANDARD`, and the
+/// metatables of `skynet` and of `package.loaded`.
+pub(crate) const CLASSES: usize = protocol::STANDARD.len() + 2;
+const METATABLE: usize = protocol::STANDARD.len();
+const LOADED_METATABLE: usize = METATABLE + 1;
+
+/// Modules that are there with `skynet`, and in `package.loaded` when somebody looks for them.
+const WITH_SKYNET: [&str; 4] = [
+    "skynet.codecache",
+    "skynet.core",
+    "skynet.profile",
+    "skynet.require",
+];
 
 /// Makes one of them. *raises*
 pub(crate) fn push_class(l: Lua, class: usize) {
@@ -129,6 +142,11 @@ pub(crate) fn push_class(l: Lua, class: usize) {
         return protocol::push_standard(l, class);
     }
     l.new_table(0, 2);
+    if class == LOADED_METATABLE {
+        l.push_function(loaded_index);
+        l.raw_set_str(-2, "__index");
+        return;
+    }
     l.push_function(index);
     l.raw_set_str(-2, "__index");
     l.push_function(pairs);
@@ -138,7 +156,7 @@ pub(crate) fn push_class(l: Lua, class: usize) {
 /// Pushes one of them, with a content that services have in common if possible. *raises*
 fn push_common_class(l: Lua, class: usize) {
     #[cfg(feature = "shared-code")]
-    if crate::code::shared::push_class(l, class) {
+    if common::push_class(l, class) {
         return;
     }
     push_class(l, class);
@@ -153,18 +171,38 @@ native! {
             return results(1);
         }
         #[cfg(feature = "shared-code")]
-        let pushed = crate::code::shared::push_skynet(l);
+        let pushed = common::push_skynet(l);
         #[cfg(not(feature = "shared-code"))]
         let pushed = false;
         if !pushed {
             push_common(l);
         }
         let skynet = l.top();
-        push_common_class(l, CLASSES - 1);
+        push_common_class(l, METATABLE);
         l.set_metatable(skynet);
+        l.get_field(REGISTRY, c"_LOADED");
+        push_common_class(l, LOADED_METATABLE);
+        l.set_metatable(-2);
+        l.pop(1);
         protocol::register_standard(l, svc, skynet);
         l.push_value(skynet);
         svc.refs.skynet.set(l.make_ref());
+        results(1)
+    };
+
+    /// A module that is not in `package.loaded`.
+    loaded_index = |l| {
+        let name = WITH_SKYNET.iter().find(|name| l.bytes(2) == Some(name.as_bytes()));
+        let Some(open) = name.and_then(|name| service(l).ok()?.library().open(name)) else {
+            return results(0);
+        };
+        l.set_top(2);
+        l.push_function(open);
+        l.push_value(2);
+        l.call(1, 1);
+        l.push_value(2);
+        l.push_value(-2);
+        l.raw_set(1);
         results(1)
     };
 
@@ -253,8 +291,9 @@ fn add_others(l: Lua) {
     }
     l.get_global(c"pcall");
     set_missing(l, "pcall");
-    l.push_function(crate::modules::codecache::open);
-    l.call(0, 1);
+    l.get_field(REGISTRY, c"_LOADED");
+    l.get_field(-1, c"skynet.codecache");
+    l.remove(-2);
     set_missing(l, "cache");
     l.new_table(0, 2);
     l.push_function(lazy_index);
@@ -272,15 +311,14 @@ fn expose_protocols(l: Lua) -> Outcome {
     results(1)
 }
 
-/// Copies the functions of `skynet.lazy` into the table at 1, once, but for those that the application has replaced; only
-/// `_proto` is left to look up. *raises*
+/// Copies the functions of `skynet.lazy` into the table at 1, once, but for those that the application has replaced;
+/// only `_proto` is left to look up. *raises*
 fn load_lazy(l: Lua) -> Result<(), Fault> {
     l.new_table(0, 1);
     l.push_function(protocols_index);
     l.raw_set_str(-2, "__index");
     l.set_metatable(1);
-    let file = embedded::module("skynet.lazy").ok_or("skynet.lazy is not embedded")?;
-    search::load_embedded(l, file)?;
+    search::load_module(l, "skynet.lazy")?;
     l.push_str("skynet.lazy");
     l.call(1, 1);
     if l.kind(-1) == Type::Table {

@@ -8,19 +8,19 @@ use skynet_kernel::{Handle, kind};
 
 use super::send::protocol;
 use super::{pack, service};
-use crate::code::{embedded, search};
+use crate::code::search;
 use crate::service::{Incoming, Svc, entry};
-use crate::vm::lua::{Lua, MULTRET, Type};
-use crate::vm::native::{Fault, Next, Outcome, native, results};
+use skynet_vm::lua::{Lua, MULTRET, Type};
+use skynet_vm::native::{Fault, Next, Outcome, native, results};
 
 /// Registers the class table at `class`. *raises*
 fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
-    l.raw_get_str(class, "id");
+    l.get_field(class, c"id");
     let id = l.int(-1).filter(|_| l.kind(-1) == Type::Number);
     let Some(id) = id.and_then(|n| u8::try_from(n).ok()) else {
         return Err("assertion failed! (the id of a protocol is a number from 0 to 255)".into());
     };
-    l.raw_get_str(class, "name");
+    l.get_field(class, c"name");
     if l.kind(-1) != Type::String {
         return Err("assertion failed! (the name of a protocol is a string)".into());
     }
@@ -36,7 +36,7 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
         return Err(text.into());
     }
     l.pop(2);
-    l.raw_get_str(class, "trace");
+    l.get_field(class, c"trace");
     let trace = (l.kind(-1) == Type::Boolean).then(|| l.bool(-1));
     l.push_value(class);
     let reference = l.make_ref();
@@ -51,7 +51,9 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
     } else {
         0
     };
-    svc.with(|t| t.protocols.register(id, reference, address, trace));
+    if let Some(before) = svc.with(|t| t.protocols.register(id, reference, address, trace)) {
+        l.free_ref(before);
+    }
     if trace.is_some() {
         svc.tracing.set(true);
     }
@@ -60,32 +62,6 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
     }
     l.set_top(name - 2);
     Ok(())
-}
-
-/// Looks up the addresses of all names anew. Needs five places on the stack.
-#[cfg(feature = "shared-code")]
-pub(crate) fn rename(l: Lua, svc: &Svc) {
-    let top = l.top();
-    svc.with(|t| t.protocols.forget_names());
-    l.push_ref(svc.refs.protocols.get());
-    l.push_nil();
-    while l.next(top + 1) {
-        if l.kind(-2) == Type::String && l.bytes(-2).is_some_and(|n| n.len() <= 40) {
-            let (name, class) = (l.string_address(-2), l.pointer(-1));
-            let of = |reference: i32| {
-                l.push_ref(reference);
-                let same = l.pointer(-1) == class;
-                l.pop(1);
-                same
-            };
-            let id = svc.with(|t| t.protocols.set_name(name, of));
-            if id == Some(kind::LUA) {
-                svc.lua_name.set(name);
-            }
-        }
-        l.pop(1);
-    }
-    l.set_top(top);
 }
 
 /// What is registered from the start beside `lua`, whose table every application changes.
@@ -112,7 +88,7 @@ pub(super) fn push_standard(l: Lua, which: usize) {
     push_new(l, name, id);
     match id {
         kind::ERROR => {
-            l.push_function(error_dispatch);
+            l.push_function(entry::error_dispatch);
             l.raw_set_str(-2, "dispatch");
         }
         kind::DEBUG => {
@@ -204,7 +180,7 @@ native! {
     register_protocol = |l| {
         let svc = service(l)?;
         if l.kind(1) != Type::Table {
-            return Err(Fault::Argument(1, format!("table expected, got {}", l.type_name(1)).into()));
+            return Err(l.expected(1, "table"));
         }
         l.set_top(1);
         register(l, svc, 1)?;
@@ -215,22 +191,23 @@ native! {
     dispatch = |l| {
         let svc = service(l)?;
         l.set_top(2);
-        if l.kind(2) == Type::Nil {
+        if !l.bool(2) {
             l.push_ref(svc.refs.protocols.get());
             l.push_value(1);
             if l.is_none_or_nil(1) || l.raw_get(-2) != Type::Table {
                 l.push_nil();
                 return results(1);
             }
-            l.raw_get_str(-1, "dispatch");
+            l.get_field(-1, c"dispatch");
             return results(1);
         }
         let (id, _) = protocol(l, svc, 1)?;
-        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
-        l.push_ref(class);
-        l.raw_get_str(3, "dispatch");
+        if !svc.push_class(l, id) {
+            return Err("unknown protocol".into());
+        }
+        l.get_field(3, c"dispatch");
         l.push_value(2);
-        l.raw_set_str(3, "dispatch");
+        l.set_field(3, c"dispatch");
         if id == kind::LUA {
             l.push_value(2);
             let new = l.make_ref();
@@ -253,8 +230,9 @@ native! {
         swap_handler(l, &svc.refs.unknown_response, entry::default_unknown_response)
     };
 
-    /// `dispatch_message(type, msg, sz, session, source [, owned])`, for functions given to `core.callback`; `owned`: the
-    /// handler gets the block of the message for good, as `forward_type` promises, and not a copy when it sends it on
+    /// `dispatch_message(type, msg, sz, session, source [, owned])`, for functions given to `core.callback`; `owned`:
+    /// the handler gets the block of the message for good, as `forward_type` promises, and not a copy when it sends
+    /// it on
     dispatch_message = |l| {
         let svc = service(l)?;
         let m = message_arguments(l, 1)?;
@@ -264,32 +242,11 @@ native! {
         svc.dispatch_from_lua(l, &m)
     };
 
-    /// Marks the `error` protocol as handled by the dispatcher. Called only by applications that wrap it.
-    error_dispatch = |l| {
-        let svc = service(l)?;
-        let m = Incoming {
-            kind: kind::ERROR,
-            session: l.int(1).unwrap_or(0) as i32,
-            source: Handle(l.int(2).unwrap_or(0) as u32),
-            data: std::ptr::null(),
-            len: 0,
-            owned: Cell::new(false),
-            shared: false,
-        };
-        svc.on_error(&m);
-        let id = svc.running.get();
-        if id != crate::service::tasks::NO_TASK {
-            svc.with(|t| t.tasks.get_mut(id).request = None);
-        }
-        results(0)
-    };
-
     /// `(session, source, command, ...)` of the debug protocol: its handler is Lua, loaded at the first message.
     debug_dispatch = |l| {
         let svc = service(l)?;
         if svc.refs.debug_handler.get() == 0 {
-            let file = embedded::module("skynet.debugcmds").ok_or("skynet.debugcmds is not embedded")?;
-            search::load_embedded(l, file)?;
+            search::load_module(l, "skynet.debugcmds")?;
             l.push_str("skynet.debugcmds");
             l.call(1, 1);
             svc.refs.debug_handler.set(l.make_ref());
@@ -304,18 +261,18 @@ native! {
     traceproto = |l| {
         let svc = service(l)?;
         let (id, _) = protocol(l, svc, 1)?;
-        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
+        if !svc.push_class(l, id) {
+            return Err("unknown protocol".into());
+        }
         let flag = (l.kind(2) == Type::Boolean).then(|| l.bool(2));
         svc.tracing.set(true);
         svc.with(|t| t.protocols.set_trace(id, flag));
-        l.set_top(2);
-        l.push_ref(class);
         l.push_value(2);
-        l.raw_set_str(3, "trace");
+        l.set_field(-2, c"trace");
         results(0)
     };
 }
 
-crate::vm::native::continuation! {
+skynet_vm::native::continuation! {
     handled = |_: Lua, _, _| results(0);
 }

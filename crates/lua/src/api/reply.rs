@@ -2,15 +2,18 @@
 
 use std::ffi::c_int;
 
+use mlua_sys::lua55 as ffi;
+
 use skynet_kernel::{Handle, Payload, SendError};
 
-use super::pack::{is_pack, payload_argument};
 use super::service;
 use crate::service::Svc;
+use crate::service::log::log_text;
+use crate::service::pack::{is_pack, payload_argument};
 use crate::service::tasks::NO_TASK;
-use crate::vm::lua::{Lua, MULTRET, Type};
-use crate::vm::native::{Next, Outcome, continuation, native, results};
-use crate::vm::seri;
+use skynet_vm::lua::{Lua, MULTRET, Type};
+use skynet_vm::native::{Next, Outcome, continuation, native, results};
+use skynet_vm::{place, seri};
 
 /// Takes the session of the running request.
 fn take_request(svc: &Svc) -> Option<(i32, Handle)> {
@@ -42,13 +45,52 @@ fn answer(svc: &Svc, source: Handle, session: i32, payload: Payload) -> bool {
 struct Response {
     /// Key in `Owed::responses`; 0 once used.
     id: u64,
+    /// Where it was made, for whoever drops it.
+    line: c_int,
+    source: [u8; SHORT_SOURCE],
+}
+
+/// Lua's LUA_IDSIZE.
+const SHORT_SOURCE: usize = 60;
+
+impl Response {
+    /// One that belongs to nobody yet, made by the caller of the running function, or of a library's function that
+    /// has called that.
+    fn new(l: Lua) -> Response {
+        let mut new = Response {
+            id: 0,
+            line: -1,
+            source: [0; SHORT_SOURCE],
+        };
+        // SAFETY: `ar` is filled in before it is read.
+        unsafe {
+            let mut ar: ffi::lua_Debug = std::mem::zeroed();
+            if ffi::lua_getstack(l.0, place::level(l), &mut ar) != 0 {
+                ffi::lua_getinfo(l.0, c"Sl".as_ptr(), &mut ar);
+                new.line = ar.currentline;
+                for (to, from) in new.source.iter_mut().zip(ar.short_src) {
+                    *to = from as u8;
+                }
+            }
+        }
+        new
+    }
+
+    fn place(&self) -> String {
+        let end = self.source.iter().position(|&b| b == 0).unwrap_or(0);
+        format!(
+            "{}:{}",
+            String::from_utf8_lossy(&self.source[..end]),
+            self.line
+        )
+    }
 }
 
 const RESPONSE: &std::ffi::CStr = c"skynet.response";
 
 fn response_of<'a>(l: Lua, i: c_int) -> &'a mut Response {
-    // SAFETY: upvalue 1 of the closure, or the argument of `__gc`, is the userdata that `response` made; no other reference
-    // to it exists while this one is used.
+    // SAFETY: upvalue 1 of the closure, or the argument of `__gc`, is the userdata that `response` made; no other
+    // reference to it exists while this one is used.
     unsafe { &mut *l.userdata(i).cast::<Response>() }
 }
 
@@ -58,7 +100,7 @@ const UPVALUE_PACK: c_int = mlua_sys::lua55::lua_upvalueindex(2);
 /// Sends the answer of a closure and pushes whether it went to a living service.
 fn finish_response(l: Lua, svc: &Svc, payload: Option<Payload>) -> Outcome {
     let id = std::mem::take(&mut response_of(l, UPVALUE_RESPONSE).id);
-    let sent = match svc.with(|t| t.owed.responses.remove(&id)) {
+    let sent = match svc.with(|t| t.owed.take_response(id)) {
         None => false,
         Some((session, source)) => match payload {
             Some(payload) => answer(svc, source, session, payload),
@@ -77,7 +119,7 @@ native! {
     hot ret = |l| {
         let svc = service(l)?;
         // If the arguments are bad, the request fails with its handler: it is taken last.
-        let payload = payload_argument(l, 1)?;
+        let payload = if l.bool(1) { payload_argument(l, 1)? } else { Payload::EMPTY };
         let Some((session, source)) = take_request(svc) else {
             return Err("No session".into());
         };
@@ -135,7 +177,7 @@ native! {
         // Everything that may raise comes before the session is taken.
         let data: *mut Response = l.new_userdata(std::mem::size_of::<Response>(), 0).cast();
         // SAFETY: a new block of the right size.
-        unsafe { data.write(Response { id: 0 }) };
+        unsafe { data.write(Response::new(l)) };
         push_metatable(l);
         l.set_metatable(-2);
         l.push_value(1);
@@ -160,7 +202,7 @@ native! {
         let svc = service(l)?;
         let id = response_of(l, UPVALUE_RESPONSE).id;
         if l.bytes(1) == Some(b"TEST") {
-            l.push_bool(id != 0 && svc.with(|t| t.owed.responses.contains_key(&id)));
+            l.push_bool(id != 0 && svc.with(|t| t.owed.is_open(id)));
             return results(1);
         }
         if id == 0 {
@@ -169,7 +211,7 @@ native! {
         if !l.bool(1) {
             return finish_response(l, svc, None);
         }
-        let native_pack = l.is_none_or_nil(UPVALUE_PACK) || l.c_function(UPVALUE_PACK).is_some_and(is_pack);
+        let native_pack = !l.bool(UPVALUE_PACK) || l.c_function(UPVALUE_PACK).is_some_and(is_pack);
         if native_pack {
             let payload = seri::pack(l, 2, l.top())?;
             return finish_response(l, svc, Some(payload));
@@ -185,9 +227,15 @@ native! {
     /// An unused closure has been collected: nobody will answer.
     collect_response = |l| {
         let svc = service(l)?;
-        let id = std::mem::take(&mut response_of(l, 1).id);
-        if let Some((session, source)) = svc.with(|t| t.owed.responses.remove(&id)) {
+        let response = response_of(l, 1);
+        let id = std::mem::take(&mut response.id);
+        if let Some((session, source)) = svc.with(|t| t.owed.take_response(id)) {
             svc.fail_request(source, session);
+            let place = response.place();
+            let text = format!(
+                "Maybe forgot response session {session} from {source} : response() of {place} was dropped unused"
+            );
+            log_text(l, svc, text.into_bytes());
         }
         results(0)
     };

@@ -1,106 +1,23 @@
 //! `send`, `call` and their kin: messages out.
 //!
-//! A call packs its arguments, sends them with a new session, notes that the running task waits for it, and yields. It goes on in
-//! `call_done`, in the same coroutine, when the dispatcher has the answer (`Svc::wake`), which is unpacked there.
+//! A call packs its arguments, sends them with a new session, notes that the running task waits for it, and yields.
+//! It goes on in `call_done`, in the same coroutine, when the dispatcher has the answer (`Svc::wake`), which is
+//! unpacked there.
 
 use std::ffi::c_int;
 
 use skynet_kernel::{Delay, Handle, Payload, SendError, kind};
 
-use super::pack::{is_pack, is_packstring, payload_argument};
 use super::service;
-use crate::service::entry::is_unpack;
-use crate::service::sessions::{Kind, Pending};
+use super::target::{Target, address_text, push_sent, target, transmit};
+use crate::service::entry::{check_foreign, is_unpack};
+use crate::service::pack::{is_pack, is_packstring, payload_argument};
+use crate::service::sessions::{Kind, NO_DEADLINE, Pending};
 use crate::service::tasks::NO_TASK;
 use crate::service::{Incoming, Svc, Told};
-use crate::vm::lua::{Lua, MULTRET, Type};
-use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
-use crate::vm::seri;
-
-/// Where a message goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Target<'a> {
-    Handle(Handle),
-    /// A `.name` or `:handle` that nobody has.
-    Unknown,
-    /// A name of the whole network; the message waits until somebody takes it.
-    Global(&'a str),
-}
-
-/// The address at stack index `i`.
-pub(crate) fn target<'a>(l: Lua, svc: &Svc, i: c_int) -> Result<Target<'a>, Fault> {
-    match l.kind(i) {
-        Type::Number => match l.int(i) {
-            Some(n) if n as u32 == 0 => Err("Invalid service address 0".into()),
-            Some(n) => Ok(Target::Handle(Handle(n as u32))),
-            None => Err("number has no integer representation".into()),
-        },
-        Type::String => {
-            let name = std::str::from_utf8(l.bytes(i).unwrap_or(b""))
-                .map_err(|_| Fault::from("service address is not valid UTF-8"))?;
-            if !name.starts_with(['.', ':']) {
-                return Ok(Target::Global(name));
-            }
-            Ok(svc
-                .cx
-                .node()
-                .resolve(name)
-                .map_or(Target::Unknown, Target::Handle))
-        }
-        _ => Err(Fault::from(format!(
-            "dest address type ({}) must be a string or number.",
-            l.type_name(i)
-        ))),
-    }
-}
-
-/// `skynet.address` of the value at `i`.
-pub(crate) fn address_text(l: Lua, i: c_int) -> String {
-    match l.kind(i) {
-        Type::Number => Handle(l.int(i).unwrap_or(0) as u32).to_string(),
-        Type::String => String::from_utf8_lossy(l.bytes(i).unwrap_or(b"")).into_owned(),
-        _ => l.type_name(i).to_owned(),
-    }
-}
-
-/// Sends; an answer or error by hand settles what the service owed.
-pub(crate) fn transmit(
-    svc: &Svc,
-    to: Target<'_>,
-    source: Handle,
-    kind: u8,
-    session: i32,
-    payload: Payload,
-) -> Result<(), SendError> {
-    match to {
-        Target::Handle(to) => {
-            if kind == kind::RESPONSE || kind == kind::ERROR {
-                svc.with(|t| t.owed.settle(session, to));
-            }
-            svc.cx.node().send(source, to, kind, session, payload)
-        }
-        Target::Unknown => Err(SendError::NoService),
-        Target::Global(name) => svc
-            .cx
-            .node()
-            .send_global(source, name, kind, session, payload),
-    }
-}
-
-/// Pushes what `core.send` returns.
-pub(crate) fn push_sent(l: Lua, sent: Result<(), SendError>, session: i32) -> Outcome {
-    match sent {
-        Ok(()) => {
-            l.push_int(session as i64);
-            results(1)
-        }
-        Err(SendError::NoService) => results(0),
-        Err(_) => {
-            l.push_bool(false);
-            results(1)
-        }
-    }
-}
+use skynet_vm::lua::{Lua, MULTRET, Type};
+use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
+use skynet_vm::seri;
 
 /// Stands for the class table of the `lua` protocol as it was registered: native codec, nothing to look up.
 const PLAIN_LUA: c_int = 0;
@@ -109,6 +26,9 @@ const PLAIN_LUA: c_int = 0;
 pub(crate) fn protocol(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> {
     if !svc.exposed.get() && l.string_address(i) == svc.lua_name.get() && svc.lua_name.get() != 0 {
         return Ok((kind::LUA, PLAIN_LUA));
+    }
+    if svc.exposed.get() {
+        return protocol_by_table(l, svc, i);
     }
     let known = match l.kind(i) {
         Type::String => svc.with(|t| t.protocols.by_name(l.string_address(i))),
@@ -121,9 +41,11 @@ pub(crate) fn protocol(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault
     known.map_or_else(|| protocol_by_table(l, svc, i), Ok)
 }
 
-/// The way round for names too long to be interned: through `_proto`.
+/// The way round, through `_proto`: for names too long to be interned, and if the application may have put other
+/// classes there.
 #[cold]
 fn protocol_by_table(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> {
+    let top = l.top();
     l.push_ref(svc.refs.protocols.get());
     l.push_value(i);
     if l.is_none_or_nil(-1) || l.raw_get(-2) != Type::Table {
@@ -132,23 +54,45 @@ fn protocol_by_table(l: Lua, svc: &Svc, i: c_int) -> Result<(u8, c_int), Fault> 
             "attempt to index a nil value (protocol '{name}' is not registered; see skynet.register_protocol)"
         )));
     }
-    l.raw_get_str(-1, "id");
-    let id = l.int(-1).unwrap_or(0) as u8;
-    l.pop(3);
-    svc.with(|t| t.protocols.class(id))
-        .map(|class| (id, class))
-        .ok_or(Fault::from("unknown protocol"))
+    l.get_field(-1, c"id");
+    let id = l.int(-1).and_then(|id| u8::try_from(id).ok());
+    let id = id.ok_or("the id of a protocol is a number from 0 to 255")?;
+    l.pop(1);
+    let class = match svc.with(|t| t.protocols.class(id)) {
+        Some(class) => {
+            l.push_ref(class);
+            let same = l.pointer(-1) == l.pointer(-2);
+            l.pop(1);
+            if !same {
+                l.set_ref(class);
+            }
+            class
+        }
+        None => {
+            l.push_value(-1);
+            let class = l.make_ref();
+            svc.with(|t| t.protocols.register(id, class, 0, None));
+            class
+        }
+    };
+    l.set_top(top);
+    Ok((id, class))
 }
 
 /// What is to be done with the arguments from `first` on.
-enum Packing {
+pub(super) enum Packing {
     /// Packed by the native codec.
     Done(Payload),
     /// The protocol's own function is at `first` now, its arguments above.
     Call { args: c_int },
 }
 
-fn pack_arguments(l: Lua, svc: &Svc, class: c_int, first: c_int) -> Result<Packing, Fault> {
+pub(super) fn pack_arguments(
+    l: Lua,
+    svc: &Svc,
+    class: c_int,
+    first: c_int,
+) -> Result<Packing, Fault> {
     let last = l.top();
     if class == PLAIN_LUA {
         let payload = seri::pack(l, first, last)?;
@@ -156,7 +100,11 @@ fn pack_arguments(l: Lua, svc: &Svc, class: c_int, first: c_int) -> Result<Packi
     }
     l.push_ref(class);
     l.push_ref(svc.refs.pack.get());
-    let kind = l.raw_get(-2);
+    let mut kind = l.raw_get(-2);
+    if kind == Type::Nil {
+        l.pop(1);
+        kind = l.get_field(-1, c"pack");
+    }
     if l.c_function(-1)
         .is_some_and(|f| is_pack(f) || is_packstring(f))
     {
@@ -175,7 +123,7 @@ fn pack_arguments(l: Lua, svc: &Svc, class: c_int, first: c_int) -> Result<Packi
 }
 
 /// A coroutine of the dispatcher is running and may be suspended.
-pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
+pub fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
     if svc.running.get() == NO_TASK || l.status() != 0 && !l.is_yieldable() {
         return Err("attempt to yield from outside a coroutine".into());
     }
@@ -187,7 +135,7 @@ pub(crate) fn check_yieldable(l: Lua, svc: &Svc) -> Result<(), Fault> {
 
 /// Which trace tag goes ahead of a request.
 #[derive(Clone, Copy)]
-pub(crate) enum Tracing {
+pub enum Tracing {
     /// The running task's, if it has one.
     Own,
     /// Another one was sent already.
@@ -195,7 +143,7 @@ pub(crate) enum Tracing {
 }
 
 /// Sends a request (address at 1) and notes that the running task waits for its answer.
-pub(crate) fn request(
+pub fn request(
     l: Lua,
     svc: &Svc,
     kind: u8,
@@ -235,9 +183,6 @@ pub(crate) fn request(
     }
     Ok(session)
 }
-
-/// "No deadline" where a deadline in centiseconds is meant.
-pub(crate) const NO_DEADLINE: i32 = i32::MIN;
 
 /// Sends a request; what goes wrong at once is an error of the call.
 fn post_request(
@@ -309,6 +254,15 @@ fn send_call(l: Lua, svc: &Svc, ctx: Ctx, payload: Payload) -> Outcome {
     })
 }
 
+/// Pushes the `unpack` of the class on top.
+pub(super) fn push_unpack(l: Lua, svc: &Svc) {
+    l.push_ref(svc.refs.unpack.get());
+    if l.raw_get(-2) == Type::Nil {
+        l.pop(1);
+        l.get_field(-1, c"unpack");
+    }
+}
+
 /// The answer, or why there is none.
 fn answer(svc: &Svc) -> Result<&Incoming, Fault> {
     match svc.take_wake() {
@@ -334,12 +288,13 @@ continuation! {
             let n = seri::unpack_message(l, m)?;
             return results(n);
         }
-        let class = svc.with(|t| t.protocols.class(ctx as u8)).ok_or("unknown protocol")?;
-        l.push_ref(class);
-        l.push_ref(svc.refs.unpack.get());
-        l.raw_get(-2);
+        if !svc.push_class(l, ctx as u8) {
+            return Err("unknown protocol".into());
+        }
+        push_unpack(l, svc);
         if l.c_function(-1).is_some_and(is_unpack) {
             l.set_top(0);
+            check_foreign(svc, m)?;
             let n = seri::unpack_message(l, m)?;
             return results(n);
         }
@@ -418,7 +373,7 @@ native! {
     /// `timeoutcall(cs, addr, type, ...)`
     timeoutcall = |l| {
         let Some(deadline) = l.int(1) else {
-            return Err(Fault::Argument(1, format!("number expected, got {}", l.type_name(1)).into()));
+            return Err(l.expected(1, "number"));
         };
         l.remove(1);
         start_call(l, deadline.clamp(0, i32::MAX as i64) as i32)
@@ -464,23 +419,18 @@ native! {
     };
 }
 
-/// `(addr, source, type, session, msg, sz)` with the type already known. Handing a request on hands the duty to answer on.
+/// `(addr, source, type, session, msg, sz)` with the type already known. Handing a request on hands the duty to
+/// answer on.
 pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
     let Some(source) = l.int(2) else {
-        return Err(Fault::Argument(
-            2,
-            format!("number expected, got {}", l.type_name(2)).into(),
-        ));
+        return Err(l.expected(2, "number"));
     };
     let session = match l.kind(4) {
         Type::None | Type::Nil => svc.new_session(),
         _ => match l.int(4) {
             Some(n) => n as i32,
             None => {
-                return Err(Fault::Argument(
-                    4,
-                    format!("number expected, got {}", l.type_name(4)).into(),
-                ));
+                return Err(l.expected(4, "number"));
             }
         },
     };
@@ -501,8 +451,8 @@ pub(crate) fn redirect_message(l: Lua, svc: &Svc, kind: u8) -> Outcome {
     push_sent(l, sent, session)
 }
 
-/// A request was passed on, and taken or not. If not, its requester must not wait; but only one that the running task got it
-/// from is known to be a requester: gates, for example, use both numbers in their own way.
+/// A request was passed on, and taken or not. If not, its requester must not wait; but only one that the running task
+/// got it from is known to be a requester: gates, for example, use both numbers in their own way.
 fn passed_on(svc: &Svc, source: Handle, session: i32, taken: bool) {
     let running = svc.running.get();
     if running == NO_TASK {
@@ -521,86 +471,4 @@ fn passed_on(svc: &Svc, source: Handle, session: i32, taken: bool) {
     if given_up {
         svc.fail_request(source, session);
     }
-}
-
-native! {
-    /// `core.request_send(addr, type, ...)` for `skynet.request`: the session; nothing for an invalid address.
-    request_send = |l| {
-        let svc = service(l)?;
-        let (kind, class) = protocol(l, svc, 2)?;
-        let payload = match pack_arguments(l, svc, class, 3)? {
-            Packing::Done(payload) => payload,
-            Packing::Call { args } => {
-                l.call(args, MULTRET);
-                payload_argument(l, 3)?
-            }
-        };
-        let to = target(l, svc, 1)?;
-        if let Target::Handle(to) = to {
-            svc.trace_call(l, to);
-        }
-        let session = svc.new_session();
-        if transmit(svc, to, svc.handle(), kind, session, payload).is_err() {
-            return results(0);
-        }
-        let callee = match to {
-            Target::Handle(h) if l.kind(1) == Type::Number => h.0,
-            _ => 0,
-        };
-        let since = svc.since();
-        svc.with(|t| t.sessions.insert(Pending::new(session, 0, callee, Kind::Handler, since)));
-        l.push_int(session as i64);
-        results(1)
-    };
-
-    /// `core.on_answer(session, f)`: `f(ok, msg, sz)` is called once; it may not yield.
-    on_answer = |l| {
-        let svc = service(l)?;
-        let session = l.int(1).ok_or("session expected")? as i32;
-        l.set_top(2);
-        let reference = l.make_ref();
-        let known = svc.with(|t| match t.sessions.get_mut(session) {
-            Some(p) if p.kind() == Kind::Handler && p.task == 0 => {
-                p.task = reference as u32;
-                true
-            }
-            _ => false,
-        });
-        if known {
-            return results(0);
-        }
-        l.free_ref(reference);
-        Err(Fault::from(format!("no request of session {session}")))
-    };
-
-    /// `core.forget(session)`: a late answer is dropped.
-    forget = |l| {
-        let svc = service(l)?;
-        let session = l.int(1).ok_or("session expected")? as i32;
-        let reference = svc.with(|t| match t.sessions.get_mut(session) {
-            Some(p) if p.kind() == Kind::Handler => {
-                p.set_kind(Kind::Abandoned);
-                std::mem::take(&mut p.task)
-            }
-            _ => 0,
-        });
-        if reference != 0 {
-            l.free_ref(reference as c_int);
-        }
-        results(0)
-    };
-
-    /// `core.unpack_as(type, msg, sz)`
-    unpack_as = |l| {
-        let svc = service(l)?;
-        let (id, _) = protocol(l, svc, 1)?;
-        let class = svc.with(|t| t.protocols.class(id)).ok_or("unknown protocol")?;
-        l.push_ref(class);
-        l.push_ref(svc.refs.unpack.get());
-        l.raw_get(-2);
-        l.remove(-2);
-        l.replace(1);
-        l.set_top(3);
-        Ok(Next::Call { args: 2, results: MULTRET, ctx: 0, then: return_all })
-    };
 }

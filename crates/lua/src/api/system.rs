@@ -1,48 +1,24 @@
 //! Addresses, environment, statistics, limits, log and trace of a service.
 
+use std::borrow::Cow;
 use std::ffi::c_int;
 
-use skynet_kernel::{EnvExists, Limit, Policy};
+use skynet_kernel::{EnvExists, Limit, Policy, text};
 
-use super::send::address_text;
 use super::service;
 use crate::service::Svc;
 use crate::service::tasks::NO_TASK;
 use crate::service::trace::Tag;
-use crate::vm::lua::{Lua, REGISTRY, Type};
-use crate::vm::native::{Fault, Outcome, native, results};
+use skynet_vm::lua::{Lua, REGISTRY, Type};
+use skynet_vm::native::{Fault, Outcome, native, results};
 
-fn text_argument<'a>(l: Lua, i: c_int) -> Result<&'a str, Fault> {
+fn text_argument<'a>(l: Lua, i: c_int) -> Result<Cow<'a, str>, Fault> {
     let kind = l.kind(i);
     if !matches!(kind, Type::String | Type::Number) {
-        return Err(Fault::Argument(
-            i,
-            format!("string expected, got {}", l.type_name(i)).into(),
-        ));
+        return Err(l.expected(i, "string"));
     }
     let bytes = l.coerce_bytes(i).unwrap_or(b"");
-    std::str::from_utf8(bytes).map_err(|_| Fault::Argument(i, "valid UTF-8 expected".into()))
-}
-
-/// Logs the values from `first` on, joined by a space.
-pub(crate) fn log_values(l: Lua, svc: &Svc, first: c_int) -> Outcome {
-    let n = l.top();
-    if n < first {
-        svc.cx.log("nil");
-        return results(0);
-    }
-    if !l.check_stack(2 * (n - first) + 4) {
-        return Err("too many values to log".into());
-    }
-    for i in first..=n {
-        if i > first {
-            l.push_str(" ");
-        }
-        l.to_display(i);
-    }
-    l.concat(2 * (n - first) + 1);
-    svc.cx.log(l.bytes(-1).unwrap_or(b""));
-    results(0)
+    Ok(text::from_bytes(bytes))
 }
 
 /// Seconds rounded to microseconds, as the text command gives them.
@@ -73,7 +49,10 @@ native! {
     /// `address(x)`
     address = |l| {
         if l.kind(1) == Type::Number {
-            l.push_owned(address_text(l, 1));
+            let Some(n) = l.int(1) else {
+                return Err("bad argument #2 to 'format' (number has no integer representation)".into());
+            };
+            l.push_owned(format!(":{n:08x}"));
         } else {
             l.to_display(1);
         }
@@ -97,7 +76,7 @@ native! {
     harbor = |l| {
         let svc = service(l)?;
         let Some(n) = l.int(1) else {
-            return Err(Fault::Argument(1, format!("number expected, got {}", l.type_name(1)).into()));
+            return Err(l.expected(1, "number"));
         };
         let handle = skynet_kernel::Handle(n as u32);
         l.push_int(handle.harbor() as i64);
@@ -114,10 +93,10 @@ native! {
     /// `getenv(key)`
     getenv = |l| {
         let svc = service(l)?;
-        match svc.cx.node().getenv(text_argument(l, 1)?) {
-            Some(value) => {
-                l.push_owned(value);
-            }
+        let value = svc.cx.node().getenv(&text_argument(l, 1)?);
+        match value {
+            // Given up, since the push may raise.
+            Some(value) => l.push_owned(text::into_bytes(value)),
             // One value, so that `tonumber(skynet.getenv "key")` is nil, too.
             None => l.push_nil(),
         }
@@ -131,13 +110,10 @@ native! {
         let value = text_argument(l, 2)?;
         svc.cx
             .node()
-            .setenv(key, value)
+            .setenv(&key, &value)
             .map_err(|EnvExists { .. }| Fault::from(format!("Can't setenv exist key : {key}")))?;
         results(0)
     };
-
-    /// `error(...)`
-    error = |l| log_values(l, service(l)?, 1);
 
     endless = |l| {
         l.push_bool(service(l)?.cx.take_endless());
@@ -179,7 +155,7 @@ native! {
     /// `stat(what)`
     stat = |l| {
         let svc = service(l)?;
-        push_stat(l, svc, text_argument(l, 1)?);
+        push_stat(l, svc, &text_argument(l, 1)?);
         results(1)
     };
 
@@ -187,7 +163,7 @@ native! {
     memlimit = |l| {
         let svc = service(l)?;
         if l.kind(1) != Type::Number {
-            return Err(Fault::Argument(1, format!("number expected, got {}", l.type_name(1)).into()));
+            return Err(l.expected(1, "number"));
         }
         l.set_top(1);
         l.set_field(REGISTRY, c"memlimit");
@@ -200,8 +176,8 @@ native! {
     /// `trace([info])`
     trace = |l| {
         let svc = service(l)?;
-        let info = if l.is_none_or_nil(1) { b"".as_slice() } else { l.to_display(1) };
-        svc.start_trace(info);
+        let info = if l.bool(1) { l.to_display(1) } else { b"".as_slice() };
+        svc.start_trace(l, info);
         results(0)
     };
 
@@ -228,16 +204,22 @@ native! {
     };
 
     /// `tracelog(tag, text [, co] [, level])`, also `core.trace`
-    tracelog = |l| {
-        let svc = service(l)?;
-        let tag = l.coerce_bytes(1).ok_or(Fault::Argument(1, "string expected".into()))?;
-        let text = l.coerce_bytes(2).ok_or(Fault::Argument(2, "string expected".into()))?;
-        let at = match (l.thread(3), l.int(3), l.int(4)) {
-            (Some(thread), _, level) => Some((thread, level.unwrap_or(0) as c_int)),
-            (None, Some(level), _) => Some((l, level as c_int)),
-            _ => None,
-        };
-        svc.trace_log(tag, text, at);
-        results(0)
+    tracelog = |l| log_trace(l);
+}
+
+pub(crate) fn log_trace(l: Lua) -> Outcome {
+    let svc = service(l)?;
+    let text = |i| {
+        let given =
+            || Fault::Argument(i, format!("string expected, got {}", l.type_name(i)).into());
+        l.coerce_bytes(i).ok_or_else(given)
     };
+    let (tag, text) = (text(1)?, text(2)?);
+    let at = match (l.thread(3), l.int(3), l.int(4)) {
+        (Some(thread), _, level) => Some((thread, level.unwrap_or(0) as c_int)),
+        (None, Some(level), _) => Some((l, level as c_int)),
+        _ => None,
+    };
+    svc.trace_log(tag, text, at);
+    results(0)
 }

@@ -2,23 +2,26 @@
 
 use std::ffi::c_int;
 
-use mlua_sys::lua55 as ffi;
+use mlua_sys::lua55::{self as ffi, lua_CFunction};
 use skynet_kernel::{Delay, Payload, kind};
 use skynet_wire::seri::Writer;
 
-use super::protocol::is_dispatcher;
+use super::core::install_callback;
+use super::protocol::dispatch_message;
 use super::service;
 use super::time::start_timer;
-use super::time::{forget_token, push_thread};
+use super::time::timeout;
 use crate::code::require;
-use crate::modules::core::install_callback;
+use crate::service::coroutine::close_self;
+use crate::service::coroutine::push_thread;
 use crate::service::entry::add_traceback;
-use crate::service::sessions::{Kind, Late};
+use crate::service::log::log_text;
+use crate::service::sessions::{Kind, LateAnswer};
 use crate::service::tasks::{NO_TASK, State, TaskId};
 use crate::service::{Fork, Mode, Svc};
-use crate::vm::lua::{Lua, REGISTRY, Type};
-use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
-use crate::vm::wanted::results_wanted;
+use skynet_vm::lua::{Lua, Phase, REGISTRY, Type};
+use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
+use skynet_vm::wanted::results_wanted;
 
 impl Svc {
     /// Sends a command word and values of the `lua` protocol to the launcher, if there is one.
@@ -52,62 +55,49 @@ impl Svc {
         }
     }
 
-    /// Ends a task that waits; its to-be-closed variables run.
+    /// Ends a task that waits or has not begun, whose coroutine is not active; its to-be-closed variables run.
     fn close_task(&self, l: Lua, id: TaskId) {
-        let (lua, request) = self.with(|t| {
+        let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
             // It can't be killed again by what it closes.
             task.state = State::Running;
             task.waiting = 0;
-            (task.lua, task.request.take().zip(task.source))
+            task.lua
         });
-        if let Some((session, source)) = request {
+        if let Some((session, source)) = self.take_request_of(id) {
             self.fail_request(source, session);
         }
         if let Some(text) = self.close_thread(l, lua) {
             self.note_error(text);
         }
         self.trace_forget(id);
+    }
+
+    /// Gives back a task that has not begun, and of which the application has no coroutine.
+    pub(crate) fn end_unstarted(&self, l: Lua, id: TaskId) {
+        self.close_task(l, id);
         self.put_back(l, id);
     }
 
-    /// Gives back a task that has not begun.
-    pub(crate) fn end_unstarted(&self, l: Lua, id: TaskId) {
-        self.close_task(l, id);
-    }
-
-    /// `skynet.exit`, up to the point where the caller has to be suspended for ever.
-    fn depart(&self, l: Lua) {
-        let running = self.running.get();
-        self.with(|t| t.forks.clear());
-        self.tell_removed(false);
-        self.fail_task_requests();
-        let others: Vec<TaskId> = self.with(|t| {
-            t.tasks
-                .busy()
-                .filter(|(id, task)| {
-                    *id != running && matches!(task.state, State::Waiting | State::Ready)
-                })
-                .map(|(id, _)| id)
-                .collect()
-        });
-        for id in others {
-            let lua = self.with(|t| {
-                let task = t.tasks.get_mut(id);
-                let still_there = matches!(task.state, State::Waiting | State::Ready);
-                if still_there {
-                    // It can't be closed again by what it closes.
-                    task.state = State::Running;
-                }
-                still_there.then_some(task.lua)
-            });
-            if let Some(lua) = lua {
+    /// Closes all tasks that wait or have not begun; the service is leaving.
+    pub(crate) fn close_stopped_tasks(&self, l: Lua) {
+        for id in self.stopped_tasks() {
+            // What another one closes may have closed it.
+            if let Some(lua) = self.take_stopped(id) {
                 if let Some(text) = self.close_thread(l, lua) {
                     self.note_error(text);
                 }
                 self.with(|t| t.tasks.discard(id));
             }
         }
+    }
+
+    /// `skynet.exit`, up to the point where the caller has to be suspended for ever.
+    fn depart(&self, l: Lua) {
+        self.with(|t| t.forks.clear());
+        self.tell_removed(false);
+        self.fail_task_requests();
+        self.close_stopped_tasks(l);
         self.fail_open_responses();
         self.tell_callees();
         self.mode.set(Mode::Leaving);
@@ -164,11 +154,16 @@ native! {
         let svc = service(l)?;
         l.set_top(1);
         l.push_closure(start_function, 1);
-        if push_own_dispatcher(l, svc) {
+        if push_replaced(l, svc, "dispatch_message", dispatch_message) {
             install_callback(l, svc, -1, false);
             l.pop(1);
         } else {
             svc.mode.set(Mode::Dispatcher);
+        }
+        if push_replaced(l, svc, "timeout", timeout) {
+            l.push_int(0);
+            l.push_value(1);
+            return Ok(Next::Call { args: 2, results: 0, ctx: 0, then: start_done });
         }
         start_timer(l, svc, 1, Delay::Cs(0))?;
         results(0)
@@ -177,6 +172,10 @@ native! {
     /// The coroutine of the start function; upvalue: the function.
     start_function = |l| {
         l.set_top(0);
+        if push_replaced(l, service(l)?, "init_service", init_service) {
+            l.push_value(ffi::lua_upvalueindex(1));
+            return Ok(Next::Call { args: 1, results: 0, ctx: 0, then: start_done });
+        }
         l.push_value(ffi::lua_upvalueindex(1));
         begin_init(l)
     };
@@ -204,44 +203,33 @@ native! {
         let running = svc.running.get();
         let mut found = None;
         if let Some(thread) = l.thread(1) {
-            found = svc.with(|t| {
-                let id = t.tasks.of_thread(thread)?;
-                let task = t.tasks.get(id);
-                (id != running && matches!(task.state, State::Ready | State::Waiting)).then_some(id)
-            });
+            found = svc.with(|t| t.tasks.of_thread(thread)).filter(|&id| may_be_killed(svc, id));
         } else if l.kind(1) == Type::String {
             give_tasks_to_functions(l, svc);
             let mut id = 0;
-            while let Some(state) = svc.with(|t| t.tasks.try_get(id).map(|task| task.state)) {
-                if id != running && matches!(state, State::Ready | State::Waiting) && matches_pattern(l, svc, id) {
+            while svc.with(|t| t.tasks.try_get(id).is_some()) {
+                // Matching may run code of the application, which may kill it too.
+                if may_be_killed(svc, id) && matches_pattern(l, svc, id) && may_be_killed(svc, id) {
                     found = Some(id);
                     break;
                 }
                 id += 1;
             }
         }
-        let Some(id) = found else { return results(0) };
-        let waiting = svc.with(|t| t.tasks.get(id).waiting);
-        forget_token(l, svc, waiting);
-        svc.with(|t| {
-            t.callee_names.remove(&waiting);
-            t.forks.retain(|f| !matches!(f, Fork::Task(task, _) if *task == id));
-            t.wakeups.retain(|w| *w != id);
-            match t.sessions.get_mut(waiting) {
-                // Nothing comes for it.
-                Some(p) if p.kind() == Kind::Wait => {
-                    t.sessions.remove(waiting);
-                }
-                Some(p) if p.kind() == Kind::Call => p.set_kind(Kind::Abandoned),
-                Some(p) => p.set_kind(Kind::Expired),
-                None => {}
-            }
-        });
-        if svc.cancel_deadline(waiting) {
-            svc.with(|t| t.ended.add(waiting));
+        let Some(id) = found.filter(|&id| id != running) else { return results(0) };
+        let thread = svc.with(|t| t.tasks.get(id).lua);
+        if thread == l {
+            // The application has resumed it by itself. It ends here, and so for `run`.
+            return close_self(l, svc);
         }
+        if thread.phase() == Phase::Active {
+            return Err("cannot close a normal coroutine".into());
+        }
+        svc.stop_waiting(l, id);
         push_thread(l, svc, id);
         svc.close_task(l, id);
+        // Whoever has killed it refers to it, and may resume it.
+        svc.discard(l, id);
         results(1)
     };
 
@@ -256,8 +244,8 @@ native! {
                     t.sessions
                         .iter()
                         .filter_map(|p| match p.kind() {
-                            Kind::Break => Some((p.session, None)),
-                            Kind::Abandoned | Kind::Expired | Kind::Handler => None,
+                            Kind::WokenEarly => Some((p.session, None)),
+                            Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler => None,
                             _ => Some((p.session, Some(p.task))),
                         })
                         .collect()
@@ -296,12 +284,12 @@ native! {
                     Some(p)
                         if !matches!(
                             p.kind(),
-                            Kind::Break | Kind::Abandoned | Kind::Expired | Kind::Handler
+                            Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler
                         ) =>
                     {
                         push_task_text(l, svc, session, p.task);
                     }
-                    Some(p) if p.kind() == Kind::Break => l.push_str("BREAK"),
+                    Some(p) if p.kind() == Kind::WokenEarly => l.push_str("BREAK"),
                     _ => l.push_str("No session"),
                 }
                 results(1)
@@ -327,16 +315,17 @@ native! {
                 l.traceback(lua, 0);
                 results(1)
             }
-            _ => {
+            Type::None | Type::Nil => {
                 let n = svc.with(|t| {
                     t.sessions
                         .iter()
-                        .filter(|p| !matches!(p.kind(), Kind::Break | Kind::Abandoned | Kind::Expired))
+                        .filter(|p| !matches!(p.kind(), Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer))
                         .count()
                 });
                 l.push_int(n as i64);
                 results(1)
             }
+            _ => results(0),
         }
     };
 
@@ -361,15 +350,15 @@ native! {
                     let failed = t
                         .sessions
                         .iter()
-                        .filter(|p| p.is_owed_by(callee));
-                    t.failures.extend(failed.map(|p| (p.session, Late::Expected)));
+                        .filter(|p| p.owed_by() == Some(skynet_kernel::Handle(callee)));
+                    t.failures.extend(failed.map(|p| (p.session, LateAnswer::Expected)));
                 });
             }
             Type::String => {
                 let name = l.bytes(1).unwrap_or(b"");
                 svc.enqueue(|t| {
                     let failed = t.callee_names.iter().filter(|(_, n)| ***n == *name);
-                    t.failures.extend(failed.map(|(s, _)| (*s, Late::Expected)));
+                    t.failures.extend(failed.map(|(s, _)| (*s, LateAnswer::Expected)));
                 });
             }
             _ => {}
@@ -378,18 +367,24 @@ native! {
     };
 }
 
-/// Pushes the `skynet.dispatch_message` of an application that has put its own there. *raises*
-fn push_own_dispatcher(l: Lua, svc: &Svc) -> bool {
-    let base = l.top();
+/// Does the task wait, or is about to begin, as far as the dispatcher knows?
+fn may_be_killed(svc: &Svc, id: TaskId) -> bool {
+    svc.with(|t| matches!(t.tasks.get(id).state, State::Ready | State::Waiting))
+}
+
+/// Pushes the function of this name in `skynet` if the application has put its own in the place of `native`. *raises*
+fn push_replaced(l: Lua, svc: &Svc, name: &'static str, native: lua_CFunction) -> bool {
+    let top = l.top();
     l.push_ref(svc.refs.skynet.get());
-    let own = l.kind(-1) == Type::Table
-        && l.raw_get_str(-1, "dispatch_message") == Type::Function
-        && !is_dispatcher(l, -1);
-    if own {
-        l.replace(base + 1);
+    let replaced = l.kind(-1) == Type::Table
+        && l.raw_get_str(-1, name) == Type::Function
+        && l.c_function(-1)
+            .is_none_or(|f| f as usize != native as usize);
+    if replaced {
+        l.replace(top + 1);
     }
-    l.set_top(base + c_int::from(own));
-    own
+    l.set_top(top + c_int::from(replaced));
+    replaced
 }
 
 /// The start function at 1 gets its handler and runs under protection.
@@ -428,7 +423,12 @@ continuation! {
             return results(0);
         }
         let text = l.bytes(-1).unwrap_or(b"error object is not a string");
-        svc.log_failure(&[b"init service failed: ", text].concat());
+        if svc.is_log_service() {
+            svc.log_failure(&[b"init service failed: ", text].concat());
+        } else {
+            let text = [b"init service failed: ", text].concat();
+            log_text(l, svc, text);
+        }
         svc.tell_launcher(|w| {
             let _ = w.bytes(b"ERROR");
         });

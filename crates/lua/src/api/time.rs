@@ -1,7 +1,8 @@
 //! `timeout`, `sleep`, `wait`, `wakeup` and the clocks.
 //!
-//! A sleeping task is found by its token. Nearly always that is the task's own thread, which needs no table (`Task::own_token`);
-//! other tokens are kept in a Lua table, token to session, and taken out when the sleeper runs again.
+//! A sleeping task is found by its token. Nearly always that is the task's own thread, which needs no table
+//! (`Task::own_token`); other tokens are kept in a Lua table, token to session, and taken out when the sleeper runs
+//! again.
 
 use std::ffi::{CStr, c_int};
 
@@ -9,12 +10,14 @@ use skynet_kernel::{Delay, TimerKey};
 
 use super::send::check_yieldable;
 use super::service;
+use crate::service::coroutine::push_thread;
 use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::{State, TaskId};
+use crate::service::tokens::{sleeper_in_table, token_in_use};
 use crate::service::{Svc, Wake};
-use crate::vm::lua::{Lua, Type};
-use crate::vm::native::{Fault, Next, Outcome, continuation, native, results};
-use crate::vm::wanted::results_wanted;
+use skynet_vm::lua::{Lua, Type};
+use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
+use skynet_vm::wanted::results_wanted;
 
 /// A time in centiseconds: integral numbers and numeric strings; other text counts as 0.
 fn centiseconds(l: Lua, i: c_int) -> Result<i32, Fault> {
@@ -24,10 +27,7 @@ fn centiseconds(l: Lua, i: c_int) -> Result<i32, Fault> {
             None if l.float(i).is_some() => Err("number has no integer representation".into()),
             None => Ok(0),
         },
-        _ => Err(Fault::Argument(
-            i,
-            format!("number expected, got {}", l.type_name(i)).into(),
-        )),
+        _ => Err(l.expected(i, "number")),
     }
 }
 
@@ -35,10 +35,7 @@ fn milliseconds(l: Lua, i: c_int) -> Result<u64, Fault> {
     match l.int(i) {
         Some(n) => Ok(n.max(0) as u64),
         None if l.kind(i) == Type::Number => Err("number has no integer representation".into()),
-        None => Err(Fault::Argument(
-            i,
-            format!("number expected, got {}", l.type_name(i)).into(),
-        )),
+        None => Err(l.expected(i, "number")),
     }
 }
 
@@ -95,7 +92,7 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
     } else {
         l.push_nil();
     }
-    l.replace_bottom();
+    replace_bottom(l);
     if token_in_use(l, svc, own) {
         return Err("token duplicative".into());
     }
@@ -123,7 +120,7 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
         }
     });
     if let Some(delay) = delay {
-        svc.trace_here(l, "sleep");
+        svc.trace_place(l, "sleep");
         svc.cx.timeout(session, delay);
     }
     svc.wake.set(Wake::Nothing);
@@ -135,75 +132,12 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
     })
 }
 
-/// Is somebody sleeping under the token at 1?
-fn token_in_use(l: Lua, svc: &Svc, own: bool) -> bool {
-    if let Some(thread) = l.thread(1)
-        && svc.with(|t| {
-            t.tasks.of_thread(thread).is_some_and(|id| {
-                let task = t.tasks.get(id);
-                task.state == State::Waiting && task.own_token
-            })
-        })
-    {
-        return true;
-    }
-    if svc.with(|t| t.tokens.is_empty()) {
-        return false;
-    }
-    if own && l.kind(1) == Type::Nil {
-        l.push_self();
+/// Makes the top value the only one.
+fn replace_bottom(l: Lua) {
+    if l.top() > 1 {
         l.replace(1);
     }
-    sleeper_in_table(l, svc).is_some()
-}
-
-/// The session that the table of tokens has for the token at 1, if it is still waited for.
-fn sleeper_in_table(l: Lua, svc: &Svc) -> Option<i32> {
-    if l.is_none_or_nil(1) {
-        return None;
-    }
-    l.push_ref(svc.refs.tokens.get());
-    l.push_value(1);
-    l.raw_get(-2);
-    let session = l.int(-1).map(|n| n as i32);
-    l.pop(2);
-    session.filter(|&s| {
-        svc.with(|t| {
-            t.sessions
-                .get(s)
-                .is_some_and(|p| matches!(p.kind(), Kind::Sleep | Kind::Wait))
-        })
-    })
-}
-
-/// Nobody will find the sleeper of this session by its token any more: it was killed, or its coroutine closed.
-pub(crate) fn forget_token(l: Lua, svc: &Svc, session: i32) {
-    if !svc.with(|t| t.tokens.remove(&session)) {
-        return;
-    }
-    l.push_ref(svc.refs.tokens.get());
-    let tokens = l.top();
-    l.push_nil();
-    while l.next(tokens) {
-        if l.int(-1) == Some(session as i64) {
-            l.pop(1);
-            l.push_nil();
-            l.raw_set(tokens);
-            break;
-        }
-        l.pop(1);
-    }
-    l.set_top(tokens - 1);
-}
-
-impl Lua {
-    /// Makes the top value the only one.
-    fn replace_bottom(self) {
-        if self.top() > 1 {
-            self.replace(1);
-        }
-        self.set_top(1);
-    }
+    l.set_top(1);
 }
 
 /// Puts a sleeping task into the wakeup queue; a second time does nothing.
@@ -252,7 +186,7 @@ fn wake_up(l: Lua, own: isize) -> Result<Wake, Fault> {
         l.raw_set(-3);
         svc.with(|t| t.tokens.remove(&session));
     } else {
-        svc.with(|t| t.tasks.get_mut(svc.running.get()).own_token = false);
+        svc.with_task_of(l, |t, id| t.tasks.get_mut(id).own_token = false);
     }
     Ok(why)
 }
@@ -286,7 +220,7 @@ native! {
         if svc.trace_timeout.get() {
             l.traceback(l, 1);
             let now = svc.cx.node().now_cs();
-            let text = [format!("TIMER {now}+{cs} : ").as_bytes(), l.bytes(-1).unwrap_or(b"")].concat();
+            let text = [format!("TIMER {now}+{cs} : \n").as_bytes(), l.bytes(-1).unwrap_or(b"")].concat();
             svc.with(|t| t.timer_origins.insert(session, text));
         }
         push_thread(l, svc, id);
@@ -348,7 +282,7 @@ native! {
         let Some(task) = svc.with(|t| {
             let p = t.sessions.get_mut(session).filter(|p| p.kind() == Kind::Timer)?;
             let task = p.task;
-            p.set_kind(Kind::Expired);
+            p.set_kind(Kind::DroppedTimer);
             Some(task)
         }) else {
             // `killthread` was there first.
@@ -368,7 +302,7 @@ native! {
     sleep = |l| {
         let svc = service(l)?;
         let cs = centiseconds(l, 1)?;
-        let token = if l.is_none_or_nil(2) { 0 } else { 2 };
+        let token = if l.bool(2) { 2 } else { 0 };
         suspend(l, svc, token, Some(Delay::Cs(cs)))
     };
 
@@ -376,7 +310,7 @@ native! {
     sleepms = |l| {
         let svc = service(l)?;
         let ms = milliseconds(l, 1)?;
-        let token = if l.is_none_or_nil(2) { 0 } else { 2 };
+        let token = if l.bool(2) { 2 } else { 0 };
         suspend(l, svc, token, Some(Delay::Ms(ms)))
     };
 
@@ -389,7 +323,7 @@ native! {
     /// `wait([token])`
     wait = |l| {
         let svc = service(l)?;
-        let token = if l.is_none_or_nil(1) { 0 } else { 1 };
+        let token = if l.bool(1) { 1 } else { 0 };
         match suspend(l, svc, token, None)? {
             Next::Yield { results, ctx, .. } => Ok(Next::Yield { results, ctx, then: awake_silently }),
             other => Ok(other),
@@ -438,15 +372,4 @@ native! {
         l.push_int(service(l)?.cx.node().hpc_ns() as i64);
         results(1)
     };
-}
-
-/// Pushes the thread of a task onto `l`.
-pub(crate) fn push_thread(l: Lua, svc: &Svc, id: TaskId) {
-    let lua = svc.with(|t| t.tasks.get(id).lua);
-    if lua == l {
-        l.push_self();
-    } else {
-        lua.push_self();
-        lua.move_to(l, 1);
-    }
 }

@@ -1,9 +1,7 @@
-//! Lua code: what ships with the binary, the process-wide cache of compiled files, and the search for modules and services.
+//! Where the code of services comes from: files, what is inside the program, and what all services share.
 
-pub(crate) mod absent;
-pub(crate) mod cache;
-pub(crate) mod embedded;
+pub(crate) mod codecache;
+pub mod foreign;
+pub(crate) mod load;
 pub(crate) mod require;
 pub(crate) mod search;
-#[cfg(feature = "shared-code")]
-pub(crate) mod shared;

@@ -1,14 +1,14 @@
 //! The global `require` of a service, and `skynet.init`.
 //!
-//! In the main chunk both are simple, and native: `require` is Lua's own, `init` collects functions that the start coroutine runs. Only in a
-//! coroutine, where a module and its init functions may block, there is more to do; that is Lua (`skynet.loading`), loaded
-//! when it is needed first.
+//! In the main chunk both are simple, and native: `require` is Lua's own, `init` collects functions that the start
+//! coroutine runs. Only in a coroutine, where a module and its init functions may block, there is more to do; that is
+//! Lua (`skynet.loading`), loaded when it is needed first.
 
 use std::ffi::CStr;
 
-use crate::code::{embedded, search};
-use crate::vm::lua::{Lua, MULTRET, REGISTRY, Type};
-use crate::vm::native::{Fault, Next, continuation, native, results};
+use crate::code::search;
+use skynet_vm::lua::{Lua, MULTRET, REGISTRY, Type};
+use skynet_vm::native::{Fault, Next, continuation, native, results};
 
 /// Registry field: functions given to `skynet.init` in the main chunk.
 const INITS: &CStr = c"skynet.inits";
@@ -39,8 +39,7 @@ fn push_loading(l: Lua) -> Result<(), Fault> {
         return Ok(());
     }
     l.pop(1);
-    let file = embedded::module("skynet.loading").ok_or("skynet.loading is not embedded")?;
-    search::load_embedded(l, file)?;
+    search::load_module(l, "skynet.loading")?;
     if l.get_field(REGISTRY, PLAIN) == Type::Nil {
         l.pop(1);
         l.get_global(c"require");
@@ -104,7 +103,7 @@ native! {
             return results(0);
         }
         if l.kind(1) != Type::Function {
-            return Err(Fault::Argument(1, format!("function expected, got {}", l.type_name(1)).into()));
+            return Err(l.expected(1, "function"));
         }
         if l.get_field(REGISTRY, INITS) != Type::Table {
             l.pop(1);
@@ -131,7 +130,7 @@ native! {
 }
 
 /// Runs the `n`th function of the table at 1, then the others.
-fn run_init(l: Lua, n: isize) -> crate::vm::native::Outcome {
+fn run_init(l: Lua, n: isize) -> skynet_vm::native::Outcome {
     l.set_top(1);
     if l.raw_geti(1, n as i64) == Type::Nil {
         return results(0);

@@ -7,8 +7,8 @@ use skynet_kernel::Message;
 
 use super::entry::add_traceback;
 use super::{Incoming, Svc, Taken, is_request};
-use crate::vm::lua::Lua;
-use crate::vm::native::{Fault, Outcome, results};
+use skynet_vm::lua::Lua;
+use skynet_vm::native::{Fault, Outcome, results};
 
 impl Svc {
     /// The message goes to the function given to `core.callback`.
@@ -82,7 +82,7 @@ impl Svc {
         self.with(|t| t.owed.settle(m.session, m.source));
         let host = self.main.replace(l);
         let taken = self.taken.replace(Taken::Forbidden);
-        self.dispatch_here(m);
+        self.dispatch_inline(m);
         self.taken.set(taken);
         self.main.set(host);
         let errors = self.with(|t| std::mem::take(&mut t.errors));

@@ -1,7 +1,8 @@
 //! What happens to a message: the dispatcher.
 //!
-//! It is flat. Every task is resumed from here, from the thread that hosts the dispatcher (the main thread of the state), never from
-//! inside another task: native functions that wake, fail or fork tasks only put them into queues. One message is:
+//! It is flat. Every task is resumed from here, from the thread that hosts the dispatcher (the main thread of the
+//! state), never from inside another task: native functions that wake, fail or fork tasks only put them into queues.
+//! One message is:
 //!
 //! 1. find or start the task that the message is for, and run it until it suspends or ends;
 //! 2. `settle`: run the woken tasks, one after another, then those whose calls have failed, until there are none;
@@ -21,11 +22,10 @@ use super::entry::{
     TIMER_ARGUMENTS, add_traceback, call_unknown_request, call_unknown_response,
     push_timer_arguments, serve_lua_request, serve_request,
 };
-use super::sessions::{Kind, Late, Pending};
-use super::tasks::{NO_TASK, TaskId};
+use super::sessions::{Kind, LateAnswer, Pending};
+use super::tasks::{NO_TASK, State, TaskId};
 use super::{Fork, Incoming, Mode, Svc, Taken, Wake, is_request};
-use crate::api;
-use crate::vm::lua::{Lua, Type};
+use skynet_vm::lua::{Lua, Phase};
 
 impl Svc {
     /// Handles one message of the mailbox.
@@ -48,7 +48,7 @@ impl Svc {
             }
             Mode::Leaving => self.answer_dropped(&m),
             Mode::Dispatcher => {
-                self.dispatch_here(&m);
+                self.dispatch_inline(&m);
                 self.report(&m);
                 self.release_taken(&mut msg);
             }
@@ -78,10 +78,11 @@ impl Svc {
     }
 
     /// Dispatches with `m` as the current message.
-    // A task that yields below a call of C leaves by a jump, after which the processor mispredicts every return until the loop of the worker:
-    // there should be few. So what every message passes on its way to `lua_resume` is inlined here.
+    // A task that yields below a call of C leaves by a jump, after which the processor mispredicts every return until
+    // the loop of the worker: there should be few. So what every message passes on its way to `lua_resume` is inlined
+    // here.
     #[inline(always)]
-    pub(super) fn dispatch_here(&self, m: &Incoming) {
+    pub(super) fn dispatch_inline(&self, m: &Incoming) {
         self.dispatching(Some(m), || self.dispatch(m));
     }
 
@@ -91,7 +92,7 @@ impl Svc {
         match m.kind {
             kind::RESPONSE => self.on_response(m),
             kind::ERROR if self.errors_are_ours() => self.on_error(m),
-            kind::TRACE if !self.with(|t| t.protocols.contains(kind::TRACE)) => self.on_trace(m),
+            kind::TRACE if !self.takes_traces() => self.on_trace(m),
             _ => self.on_request(m),
         }
         if self.busy.get() {
@@ -174,11 +175,10 @@ impl Svc {
             return self.unknown_response(m);
         };
         let mut wake = Wake::Nothing;
-        let mut args = 0;
         match p.kind() {
             // The deadline of a call whose task was killed: the answer may still come.
-            Kind::Abandoned if m.source == Handle::NONE => return self.abandon(p),
-            Kind::Break | Kind::Abandoned | Kind::Expired => return,
+            Kind::DroppedCall if m.source == Handle::NONE => return self.abandon(p),
+            Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer => return,
             Kind::Call if m.source == Handle::NONE && self.deadline_passed(m.session) => {
                 // The answer may still come; remember the session so that it is dropped quietly.
                 self.abandon(p);
@@ -197,24 +197,42 @@ impl Svc {
                         t.timer_origins.remove(&m.session);
                     }
                 });
-                let lua = self.with(|t| t.tasks.get(p.task).lua);
-                push_timer_arguments(lua, m);
-                args = TIMER_ARGUMENTS;
+                return self.run_timer(p.task, m);
             }
             Kind::Function => return self.run_function(p.task as c_int, Some(m)),
             Kind::Handler => return self.run_answer_handler(p.task as c_int, Some(m)),
         }
-        self.resume_here(p.task, m.session, wake, args);
+        self.resume_inline(p.task, m.session, wake);
+    }
+
+    /// The task of a `timeout` whose coroutine the application has.
+    fn run_timer(&self, id: TaskId, m: &Incoming) {
+        let lua = self.with(|t| {
+            let task = t.tasks.get_mut(id);
+            let waits = task.waiting == m.session && task.state == State::Waiting;
+            if waits {
+                task.waiting = 0;
+                task.state = State::Ready;
+            }
+            waits.then_some(task.lua)
+        });
+        let Some(lua) = lua else { return };
+        let mut args = 0;
+        if lua.phase() == Phase::Fresh {
+            push_timer_arguments(lua, m);
+            args = TIMER_ARGUMENTS;
+        }
+        self.run(id, args);
     }
 
     /// A late answer to this session is dropped quietly.
     pub(super) fn abandon(&self, p: Pending) {
-        self.give_up(p, Kind::Abandoned);
+        self.give_up(p, Kind::DroppedCall);
     }
 
     /// The message of this session's deadline, which is on its way, is dropped quietly.
     pub(super) fn expire(&self, p: Pending) {
-        self.give_up(p, Kind::Expired);
+        self.give_up(p, Kind::DroppedTimer);
     }
 
     fn give_up(&self, p: Pending, kind: Kind) {
@@ -242,21 +260,21 @@ impl Svc {
 
     /// True unless the application has put its own handler on the `error` protocol.
     pub(super) fn errors_are_ours(&self) -> bool {
-        let Some(class) = self.with(|t| t.protocols.class(kind::ERROR)) else {
-            return true;
-        };
         let main = self.main.get();
-        main.push_ref(class);
+        if !self.push_class(main, kind::ERROR) {
+            return true;
+        }
         main.push_ref(self.refs.dispatch.get());
         main.raw_get(-2);
         let ours = main
             .c_function(-1)
-            .is_some_and(|f| f as usize == api::protocol::error_dispatch as *const () as usize);
+            .is_some_and(|f| f as usize == super::entry::error_dispatch as *const () as usize);
         main.pop(2);
         ours
     }
 
-    /// Session 0: the source is gone, and with it everything that was asked of it or by it. Else one request has failed.
+    /// Session 0: the source is gone, and with it everything that was asked of it or by it. Else one request has
+    /// failed.
     pub(crate) fn on_error(&self, m: &Incoming) {
         if m.session == 0 {
             self.trace_unused(m.source);
@@ -264,15 +282,21 @@ impl Svc {
         self.enqueue(|t| {
             if m.session == 0 {
                 t.owed.drop_requester(m.source);
-                let failed = t
-                    .sessions
-                    .iter()
-                    .filter(|p| p.is_owed_by(m.source.0))
-                    // A request that the dead had passed on is answered by somebody else.
-                    .map(|p| (p.session, Late::Unlikely));
+                let (sessions, last) = (&t.sessions, self.cx.last_session());
+                let failed = t.callees.waiting_for(
+                    m.source,
+                    last,
+                    sessions.len(),
+                    || sessions.iter().map(|p| p.session),
+                    |session| sessions.get(session).and_then(Pending::owed_by),
+                );
+                // A request that the dead had passed on is answered by somebody else.
+                let failed = failed
+                    .into_iter()
+                    .map(|session| (session, LateAnswer::Unlikely));
                 t.failures.extend(failed);
             } else if t.sessions.contains(m.session) {
-                t.failures.push_back((m.session, Late::No));
+                t.failures.push_back((m.session, LateAnswer::Never));
             }
         });
     }
@@ -285,21 +309,22 @@ impl Svc {
             };
             lua.push_function(serve_lua_request);
             lua.push(self.lua_function.get());
-            return self.run_here(id, 1);
+            return self.run_inline(id, 1);
         }
         self.on_other_request(m);
     }
 
     fn on_other_request(&self, m: &Incoming) {
-        let Some(class) = self.with(|t| t.protocols.class(m.kind)) else {
-            return self.unknown_request(m, None);
-        };
         let main = self.main.get();
-        main.push_ref(class);
+        if !self.push_class(main, m.kind) {
+            return self.unknown_request(m, false);
+        }
         main.push_ref(self.refs.dispatch.get());
-        if main.raw_get(-2) == Type::Nil {
-            main.pop(2);
-            return self.unknown_request(m, Some(class));
+        main.raw_get(-2);
+        // A handler may come from elsewhere by a metatable: that is for the coroutine to find out.
+        if !main.bool(-1) && !main.has_metatable(-2) {
+            main.pop(1);
+            return self.unknown_request(m, true);
         }
         let Some((id, lua)) = self.begin_request(m) else {
             main.pop(2);
@@ -307,7 +332,7 @@ impl Svc {
         };
         lua.push_function(serve_request);
         main.move_to(lua, 2);
-        self.run_here(id, 2);
+        self.run_inline(id, 2);
     }
 
     /// A new task that knows whose request it handles, and its thread.
@@ -338,25 +363,28 @@ impl Svc {
         ));
     }
 
-    pub(super) fn unknown_request(&self, m: &Incoming, class: Option<i32>) {
+    /// Nobody handles this type; `known`: its class is on top of the main thread's stack, and is popped.
+    fn unknown_request(&self, m: &Incoming, known: bool) {
         self.trace_unused(m.source);
+        let main = self.main.get();
         if m.session != 0 {
+            if known {
+                main.pop(1);
+            }
             return self.fail_request(m.source, m.session);
         }
-        let main = self.main.get();
-        main.push_function(call_unknown_request);
-        main.push_pointer(std::ptr::from_ref(m).cast_mut().cast());
-        match class {
-            Some(class) => {
-                main.push_ref(class);
-            }
-            None => main.push_int(m.kind as i64),
+        if !known {
+            main.push_int(m.kind as i64);
         }
+        main.push_pointer(std::ptr::from_ref(m).cast_mut().cast());
+        main.insert(-2);
+        main.push_function(call_unknown_request);
+        main.insert(-3);
         self.protected(2);
     }
 
     pub(super) fn unknown_response(&self, m: &Incoming) {
-        if self.with(|t| t.ended.take(m.session)) {
+        if self.with(|t| t.unlikely.take(m.session)) {
             return;
         }
         let main = self.main.get();

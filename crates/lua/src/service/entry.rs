@@ -1,15 +1,19 @@
-//! The native functions that the dispatcher runs inside Lua: the first function of a request's coroutine, and what else may
-//! raise and therefore needs a coroutine or a protected call around it.
+//! The native functions that the dispatcher runs inside Lua: the first function of a request's coroutine, and what
+//! else may raise and therefore needs a coroutine or a protected call around it.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 use mlua_sys::lua55 as ffi;
+use skynet_kernel::{Handle, kind};
+use skynet_wire::foreign::Foreign;
+use skynet_wire::seri::holds_pointer;
 
+use super::log::log_text;
 use super::{Incoming, Svc, Told};
-use crate::api;
-use crate::vm::lua::{Lua, MULTRET, Type};
-use crate::vm::native::{Fault, Next, continuation, native, results};
-use crate::vm::seri;
+use skynet_vm::lua::{Lua, MULTRET, Type};
+use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
+use skynet_vm::seri;
 
 /// Values that the function of a `timeout` gets.
 pub(super) const TIMER_ARGUMENTS: c_int = 4;
@@ -23,6 +27,26 @@ pub(super) fn push_timer_arguments(lua: Lua, m: &Incoming) {
 }
 
 native! {
+    /// Marks the `error` protocol as handled by the dispatcher. Called only by applications that wrap it.
+    error_dispatch = |l| {
+        let svc = Svc::of(l).ok_or("no service")?;
+        let m = Incoming {
+            kind: kind::ERROR,
+            session: l.int(1).unwrap_or(0) as i32,
+            source: Handle(l.int(2).unwrap_or(0) as u32),
+            data: std::ptr::null(),
+            len: 0,
+            owned: Cell::new(false),
+            shared: false,
+        };
+        svc.on_error(&m);
+        let id = svc.running.get();
+        if id != super::tasks::NO_TASK {
+            svc.with(|t| t.tasks.get_mut(id).request = None);
+        }
+        results(0)
+    };
+
     /// Makes a thread for a task; returns the task's index.
     make_task = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
@@ -53,13 +77,25 @@ native! {
         let Told::Answer(m) = svc.take_wake() else {
             return Err("no message".into());
         };
+        if !l.bool(2) {
+            l.get_field(1, c"dispatch");
+            l.replace(2);
+            if !l.bool(2) {
+                return no_handler(l, svc, m);
+            }
+        }
         l.push_value(2);
         l.push_int(m.session as i64);
         l.push_int(m.source.0 as i64);
         l.push_ref(svc.refs.unpack.get());
-        let unpack = l.raw_get(1);
+        let mut unpack = l.raw_get(1);
+        if unpack == Type::Nil {
+            l.pop(1);
+            unpack = l.get_field(1, c"unpack");
+        }
         if l.c_function(-1).is_some_and(is_unpack) {
             l.pop(1);
+            check_foreign(svc, m)?;
             let n = seri::unpack_message(l, m)?;
             return Ok(Next::Call { args: n + 2, results: 0, ctx: 2, then: request_done });
         }
@@ -99,8 +135,7 @@ native! {
         // SAFETY: `unknown_request` passes the address of a message on its stack.
         let m = unsafe { &*l.userdata(1).cast::<Incoming>() };
         if l.kind(2) == Type::Table {
-            l.push_str("name");
-            l.raw_get(2);
+            l.get_field(2, c"name");
             l.replace(2);
         }
         match svc.refs.unknown_request.get() {
@@ -120,14 +155,17 @@ native! {
         let svc = Svc::of(l).ok_or("no service")?;
         l.to_display(5);
         let name = l.bytes(-1).unwrap_or(b"");
-        svc.cx.log([b"Unknown request (", name, b"): ", message_bytes(l)].concat());
+        // It may be a peer's: neither its lines nor all its bytes belong into the log.
+        let mut line = [b"Unknown request (", name, b"): "].concat();
+        line.extend_from_slice(Foreign::new(message_bytes(l)).to_string().as_bytes());
+        log_text(l, svc, line);
         Err(unknown_session(l))
     };
 
     /// `(session, source, msg, sz)`: what happens to an answer that nobody waits for
     default_unknown_response = |l| {
         let svc = Svc::of(l).ok_or("no service")?;
-        svc.cx.log([b"Response message : ", message_bytes(l)].concat());
+        log_text(l, svc, [b"Response message : ", message_bytes(l)].concat());
         Err(unknown_session(l))
     };
 
@@ -147,6 +185,22 @@ native! {
     };
 }
 
+/// In the coroutine of a message whose class, at 1, has no handler, not by its metatable either.
+fn no_handler(l: Lua, svc: &Svc, m: &Incoming) -> Outcome {
+    if let Some((session, source)) = svc.task_of(l).and_then(|id| svc.take_request_of(id))
+        && session != 0
+    {
+        svc.fail_request(source, session);
+        return results(0);
+    }
+    l.set_top(1);
+    l.push_function(call_unknown_request);
+    l.push_pointer(std::ptr::from_ref(m).cast_mut().cast());
+    l.push_value(1);
+    l.call(2, 0);
+    results(0)
+}
+
 /// Pushes session, source, pointer and size.
 fn push_message(l: Lua, m: &Incoming) {
     l.push_int(m.session as i64);
@@ -155,7 +209,8 @@ fn push_message(l: Lua, m: &Incoming) {
     l.push_int(m.len as i64);
 }
 
-/// The payload given by the arguments 3 and 4, if it is that of the message being dispatched; what else is there is not looked at.
+/// The payload given by the arguments 3 and 4, if it is that of the message being dispatched; what else is there is
+/// not looked at.
 fn message_bytes<'a>(l: Lua) -> &'a [u8] {
     let data: *const u8 = l.userdata(3).cast_const().cast();
     let Some(svc) = Svc::of(l) else { return b"" };
@@ -169,9 +224,20 @@ fn unknown_session(l: Lua) -> Fault {
     Fault::Plain(format!("Unknown session : {session} from {source:x}").into())
 }
 
+/// A message of another node that is about to be unpacked must hold no light userdata. The types whose content is
+/// known to be packed are looked at before they get here; this is for those of applications.
+pub(crate) fn check_foreign(svc: &Svc, m: &Incoming) -> Result<(), Fault> {
+    if svc.cx.node().is_remote(m.source) && holds_pointer(m.bytes()) {
+        return Err(
+            "the message of another node holds a light userdata, which has no meaning here".into(),
+        );
+    }
+    Ok(())
+}
+
 /// Is this the native `skynet.unpack`?
 pub(crate) fn is_unpack(f: ffi::lua_CFunction) -> bool {
-    f as usize == api::pack::unpack as *const () as usize
+    f as usize == super::pack::unpack as *const () as usize
 }
 
 continuation! {
@@ -183,17 +249,18 @@ continuation! {
     /// The handler, at index `ctx`, has returned.
     request_done = |l: Lua, _, ctx| {
         let svc = Svc::of(l).ok_or("no service")?;
-        let forgotten = svc.with(|t| {
-            let task = t.tasks.get_mut(svc.running.get());
+        // Not the running task if the application has resumed this one by itself.
+        let forgotten = svc.with_task_of(l, |t, id| {
+            let task = t.tasks.get_mut(id);
             let session = task.request.take().filter(|&s| s > 0)?;
             let source = task.source?;
             // Somebody may still answer by hand; if not, the requester hears of this service's end.
             t.owed.remember(session, source);
             Some((session, source))
         });
-        if let Some((session, source)) = forgotten {
+        if let Some((session, source)) = forgotten.flatten() {
             let place = function_place(l, ctx as c_int);
-            svc.cx.log(format!("Maybe forgot response session {session} from {source} : {place}"));
+            log_text(l, svc, format!("Maybe forgot response session {session} from {source} : {place}").into_bytes());
         }
         results(0)
     };

@@ -1,8 +1,9 @@
 //! What a Lua service tells about itself: the state and the stack of each of its coroutines.
 //!
-//! This runs between the turns of the service, on a thread of the debug console, or inside a hook, in the middle of its Lua code.
-//! So it only reads: the dispatcher's tables, and stacks by those functions of the C API that neither allocate nor raise. (That
-//! is why C functions are called by what their callers call them: looking for a better name would make strings.)
+//! This runs between the turns of the service, on a thread of the debug console, or inside a hook, in the middle of its
+//! Lua code. So it only reads: the dispatcher's tables, and stacks by those functions of the C API that neither
+//! allocate nor raise. (That is why C functions are called by what their callers call them: looking for a better name
+//! would make strings.)
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt::Write;
@@ -13,7 +14,7 @@ use skynet_kernel::{Doing, Handle, Report, TaskReport};
 use super::sessions::{Kind, Pending};
 use super::tasks::{State, Task};
 use super::{Svc, Tables};
-use crate::vm::lua::Lua;
+use skynet_vm::lua::Lua;
 
 /// Functions of one stack that are shown: so many innermost ones, and so many outermost ones.
 const INNER: c_int = 40;
@@ -27,8 +28,8 @@ struct Frame {
 impl Frame {
     /// The function at `level`, the innermost being 0.
     fn at(l: Lua, level: c_int) -> Option<Frame> {
-        // SAFETY: plain data, filled in by `lua_getstack` before `lua_getinfo` reads it; the texts belong to the functions, which are
-        // on the stack.
+        // SAFETY: plain data, filled in by `lua_getstack` before `lua_getinfo` reads it; the texts belong to the
+        // functions, which are on the stack.
         unsafe {
             let mut ar: ffi::lua_Debug = std::mem::zeroed();
             if ffi::lua_getstack(l.0, level, &mut ar) == 0
@@ -69,8 +70,8 @@ impl Frame {
         format!("{place} in {what}")
     }
 
-    /// Appends it as a name in a folded stack; nothing for a function of the runtime that Lua code knows nothing of. Without any other
-    /// allocation, since this is done for every function on the stack at each sample.
+    /// Appends it as a name in a folded stack; nothing for a function of the runtime that Lua code knows nothing of.
+    /// Without any other allocation, since this is done for every function on the stack at each sample.
     fn fold(&self, stack: &mut String) {
         let native = piece(self.ar.what) == "C";
         let name = match piece(self.ar.namewhat) {
@@ -241,9 +242,9 @@ impl Svc {
                 }
                 callee => Handle(callee),
             }),
-            Kind::Sleep | Kind::Break => Doing::Sleep,
+            Kind::Sleep | Kind::WokenEarly => Doing::Sleep,
             Kind::Timer | Kind::Function => Doing::Timer,
-            Kind::Wait | Kind::Abandoned | Kind::Expired => Doing::Wait,
+            Kind::Wait | Kind::DroppedCall | Kind::DroppedTimer => Doing::Wait,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Requests that a service has taken and not answered: whoever waits for one must hear of the service's end.
 //!
-//! Most are known from elsewhere: the running tasks (`Task::request`) and what is still in the mailbox. Here are the others:
-//! open `response()` closures, handlers that ended without an answer, and requests that went to a Lua callback.
+//! Most are known from elsewhere: the running tasks (`Task::request`) and what is still in the mailbox. Here are the
+//! others: open `response()` closures, handlers that ended without an answer, and requests that went to a Lua callback.
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use skynet_kernel::{Handle, Payload, kind};
 
 use super::Svc;
@@ -13,11 +13,17 @@ use super::Svc;
 /// Forgotten requests that are remembered. A service that keeps forgetting loses the oldest.
 const MAX_FORGOTTEN: usize = 65536;
 
+/// One requester that has gone is looked for at once if there are no more entries than this; else several are looked
+/// for together, so that each costs no more than if there were so many.
+const LOOKED_AT_FOR_EACH: usize = 64;
+
 /// Requests without a task.
 #[derive(Default)]
 pub(crate) struct Owed {
     /// Open `response()` closures: id to (session, requester).
-    pub(crate) responses: FxHashMap<u64, (i32, Handle)>,
+    responses: FxHashMap<u64, (i32, Handle)>,
+    /// Requesters that have gone, of which there may be entries still.
+    gone: FxHashSet<Handle>,
     next_response: u64,
     /// Requests whose handler ended, or that a Lua callback took, with the number that each has in `order`.
     forgotten: FxHashMap<(i32, Handle), u64>,
@@ -29,19 +35,53 @@ pub(crate) struct Owed {
 impl Owed {
     /// Opens a response; returns its id.
     pub(crate) fn open_response(&mut self, session: i32, source: Handle) -> u64 {
+        self.is_back(source);
         self.next_response += 1;
         self.responses.insert(self.next_response, (session, source));
         self.next_response
     }
 
+    /// Takes an open response away; none if its requester has gone.
+    pub(crate) fn take_response(&mut self, id: u64) -> Option<(i32, Handle)> {
+        let response = self.responses.remove(&id);
+        response.filter(|(_, source)| !self.gone.contains(source))
+    }
+
+    /// Does somebody wait for this response?
+    pub(crate) fn is_open(&self, id: u64) -> bool {
+        let response = self.responses.get(&id);
+        response.is_some_and(|(_, source)| !self.gone.contains(source))
+    }
+
     /// The requester is gone: forget what is owed to it.
     pub(crate) fn drop_requester(&mut self, source: Handle) {
-        self.responses.retain(|_, (_, s)| *s != source);
-        self.forgotten.retain(|(_, s), _| *s != source);
+        self.gone.insert(source);
+        if self.gone.len() * LOOKED_AT_FOR_EACH >= self.entries() {
+            self.forget_gone();
+        }
+    }
+
+    /// A service with the handle of one that has gone asks for something: a node that has been started again, for
+    /// instance.
+    fn is_back(&mut self, source: Handle) {
+        if !self.gone.is_empty() && self.gone.contains(&source) {
+            self.forget_gone();
+        }
+    }
+
+    fn forget_gone(&mut self) {
+        let gone = std::mem::take(&mut self.gone);
+        self.responses.retain(|_, (_, s)| !gone.contains(s));
+        self.forgotten.retain(|(_, s), _| !gone.contains(s));
+    }
+
+    fn entries(&self) -> usize {
+        self.responses.len() + self.forgotten.len()
     }
 
     /// A request without an answer in sight.
     pub(crate) fn remember(&mut self, session: i32, source: Handle) {
+        self.is_back(source);
         self.count += 1;
         self.forgotten.insert((session, source), self.count);
         self.order.push_back((self.count, (session, source)));
@@ -65,6 +105,7 @@ impl Owed {
     }
 
     fn take_all(&mut self) -> Vec<(i32, Handle)> {
+        self.forget_gone();
         let mut all: Vec<_> = self.responses.drain().map(|(_, o)| o).collect();
         all.extend(self.forgotten.drain().map(|(o, _)| o));
         self.order.clear();
@@ -132,6 +173,43 @@ mod tests {
         let mut kept: Vec<_> = owed.take_all().into_iter().map(|(s, _)| s).collect();
         kept.sort_unstable();
         assert_eq!(kept, (11..=more).collect::<Vec<_>>());
+    }
+
+    /// A service with many open requests is told of many ends: it does not go through all of them each time.
+    #[test]
+    fn who_has_gone_is_looked_for_together_with_others() {
+        let mut owed = Owed::default();
+        let ids: Vec<u64> = (1..=10_000)
+            .map(|n| owed.open_response(n, Handle(n as u32)))
+            .collect();
+        let mut walks = 0;
+        for n in 5_001..=15_000 {
+            let before = owed.gone.len();
+            owed.drop_requester(Handle(n));
+            walks += usize::from(owed.gone.len() < before + 1);
+            if let Some(&id) = ids.get(n as usize - 1) {
+                assert!(!owed.is_open(id));
+            }
+        }
+        assert!(walks <= 10_000 * LOOKED_AT_FOR_EACH / 5_000, "{walks}");
+        assert!(owed.is_open(ids[0]));
+        assert_eq!(owed.take_response(ids[0]), Some((1, Handle(1))));
+        assert_eq!(owed.take_response(ids[9_999]), None);
+        assert_eq!(owed.take_all().len(), 4_999);
+    }
+
+    /// A handle may come again, as that of a service of another node that was started again.
+    #[test]
+    fn who_comes_back_is_owed_an_answer() {
+        let mut owed = Owed::default();
+        for n in 1..1_000 {
+            owed.open_response(n, Handle(1));
+        }
+        owed.open_response(1, Handle(2));
+        owed.drop_requester(Handle(2));
+        let id = owed.open_response(7, Handle(2));
+        assert!(owed.is_open(id));
+        assert_eq!(owed.take_all().len(), 1_000);
     }
 
     #[test]

@@ -1,7 +1,14 @@
 //! Protocols of a service: what a message type means to it.
 //!
 //! The class tables that `skynet.register_protocol` takes are Lua's, and applications may look at and change their
-//! `dispatch`, `pack` and `unpack` at any time; so those are read from the table at every message. Here is only what finds the table.
+//! `dispatch`, `pack` and `unpack` at any time; so those are read from the table at every message. Here is only what
+//! finds the table. Once the application has got hold of `skynet._proto`, where it may put other tables, that one is
+//! asked (`Svc::push_class`).
+
+use skynet_kernel::kind;
+
+use super::Svc;
+use skynet_vm::lua::{Lua, Type};
 
 /// One registered protocol.
 struct Protocol {
@@ -21,13 +28,28 @@ pub(crate) struct Protocols {
 }
 
 impl Protocols {
-    pub(crate) fn register(&mut self, id: u8, class: i32, name: usize, trace: Option<bool>) {
+    /// Adds a protocol; another one of the same type or name makes way. Returns the class of that type that was there.
+    pub(crate) fn register(
+        &mut self,
+        id: u8,
+        class: i32,
+        name: usize,
+        trace: Option<bool>,
+    ) -> Option<i32> {
+        let before = self.all.iter().position(|p| p.id == id);
+        let before = before.map(|at| self.all.remove(at).class);
+        for p in &mut self.all {
+            if p.name == name {
+                p.name = 0;
+            }
+        }
         self.all.push(Protocol {
             id,
             class,
             name,
             trace,
         });
+        before
     }
 
     pub(crate) fn contains(&self, id: u8) -> bool {
@@ -47,20 +69,6 @@ impl Protocols {
             .map(|p| (p.id, p.class))
     }
 
-    /// Names are looked up elsewhere until they are set again.
-    #[cfg(feature = "shared-code")]
-    pub(crate) fn forget_names(&mut self) {
-        self.all.iter_mut().for_each(|p| p.name = 0);
-    }
-
-    /// Sets the address of the name of the protocol whose class `of` knows; returns its type.
-    #[cfg(feature = "shared-code")]
-    pub(crate) fn set_name(&mut self, name: usize, of: impl Fn(i32) -> bool) -> Option<u8> {
-        let protocol = self.all.iter_mut().find(|p| of(p.class))?;
-        protocol.name = name;
-        Some(protocol.id)
-    }
-
     pub(crate) fn trace(&self, id: u8) -> Option<bool> {
         self.all.iter().find(|p| p.id == id)?.trace
     }
@@ -69,5 +77,39 @@ impl Protocols {
         if let Some(p) = self.all.iter_mut().find(|p| p.id == id) {
             p.trace = trace;
         }
+    }
+}
+
+impl Svc {
+    /// Pushes the class table of a message type; if there is none, pushes nothing and is false. Needs two places on
+    /// the stack.
+    pub(crate) fn push_class(&self, l: Lua, kind: u8) -> bool {
+        if !self.exposed.get() {
+            let Some(class) = self.with(|t| t.protocols.class(kind)) else {
+                return false;
+            };
+            l.push_ref(class);
+            return true;
+        }
+        l.push_ref(self.refs.protocols.get());
+        if l.raw_geti(-1, kind.into()) != Type::Table {
+            l.pop(2);
+            return false;
+        }
+        l.remove(-2);
+        true
+    }
+
+    /// Is there a class of the type `TRACE`, so that such messages are the application's?
+    pub(super) fn takes_traces(&self) -> bool {
+        if !self.exposed.get() {
+            return self.with(|t| t.protocols.contains(kind::TRACE));
+        }
+        let main = self.main.get();
+        let takes = self.push_class(main, kind::TRACE);
+        if takes {
+            main.pop(1);
+        }
+        takes
     }
 }

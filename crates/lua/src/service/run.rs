@@ -1,19 +1,36 @@
 //! Running tasks: from a thread of the pool to its end, however it ends.
 //!
-//! A task is resumed from the thread that hosts the dispatcher. It stops because a native function has suspended it, because it
-//! is done, because of an error, or by a yield of the application's own; each has its way here.
+//! A task is resumed from the thread that hosts the dispatcher. It stops because a native function has suspended it,
+//! because it is done, because of an error, or by a yield of the application's own; each has its way here.
 
 use std::ffi::c_int;
 
+use super::coroutine::is_mark;
 use super::entry::{TIMER_ARGUMENTS, make_task, object_text, push_timer_arguments, trace_of};
-use super::sessions::{Kind, Late};
+use super::sessions::{Kind, LateAnswer};
 use super::tasks::{NO_TASK, State, TaskId};
+use super::tokens::forget_token;
 use super::{Incoming, Mode, NO_THREAD, Svc, Wake};
-use crate::api::time::forget_token;
-use crate::vm::lua::{Lua, Type};
 use mlua_sys::lua55 as ffi;
+use skynet_vm::lua::{Lua, Phase, Type};
 
 impl Svc {
+    /// A task that a hook has suspended goes on after the present one; false if the thread is not that of such a task.
+    pub fn wake_stopped(&self, thread: Lua) -> bool {
+        self.enqueue(|t| {
+            let Some(id) = t.tasks.of_thread(thread) else {
+                return false;
+            };
+            let task = t.tasks.get_mut(id);
+            let stopped = task.state == State::Waiting && task.waiting == 0 && !task.woken;
+            if stopped {
+                task.woken = true;
+                t.wakeups.push_back(id);
+            }
+            stopped
+        })
+    }
+
     /// An idle task, or a new one; none when there is no memory for it.
     pub(super) fn take_task(&self) -> Option<TaskId> {
         if let Some(id) = self.with(|t| t.tasks.take_idle()) {
@@ -58,14 +75,14 @@ impl Svc {
         }
     }
 
-    /// Resumes a task that waits for `session`. If it no longer does (an error, such as a lack of memory, met the suspension on
-    /// its way out), what the task does now must not be disturbed.
-    pub(super) fn resume(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
-        self.resume_here(id, session, wake, args);
+    /// Resumes a task that waits for `session`. If it no longer does (an error, such as a lack of memory, met the
+    /// suspension on its way out), what the task does now must not be disturbed.
+    pub(super) fn resume(&self, id: TaskId, session: i32, wake: Wake) {
+        self.resume_inline(id, session, wake);
     }
 
     #[inline(always)]
-    pub(super) fn resume_here(&self, id: TaskId, session: i32, wake: Wake, args: c_int) {
+    pub(super) fn resume_inline(&self, id: TaskId, session: i32, wake: Wake) {
         let (waits, has_token) = self.with(|t| {
             let task = t.tasks.get_mut(id);
             let waits = task.waiting == session && task.state == State::Waiting;
@@ -79,7 +96,7 @@ impl Svc {
         }
         self.wake.set(wake);
         self.trace_resume(id);
-        self.run_here(id, args);
+        self.run_inline(id, 0);
         if has_token && self.main.get() != NO_THREAD {
             // The application has closed the coroutine that slept.
             forget_token(self.main.get(), self, session);
@@ -94,7 +111,7 @@ impl Svc {
             if woken && task.waiting != 0 {
                 match t.sessions.get_mut(task.waiting) {
                     // Its timer is still to come.
-                    Some(p) if p.kind() == Kind::Sleep => p.set_kind(Kind::Break),
+                    Some(p) if p.kind() == Kind::Sleep => p.set_kind(Kind::WokenEarly),
                     Some(p) if p.kind() == Kind::Wait => {
                         let session = p.session;
                         t.sessions.remove(session);
@@ -105,11 +122,11 @@ impl Svc {
             (woken, session)
         });
         if alive {
-            self.resume(id, session, Wake::Woken, 0);
+            self.resume(id, session, Wake::Woken);
         }
     }
 
-    pub(super) fn resume_failed(&self, session: i32, late: Late) {
+    pub(super) fn resume_failed(&self, session: i32, late: LateAnswer) {
         let Some(p) = self.with(|t| {
             t.callee_names.remove(&session);
             t.sessions.remove(session)
@@ -119,27 +136,27 @@ impl Svc {
         match p.kind() {
             Kind::Call => {
                 let due = self.cancel_deadline(session);
-                if due && late != Late::No {
+                if due && late != LateAnswer::Never {
                     // Two messages may come: one finds the abandoned session.
-                    self.with(|t| t.ended.add(session));
+                    self.with(|t| t.unlikely.add(session));
                 }
                 match late {
-                    Late::Expected => self.abandon(p),
+                    LateAnswer::Expected => self.abandon(p),
                     _ if due => self.expire(p),
-                    Late::Unlikely => self.with(|t| t.ended.add(session)),
-                    Late::No => {}
+                    LateAnswer::Unlikely => self.with(|t| t.unlikely.add(session)),
+                    LateAnswer::Never => {}
                 }
-                self.resume(p.task, session, Wake::Failed, 0);
+                self.resume(p.task, session, Wake::Failed);
             }
             Kind::Handler => {
                 match late {
-                    Late::Expected => self.abandon(p),
-                    Late::Unlikely => self.with(|t| t.ended.add(session)),
-                    Late::No => {}
+                    LateAnswer::Expected => self.abandon(p),
+                    LateAnswer::Unlikely => self.with(|t| t.unlikely.add(session)),
+                    LateAnswer::Never => {}
                 }
                 self.run_answer_handler(p.task as c_int, None);
             }
-            Kind::Break | Kind::Abandoned | Kind::Expired => {}
+            Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer => {}
             // Not calls: an error for them makes no sense; they go on waiting.
             Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function => {
                 self.with(|t| t.sessions.insert(p));
@@ -149,20 +166,21 @@ impl Svc {
 
     /// Runs a task until it suspends, ends or fails.
     pub(super) fn run(&self, id: TaskId, args: c_int) {
-        self.run_here(id, args);
+        self.run_inline(id, args);
     }
 
-    /// The same, inlined: see `dispatch_here`.
+    /// The same, inlined: see `dispatch_inline`.
     #[inline(always)]
-    pub(super) fn run_here(&self, id: TaskId, args: c_int) {
-        let lua = self.with(|t| {
+    pub(super) fn run_inline(&self, id: TaskId, args: c_int) {
+        let (lua, state) = self.with(|t| {
             let task = t.tasks.get_mut(id);
-            task.state = State::Running;
-            task.lua
+            (task.lua, std::mem::replace(&mut task.state, State::Running))
         });
-        if lua.status() != ffi::LUA_YIELD && lua.top() <= args {
-            // The application has closed this coroutine by itself.
-            return self.end_closed(id, lua);
+        let suspended = lua.status() == ffi::LUA_YIELD;
+        if suspended != (state == State::Waiting)
+            || !suspended && (lua.has_frame() || lua.top() <= args)
+        {
+            return self.run_unexpected(id, lua, state);
         }
         let before = self.running.replace(id);
         let barred = self.barred.replace(false);
@@ -198,6 +216,27 @@ impl Svc {
         }
     }
 
+    /// The application has handled the task's coroutine by itself: it is not where the dispatcher has left it.
+    #[cold]
+    fn run_unexpected(&self, id: TaskId, lua: Lua, state: State) {
+        let set_state = |state| self.with(|t| t.tasks.get_mut(id).state = state);
+        match lua.phase() {
+            Phase::Dead => self.end_closed(id, lua),
+            Phase::Active => {
+                set_state(state);
+                self.note_error(b"cannot resume non-suspended coroutine".to_vec());
+            }
+            Phase::Suspended => {
+                set_state(State::Waiting);
+                self.run(id, 0);
+            }
+            Phase::Fresh => {
+                set_state(State::Ready);
+                self.run(id, lua.top() - 1);
+            }
+        }
+    }
+
     /// Puts a finished task back into the pool.
     pub(crate) fn put_back(&self, l: Lua, id: TaskId) {
         if self.init_task.get() == id {
@@ -209,8 +248,9 @@ impl Svc {
         }
     }
 
-    /// Closes a stopped thread from `l`, and empties it. If it ends with an error, that error's text.
+    /// Closes a thread that is not active from `l`, and empties it. If it ends with an error, that error's text.
     pub(crate) fn close_thread(&self, l: Lua, lua: Lua) -> Option<Vec<u8>> {
+        debug_assert_ne!(lua.phase(), Phase::Active);
         let failed = lua.close_thread(l) != ffi::LUA_OK;
         let text = failed.then(|| object_text_of(l, lua));
         lua.set_top(0);
@@ -219,24 +259,22 @@ impl Svc {
 
     /// A task whose thread is dead already: nobody will answer its request.
     pub(super) fn end_closed(&self, id: TaskId, lua: Lua) {
-        let request = self.with(|t| {
-            let task = t.tasks.get_mut(id);
-            task.request.take().zip(task.source)
-        });
-        if let Some((session, source)) = request {
+        if let Some((session, source)) = self.take_request_of(id) {
             self.fail_request(source, session);
         }
         lua.set_top(0);
         self.trace_end(id);
-        self.put_back(self.main.get(), id);
+        self.discard(self.main.get(), id);
     }
 
-    /// `skynet.exit` has been called by this task: it is closed last, when the service is already gone.
+    /// `skynet.exit` has been called by this task: it is closed last, when the service is already gone. Tasks that
+    /// the application runs on top of it, by resuming them, could not be closed before it.
     pub(super) fn leave(&self, id: TaskId, lua: Lua) {
         if let Some(text) = self.close_thread(self.main.get(), lua) {
             self.note_error(text);
         }
         self.with(|t| t.tasks.discard(id));
+        self.close_stopped_tasks(self.main.get());
     }
 
     /// A task has yielded by itself, with values that mean nothing to the dispatcher.
@@ -246,12 +284,14 @@ impl Svc {
             // A hook of a debugger, which resumes the thread itself.
             return;
         }
+        const OUTSIDE: &[u8] = b"Call skynet.coroutine.yield out of skynet.coroutine.resume";
         let mut text = match lua.bytes(-values) {
             Some(b"SUSPEND") => {
                 lua.pop(values);
                 return;
             }
-            Some(b"USER") => b"Call skynet.coroutine.yield out of skynet.coroutine.resume".to_vec(),
+            Some(b"USER") => OUTSIDE.to_vec(),
+            None if is_mark(lua, -values) => OUTSIDE.to_vec(),
             Some(other) => [b"Unknown command : ", other].concat(),
             None => match lua.int(-values) {
                 Some(n) => format!("Unknown command : {n}"),
@@ -269,13 +309,10 @@ impl Svc {
         self.end_failed(id, lua, text);
     }
 
-    /// The request fails, pending to-be-closed variables run, the thread can be used again.
+    /// The request fails, pending to-be-closed variables run. The thread is not used again: it keeps the application's
+    /// hook, and Lua leaves hooks off in a thread that an error of a hook has ended.
     pub(super) fn end_failed(&self, id: TaskId, lua: Lua, text: Vec<u8>) {
-        let request = self.with(|t| {
-            let task = t.tasks.get_mut(id);
-            Some((task.request.take()?, task.source?))
-        });
-        if let Some((session, source)) = request {
+        if let Some((session, source)) = self.take_request_of(id) {
             self.fail_request(source, session);
         }
         self.trace_error(id);
@@ -287,11 +324,8 @@ impl Svc {
         if let Some(another) = another {
             self.note_error(another);
         }
-        if self.hook_raised.take() {
-            let (_, anchor) = self.with(|t| t.tasks.discard(id));
-            self.main.get().free_ref(anchor);
-        } else if self.with(|t| t.tasks.get(id).state != State::Idle) {
-            self.put_back(self.main.get(), id);
+        if self.with(|t| t.tasks.get(id).state != State::Idle) {
+            self.discard(self.main.get(), id);
         }
     }
 

@@ -1,13 +1,15 @@
 //! Sessions of a service: which pending session belongs to which task.
 //!
-//! Sessions are handed out consecutively, so a ring indexed by the low bits of the number finds nearly every one at
-//! the first probe. Two live sessions that meet in one slot are told apart by the full number: the newcomer goes to a
-//! side table, and the ring doubles once it is half full. A session that lives for hours thus costs one entry and never a
+//! Sessions are handed out consecutively, so a ring indexed by the low bits of the number finds nearly every one at the
+//! first probe. Two live sessions that meet in one slot are told apart by the full number: the newcomer goes to a side
+//! table. The ring doubles once it is half full, and becomes a quarter once only a sixteenth is used, so that a burst
+//! leaves nothing behind, also if one of its sessions stays. A session that lives for hours costs one entry and never a
 //! larger ring; numbers wrap at 0x7fffffff and a live one is never handed out again (`contains`).
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
+use skynet_kernel::Handle;
 
 /// What a session is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,14 +25,17 @@ pub(crate) enum Kind {
     /// The same without a task yet; `task` holds the function's registry reference.
     Function,
     /// Woken early: the timer's message is still to come and is dropped.
-    Break,
+    WokenEarly,
     /// A call that was given up (deadline, closed select, killed task): a late answer is dropped.
-    Abandoned,
+    DroppedCall,
     /// Given up too, but only a timer's message is still to come.
-    Expired,
+    DroppedTimer,
     /// A Lua function gets the answer (`request`/select); `task` holds its registry reference.
     Handler,
 }
+
+/// "No deadline" where a deadline in centiseconds is meant.
+pub const NO_DEADLINE: i32 = i32::MIN;
 
 impl Kind {
     /// By number.
@@ -40,35 +45,35 @@ impl Kind {
         Kind::Wait,
         Kind::Timer,
         Kind::Function,
-        Kind::Break,
-        Kind::Abandoned,
-        Kind::Expired,
+        Kind::WokenEarly,
+        Kind::DroppedCall,
+        Kind::DroppedTimer,
         Kind::Handler,
     ];
 }
 
 /// Whether an answer may come to a call that has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Late {
-    /// No: the error was the answer.
-    No,
-    /// Yes: the callee lives. The session stays reserved until then.
+pub(crate) enum LateAnswer {
+    /// The error was the answer.
+    Never,
+    /// The callee lives. The session stays reserved until then.
     Expected,
-    /// Only if the callee, which is dead, had passed the request on. See `Ended`.
+    /// Only if the callee, which is dead, had passed the request on. See `UnlikelyAnswers`.
     Unlikely,
 }
 
-/// Sessions of which an answer is unlikely, and nothing to complain about if it comes. The last few only: they would pile up in a
-/// service whose callees keep dying.
+/// Sessions of which an answer is unlikely, and nothing to complain about if it comes. The last few only: they would
+/// pile up in a service whose callees keep dying.
 #[derive(Default)]
-pub(crate) struct Ended(VecDeque<i32>);
+pub(crate) struct UnlikelyAnswers(VecDeque<i32>);
 
-/// Sessions that `Ended` remembers.
-const MAX_ENDED: usize = 1024;
+/// Sessions that `UnlikelyAnswers` remembers.
+const MAX_UNLIKELY: usize = 1024;
 
-impl Ended {
+impl UnlikelyAnswers {
     pub(crate) fn add(&mut self, session: i32) {
-        if self.0.len() == MAX_ENDED {
+        if self.0.len() == MAX_UNLIKELY {
             self.0.pop_front();
         }
         self.0.push_back(session);
@@ -81,8 +86,8 @@ impl Ended {
     }
 }
 
-/// When a wait began, in units of 256 message stamps, a tenth of a second or less: the upper three bytes of a stamp, and nothing in
-/// the lowest. It goes round after two weeks.
+/// When a wait began, in units of 256 message stamps, a tenth of a second or less: the upper three bytes of a stamp,
+/// and nothing in the lowest. It goes round after two weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Since(u32);
 
@@ -143,9 +148,10 @@ impl Pending {
         Since(self.tail & !0xff)
     }
 
-    /// Is this an answer that somebody still waits for, and that the service `callee` owes?
-    pub(crate) fn is_owed_by(&self, callee: u32) -> bool {
-        self.callee == callee && callee != 0 && matches!(self.kind(), Kind::Call | Kind::Handler)
+    /// The service that owes the answer, if somebody still waits for it.
+    pub(crate) fn owed_by(&self) -> Option<Handle> {
+        let waits = self.callee != 0 && matches!(self.kind(), Kind::Call | Kind::Handler);
+        waits.then_some(Handle(self.callee))
     }
 }
 
@@ -153,16 +159,20 @@ const EMPTY: Pending = Pending {
     session: 0,
     task: 0,
     callee: 0,
-    tail: Kind::Abandoned as u32,
+    tail: Kind::DroppedCall as u32,
 };
 const _: () = assert!(size_of::<Pending>() == 16, "four of them in a cache line");
 const FIRST_SIZE: usize = 8;
+/// A ring of this size or less stays as it is.
+const SMALL_SIZE: usize = 128;
 
 /// The table of pending sessions.
 #[derive(Default)]
 pub(crate) struct Sessions {
     ring: Box<[Pending]>,
     in_ring: usize,
+    /// With fewer sessions in the ring than that it becomes smaller.
+    few: usize,
     side: FxHashMap<i32, Pending>,
 }
 
@@ -216,17 +226,18 @@ impl Sessions {
     }
 
     fn grow(&mut self) {
-        let larger = vec![EMPTY; self.ring.len() * 2].into_boxed_slice();
-        let old = std::mem::replace(&mut self.ring, larger);
+        self.resize(self.ring.len() * 2);
+    }
+
+    /// Gives the ring another size, a power of two.
+    fn resize(&mut self, size: usize) {
+        let old = std::mem::replace(&mut self.ring, vec![EMPTY; size].into_boxed_slice());
         let side = std::mem::take(&mut self.side);
         self.in_ring = 0;
-        for p in old
-            .into_vec()
-            .into_iter()
-            .filter(|p| p.session != 0)
-            .chain(side.into_values())
-        {
-            let i = p.session as usize & (self.ring.len() - 1);
+        self.few = if size > SMALL_SIZE { size / 16 } else { 0 };
+        let all = old.iter().filter(|p| p.session != 0).copied();
+        for p in all.chain(side.into_values()) {
+            let i = p.session as usize & (size - 1);
             if self.ring[i].session == 0 {
                 self.ring[i] = p;
                 self.in_ring += 1;
@@ -258,7 +269,9 @@ impl Sessions {
         if let Some(i) = self.slot(session) {
             self.in_ring -= 1;
             let p = std::mem::replace(&mut self.ring[i], EMPTY);
-            self.shrink();
+            if self.in_ring < self.few {
+                self.shrink();
+            }
             return Some(p);
         }
         if self.side.is_empty() {
@@ -267,15 +280,15 @@ impl Sessions {
         self.side.remove(&session)
     }
 
-    /// Gives a ring back that a burst has left behind, once it is empty.
+    /// Gives back most of what a burst has left behind, unless the side table has so many that the ring is wanted.
+    #[cold]
     fn shrink(&mut self) {
-        if self.in_ring == 0 && self.side.is_empty() {
-            if self.ring.len() > 1024 {
-                self.ring = Box::default();
-            }
-            if self.side.capacity() > 64 {
-                self.side = FxHashMap::default();
-            }
+        let mut size = self.ring.len();
+        while size > SMALL_SIZE && self.len() < size / 16 {
+            size /= 4;
+        }
+        if size < self.ring.len() {
+            self.resize(size);
         }
     }
 
@@ -349,13 +362,37 @@ mod tests {
             assert_eq!(s.remove(n).map(|p| p.session), Some(n));
             assert!(s.remove(n).is_none());
         }
-        assert!(s.ring.len() <= 1024);
+        assert!(s.ring.len() <= SMALL_SIZE);
+    }
+
+    #[test]
+    fn a_burst_leaves_no_large_ring_behind_though_one_of_it_stays() {
+        for forwards in [true, false] {
+            let mut s = Sessions::default();
+            for n in 1..=100_000 {
+                s.insert(pending(n));
+            }
+            assert!(s.ring.len() > 100_000);
+            for n in 1..=100_000 {
+                let n = if forwards { n } else { 100_001 - n };
+                // Every thousandth stays: so few that a small ring has room for them.
+                if n % 1000 != 500 {
+                    assert_eq!(s.remove(n).map(|p| p.session), Some(n));
+                }
+            }
+            assert_eq!((s.len(), s.iter().count()), (100, 100));
+            assert!(s.ring.len() <= 2048, "{}", s.ring.len());
+            for n in (500..100_000).step_by(1000) {
+                assert_eq!(s.remove(n).map(|p| p.task), Some(n as u32));
+            }
+            assert!(s.len() == 0 && s.ring.len() <= SMALL_SIZE);
+        }
     }
 
     #[test]
     fn only_the_last_ended_sessions_are_remembered() {
-        let mut e = Ended::default();
-        for n in 1..=MAX_ENDED as i32 + 1 {
+        let mut e = UnlikelyAnswers::default();
+        for n in 1..=MAX_UNLIKELY as i32 + 1 {
             e.add(n);
         }
         assert!(!e.take(1));

@@ -1,13 +1,14 @@
 //! Interrupting running Lua code: `signal 0`, and the traceback of code that is stuck.
 //!
 //! Lua can be interrupted from outside only through a hook, and `lua_sethook` is safe only on the thread that runs the
-//! state (it may be called from a signal handler there, as the standalone interpreter does on ^C). So a request is a flag of the
-//! service plus, if the service is running, a SIGURG to exactly the worker that runs it. The handler looks whether the
-//! service that this thread runs *now* has a flag, and sets the hook; a signal that comes too late finds nothing to do.
+//! state (it may be called from a signal handler there, as the standalone interpreter does on ^C). So a request is a
+//! flag of the service plus, if the service is running, a SIGURG to exactly the worker that runs it. The handler looks
+//! whether the service that this thread runs *now* has a flag, and sets the hook; a signal that comes too late finds
+//! nothing to do.
 //!
-//! A sample of the profiler is the same with less ceremony: a flag that only the signal handler looks at, and a hook that also
-//! sees returns, so that time in a C function is noted as that function's. A sample that comes too late is dropped or noted a
-//! little later; it need not be exact.
+//! A sample of the profiler is the same with less ceremony: a flag that only the signal handler looks at, and a hook
+//! that also sees returns, so that time in a C function is noted as that function's. A sample that comes too late is
+//! dropped or noted a little later; it need not be exact.
 //!
 //! SIGURG is ignored by default and by everything that we know of, and interrupted system calls are restarted.
 //!
@@ -22,9 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
 use mlua_sys::lua55::{self as ffi, lua_Debug, lua_State};
 use skynet_kernel::{Context, Interrupt, Report, Samples};
 
+use super::hooks::Hooks;
 use super::{Svc, inspect};
-use crate::vm::alloc::MemoryAccount;
-use crate::vm::lua::Lua;
+use skynet_vm::alloc::MemoryAccount;
+use skynet_vm::lua::Lua;
 
 /// Raise the error `signal 0`.
 const BREAK: u32 = 1;
@@ -37,12 +39,15 @@ const REPORT: u32 = 4;
 pub(crate) struct Interrupts {
     /// Requests that the service has not seen yet.
     wanted: AtomicU32,
+    /// How often the service has been told to end: once, it gets the error `signal 0`; from then on, each instruction
+    /// raises it, until nothing is left that could catch it.
+    ends: AtomicU32,
     /// Kernel thread id of the worker that runs the service; 0 = none.
     runner: AtomicI32,
     /// The Lua thread that runs. Written and read (in the signal handler) by the running worker only.
     active: AtomicPtr<lua_State>,
     /// Hooks that ours has displaced. Only for the running worker, its signal handler included.
-    displaced: [Cell<Displaced>; DISPLACED],
+    displaced: Hooks,
     memory: Arc<MemoryAccount>,
     /// Who waits for a report, and whether it is to have stacks.
     askers: Mutex<Vec<(bool, Sender<Report>)>>,
@@ -56,28 +61,8 @@ pub(crate) struct Interrupts {
     pub(crate) cx: OnceLock<Weak<Context>>,
 }
 
-/// Hooks of the application that are kept at a time; more threads than that are hardly interrupted before they run on.
-const DISPLACED: usize = 4;
-
-/// A hook that the application had set on a thread.
-#[derive(Clone, Copy)]
-struct Displaced {
-    /// Null: none.
-    thread: *mut lua_State,
-    hook: Option<ffi::lua_Hook>,
-    mask: c_int,
-    count: c_int,
-}
-
-const NOTHING: Displaced = Displaced {
-    thread: std::ptr::null_mut(),
-    hook: None,
-    mask: 0,
-    count: 0,
-};
-
-// SAFETY: everything is atomic or locked but `displaced`, which only the thread that runs the service touches; the kernel hands a
-// service over with a lock in between.
+// SAFETY: everything is atomic or locked but `displaced`, which only the thread that runs the service touches; the
+// kernel hands a service over with a lock in between.
 unsafe impl Send for Interrupts {}
 // SAFETY: as above.
 unsafe impl Sync for Interrupts {}
@@ -104,9 +89,10 @@ impl Interrupts {
         install_handler();
         Interrupts {
             wanted: AtomicU32::new(0),
+            ends: AtomicU32::new(0),
             runner: AtomicI32::new(0),
             active: AtomicPtr::new(std::ptr::null_mut()),
-            displaced: [const { Cell::new(NOTHING) }; DISPLACED],
+            displaced: Hooks::default(),
             memory,
             askers: Mutex::default(),
             samples: Mutex::default(),
@@ -138,42 +124,20 @@ impl Interrupts {
 
     /// Arms the hook on a thread that is about to run, if something is wanted.
     pub(crate) fn arm(&self, lua: Lua) {
-        if self.wanted.load(Ordering::Relaxed) != 0 {
+        if self.wanted.load(Ordering::Relaxed) != 0 || self.has_to_end() {
             self.set_hook(lua.0, ffi::LUA_MASKCOUNT);
         }
     }
 
-    /// Sets our hook on the thread that runs on this worker, or is about to.
-    fn set_hook(&self, l: *mut lua_State, mask: c_int) {
-        // SAFETY: reads and writes plain fields of the thread; see the top of this file for when.
-        unsafe {
-            let before = ffi::lua_gethook(l);
-            if before.is_some_and(|f| f as usize == hook as *const () as usize) {
-                return;
-            }
-            let kept = Displaced {
-                thread: l,
-                hook: before,
-                mask: ffi::lua_gethookmask(l),
-                count: ffi::lua_gethookcount(l),
-            };
-            let of_thread = |d: &&Cell<Displaced>| d.get().thread == l;
-            let free = |d: &&Cell<Displaced>| d.get().thread.is_null();
-            let all = &self.displaced;
-            // One that is left behind by a thread that never ran on is given up when there is no room.
-            let slot = all.iter().find(of_thread).or(all.iter().find(free));
-            slot.unwrap_or(&all[0]).set(kept);
-            ffi::lua_sethook(l, Some(hook), mask, 1);
-        }
+    /// Is nothing to run any more?
+    fn has_to_end(&self) -> bool {
+        self.ends.load(Ordering::Relaxed) > 1
     }
 
-    /// Puts the thread's own hook back.
-    fn restore_hook(&self, l: *mut lua_State) {
-        let of_thread = |d: &&Cell<Displaced>| d.get().thread == l;
-        let kept = self.displaced.iter().find(of_thread);
-        let kept = kept.map_or(NOTHING, |d| d.replace(NOTHING));
-        // SAFETY: called by the hook, on the running thread.
-        unsafe { ffi::lua_sethook(l, kept.hook, kept.mask, kept.count) };
+    /// Sets our hook on the thread that runs on this worker, or is about to.
+    fn set_hook(&self, l: *mut lua_State, mask: c_int) {
+        // SAFETY: see the top of this file for when.
+        unsafe { self.displaced.displace(l, hook, mask) };
     }
 
     fn log(&self, line: &str) {
@@ -226,6 +190,12 @@ impl Interrupt for Interrupts {
             }
             _ => {}
         }
+    }
+
+    fn end(&self) {
+        let before = self.ends.load(Ordering::Relaxed);
+        self.ends.store(before.saturating_add(1), Ordering::Relaxed);
+        self.want(BREAK);
     }
 
     fn stuck(&self) {
@@ -302,11 +272,16 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: Lua calls a hook with its running thread.
     let lua = unsafe { Lua::new(l) };
     let Some(svc) = Svc::of(lua) else { return };
-    svc.interrupts.restore_hook(l);
+    // SAFETY: called by the hook, on the running thread.
+    unsafe { svc.interrupts.displaced.put_back(l) };
     if svc.interrupts.sample.swap(false, Ordering::Relaxed) {
         svc.interrupts.note_sample(lua);
     }
-    let wanted = svc.interrupts.wanted.swap(0, Ordering::SeqCst);
+    let mut wanted = svc.interrupts.wanted.swap(0, Ordering::SeqCst);
+    if svc.interrupts.has_to_end() {
+        wanted |= BREAK;
+        svc.interrupts.set_hook(l, ffi::LUA_MASKCOUNT);
+    }
     if wanted & REPORT != 0 {
         svc.answer_askers(lua);
     }
@@ -314,7 +289,6 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
         svc.log_stack(lua);
     }
     if wanted & BREAK != 0 {
-        svc.hook_raised.set(true);
         // SAFETY: nothing owned is alive; raising in a count hook is what Lua's own ^C handling does.
         unsafe { ffi::luaL_error(l, c"signal 0".as_ptr()) };
     }
@@ -343,9 +317,9 @@ impl Svc {
     }
 }
 
-crate::vm::native::native! {
+skynet_vm::native::native! {
     stack_of_caller = |l| {
         l.traceback(l, 1);
-        crate::vm::native::results(1)
+        skynet_vm::native::results(1)
     };
 }

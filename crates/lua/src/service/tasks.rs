@@ -1,13 +1,13 @@
 //! Tasks of a service: the coroutines that the dispatcher runs, and their pool.
 //!
 //! A task is one Lua thread, anchored in the registry, with what the dispatcher has to know about it. Finished tasks
-//! are started again for later messages. How many idle ones are kept follows the need: every `EPOCH` returns the pool is
-//! cut to the largest number that was in use since, so that a burst of 100,000 coroutines does not stay in memory.
+//! are started again for later messages. How many idle ones are kept follows the need: every `EPOCH` returns the pool
+//! is cut to the largest number that was in use since, so that a burst of 100,000 coroutines does not stay in memory.
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Handle, Trail};
+use skynet_kernel::{Handle, Touched};
 
-use crate::vm::lua::Lua;
+use skynet_vm::lua::Lua;
 
 /// Index of a task; `NO_TASK` = none.
 pub(crate) type TaskId = u32;
@@ -90,11 +90,11 @@ impl Tasks {
     }
 
     /// The thread of the task that `take_idle` would give, and where all that is.
-    pub(crate) fn next_idle(&self, trail: &mut Trail) -> Option<Lua> {
+    pub(crate) fn next_idle(&self, touched: &mut Touched) -> Option<Lua> {
         let id = self.pool.last()?;
-        trail.add_value(id);
+        touched.add_value(id);
         let task = self.get(*id);
-        trail.add_value(task);
+        touched.add_value(task);
         Some(task.lua)
     }
 

@@ -10,9 +10,11 @@ use mlua_sys::lua55 as ffi;
 use rustc_hash::FxHashMap;
 use skynet_kernel::{Handle, Payload, kind};
 
+use super::log::call_error;
 use super::tasks::{NO_TASK, TaskId};
 use super::{Incoming, Svc};
-use crate::vm::lua::Lua;
+use skynet_vm::lua::Lua;
+use skynet_vm::place;
 
 /// What a task's tracing is.
 #[derive(Clone, PartialEq)]
@@ -115,24 +117,24 @@ impl Svc {
     }
 
     /// The running task logs a step with its place, three levels deep.
-    pub(crate) fn trace_here(&self, l: Lua, what: &str) {
+    pub(crate) fn trace_place(&self, l: Lua, what: &str) {
         let id = self.running.get();
         if id == NO_TASK {
             return;
         }
         if let Some(Tag::On(tag)) = self.tag(id) {
-            self.trace_log(&tag, what.as_bytes(), Some((l, 1)));
+            self.trace_log(&tag, what.as_bytes(), Some((l, place::level(l))));
         }
     }
 
     /// Sends the running task's tag ahead of a request, and logs it.
-    pub(crate) fn trace_call(&self, l: Lua, to: Handle) {
+    pub fn trace_call(&self, l: Lua, to: Handle) {
         let id = self.running.get();
         if id == NO_TASK {
             return;
         }
         if let Some(Tag::On(tag)) = self.tag(id) {
-            self.trace_log(&tag, b"call", Some((l, 1)));
+            self.trace_log(&tag, b"call", Some((l, place::level(l))));
             let _ = self.cx.send(to, kind::TRACE, 0, Payload::from_slice(&tag));
         }
     }
@@ -169,15 +171,32 @@ impl Svc {
     }
 
     /// `skynet.trace([info])`.
-    pub(crate) fn start_trace(&self, info: &[u8]) {
+    pub(crate) fn start_trace(&self, l: Lua, info: &[u8]) {
         let id = self.running.get();
         if id == NO_TASK {
             return;
         }
-        match self.tag(id) {
-            Some(Tag::Off) => return self.cx.log("TRACE false"),
-            Some(Tag::On(old)) => self.cx.log([b"TRACE ", &old[..]].concat()),
-            None => {}
+        // Kept nowhere while Lua runs, which may raise.
+        l.push_str("TRACE");
+        let off = match self.tag(id) {
+            Some(Tag::Off) => {
+                l.push_bool(false);
+                true
+            }
+            Some(Tag::On(old)) => {
+                let text = old.to_vec();
+                drop(old);
+                l.push_owned(text);
+                false
+            }
+            None => {
+                l.push_nil();
+                false
+            }
+        };
+        call_error(l, self, 2);
+        if off {
+            return;
         }
         let tag = self.new_tag();
         self.set_tag(id, Tag::On(Rc::clone(&tag)));

@@ -28,8 +28,6 @@ pub use text::{Command, Parameter, ParameterError};
 
 use crate::{EventKind, LazyNet, Net, SocketEvent, SocketId};
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 128;
 /// Bytes of a peer's address that the watchdog is told.
 const NAME: usize = 31;
 
@@ -59,6 +57,8 @@ struct Open {
     most: usize,
     listener: Option<SocketId>,
     connections: HashMap<SocketId, Connection>,
+    /// How many of these are `closed`.
+    closed: usize,
 }
 
 #[derive(Default)]
@@ -68,6 +68,8 @@ struct Connection {
     partial: Partial,
     /// A frame was too long: what follows is not looked at.
     broken: bool,
+    /// Closed by us; its CLOSE is on the way.
+    closed: bool,
 }
 
 impl Service for Gate {
@@ -114,7 +116,7 @@ fn open(engine: &LazyNet, cx: &Arc<Context>, text: &str) -> Result<Open, String>
     let failed = |error: &dyn std::fmt::Display| format!("gate: listen on {host}:{port}: {error}");
     let net = engine.get(cx.node()).map_err(|error| failed(&error))?;
     let listener = net
-        .listen(cx.handle(), host, port, BACKLOG)
+        .listen(cx.handle(), host, port, None)
         .map_err(|error| failed(&error))?;
     net.start(cx.handle(), listener);
     Ok(Open {
@@ -126,6 +128,7 @@ fn open(engine: &LazyNet, cx: &Arc<Context>, text: &str) -> Result<Open, String>
         most: parameter.most,
         listener: Some(listener),
         connections: HashMap::new(),
+        closed: 0,
     })
 }
 
@@ -145,12 +148,14 @@ impl Open {
             EventKind::Warning => {
                 cx.log(format!("fd ({}) send buffer ({})K", event.id, event.ud));
             }
-            EventKind::Connect | EventKind::Udp | EventKind::Filled => {}
+            EventKind::Connect | EventKind::Udp | EventKind::Filled | EventKind::Room => {}
         }
     }
 
     fn accept(&mut self, cx: &Context, id: SocketId, name: &[u8]) {
-        if self.connections.len() >= self.most {
+        // A client that was kicked and does not take its output is still there.
+        let lingering = self.listener.map_or(0, |id| self.net.lingering(id));
+        if self.connections.len() - self.closed + lingering >= self.most {
             return self.net.close(id);
         }
         self.connections.insert(id, Connection::default());
@@ -162,7 +167,8 @@ impl Open {
     /// The peer has finished, or something went wrong: what is still to be sent is sent, as far as that is
     /// possible, and the connection is over.
     fn gone(&mut self, cx: &Context, id: SocketId) {
-        if self.connections.remove(&id).is_some() {
+        if let Some(connection) = self.connections.remove(&id) {
+            self.closed -= usize::from(connection.closed);
             self.net.close(id);
             self.report(cx, &format!("{id} close"));
         } else if self.listener == Some(id) {
@@ -181,7 +187,7 @@ impl Open {
                 Err(_) => {
                     connection.broken = true;
                     cx.log("Recv socket message > 16M");
-                    return self.net.close(id);
+                    return self.kick(id);
                 }
             };
             if frame.is_empty() {
@@ -229,7 +235,7 @@ impl Open {
                 self.net.start(cx.handle(), id);
                 self.feed(id, self.connections[&id].agent);
             }
-            Some(Command::Kick(id)) if self.connections.contains_key(&id) => self.net.close(id),
+            Some(Command::Kick(id)) => self.kick(id),
             Some(Command::Forward { id, agent, client }) => {
                 if let Entry::Occupied(mut entry) = self.connections.entry(id) {
                     (entry.get_mut().agent, entry.get_mut().client) = (agent, client);
@@ -247,8 +253,16 @@ impl Open {
                     self.net.close(listener);
                 }
             }
-            Some(Command::Start(_) | Command::Kick(_) | Command::Incomplete) => {}
+            Some(Command::Start(_) | Command::Incomplete) => {}
             None => cx.log(format!("[gate] Unknown command : {text}")),
+        }
+    }
+
+    fn kick(&mut self, id: SocketId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            self.closed += usize::from(!connection.closed);
+            connection.closed = true;
+            self.net.close(id);
         }
     }
 
@@ -257,7 +271,7 @@ impl Open {
         // Only messages of the usual type are counted by mailboxes.
         if self.kind == kind::CLIENT {
             let broker = Some(self.broker).filter(|broker| !broker.is_none());
-            self.net.feed(id, broker.unwrap_or(agent));
+            self.net.set_consumer(id, broker.unwrap_or(agent));
         }
     }
 

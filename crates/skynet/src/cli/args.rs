@@ -1,8 +1,8 @@
 //! The command line: what was typed, and what it means.
 //!
-//! `skynet CONFIG` has no command word, as in skynet (C). So the first argument decides: an option or a command word
-//! is given to the parser, anything else is a configuration file, and what follows it is ignored. A file that is called like
-//! a command is named `./run`.
+//! `skynet CONFIG` has no command word, as in skynet (C). So the first argument decides: an option or a command word is
+//! given to the parser, anything else is a configuration file, and what follows it is ignored. A file that is called
+//! like a command is named `./run`.
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -84,7 +84,7 @@ struct TypedRun {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    words: Vec<String>,
+    words: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -157,8 +157,13 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
                     words,
                 }),
         }) => {
-            // Everything after the file belongs to the service, so that the parser takes an option it does not know for the file.
-            if let Some(option) = words.first().filter(|word| word.starts_with('-')) {
+            // Everything after the file belongs to the service, so that the parser takes an option it does not know for
+            // the file.
+            if let Some(option) = words
+                .first()
+                .and_then(|word| word.to_str())
+                .filter(|word| word.starts_with('-'))
+            {
                 let text = format!(
                     "unexpected argument '{option}' found; a file of that name is ./{option}"
                 );
@@ -172,7 +177,11 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
                 threads,
                 set,
                 main,
-                args: words.collect(),
+                args: words
+                    .map(|word| {
+                        skynet_kernel::text::from_bytes(word.as_encoded_bytes()).into_owned()
+                    })
+                    .collect(),
             })
         }
         Ok(Typed {

@@ -1,6 +1,6 @@
 //! `skynet check CONFIG`.
 
-use skynet_lua::config::{self, Severity};
+use skynet_node::config::{self, Severity};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ const LUA_HPP: (&str, &str) = (
 /// Writes the headers of Lua and those for services written in C.
 pub fn run(folder: &Path) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let lua = skynet_lua::HEADERS.iter().chain([&LUA_HPP]);
+    let lua = skynet_vm::HEADERS.iter().chain([&LUA_HPP]);
     for (name, text) in lua.chain(skynet_cabi::HEADERS) {
         let file = folder.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

@@ -2,7 +2,7 @@
 
 use super::args::LuaArgs;
 use super::{NAME, unix};
-use skynet_lua::interpreter::{self, Options, Source};
+use skynet_node::interpreter::{self, Options, Source};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use super::{signals, unix};
 use anyhow::Context as _;
 use skynet::boot::{self, StartError};
 use skynet_kernel::Node;
-use skynet_lua::config::{self, ConfigError, Settings};
+use skynet_node::config::{self, ConfigError, Settings};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub fn run(
     let daemon = match settings
         .daemon
         .as_deref()
-        .map(|path| unix::daemonize(Path::new(path)))
+        .map(|path| unix::daemonize(&skynet_kernel::text::path(path)))
     {
         None => None,
         Some(Ok(daemon)) => Some(daemon),
@@ -71,12 +71,18 @@ pub fn run(
     // Nothing has been dispatched yet.
     let pid_file = daemon.map(Daemon::started).transpose()?;
     caught
-        .govern(node.clone(), settings.shutdown_timeout)
+        .govern(node.clone())
         .context("no thread for signals")?;
     node.run();
-    node.wait();
+    let in_time = node.wait_at_most(settings.shutdown_timeout);
+    if in_time {
+        node.wait();
+    }
     if let Some(file) = pid_file {
         file.remove();
+    }
+    if !in_time {
+        signals::give_up(&node, settings.shutdown_timeout);
     }
     // The log says why. A supervisor reads the status.
     if node.getenv(FAILED).is_some() {

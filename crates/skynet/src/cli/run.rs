@@ -3,7 +3,8 @@
 use super::args::RunArgs;
 use super::{NAME, node};
 use anyhow::{Context as _, bail};
-use skynet_lua::config::{Config, Settings};
+use skynet_kernel::text;
+use skynet_node::config::{Config, Settings};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -16,7 +17,7 @@ const FAILED: &str = "skynet_run_failed";
 /// Starts the node that `args` describe and waits for its end.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let main = main_file(&args.main)?;
-    skynet_lua::interpreter::compile(&main).map_err(|message| anyhow::anyhow!(message))?;
+    skynet_node::interpreter::compile(&main).map_err(|message| anyhow::anyhow!(message))?;
     let config = config(args, &main)?;
     let settings = match Settings::new(&config) {
         Ok(settings) => settings,
@@ -49,19 +50,19 @@ fn main_file(path: &Path) -> anyhow::Result<PathBuf> {
 fn config(args: &RunArgs, main: &Path) -> anyhow::Result<Config> {
     let name = main
         .file_name()
-        .and_then(|name| name.to_str())
-        .context("the file's name is not UTF-8")?;
-    let folder = match main.parent().and_then(Path::to_str) {
-        Some("") => ".",
-        Some(folder) => folder,
-        None => bail!("the folder's name is not UTF-8"),
+        .map(|name| text::from_bytes(name.as_encoded_bytes()))
+        .context("no file is named")?;
+    let folder = main.parent().unwrap_or(Path::new(""));
+    let folder = match &*text::from_bytes(folder.as_os_str().as_encoded_bytes()) {
+        "" => ".".to_owned(),
+        folder => folder.to_owned(),
     };
     if folder.contains([';', '?']) {
         bail!("the folder {folder} cannot be on a search path, since its name has a `;` or `?`");
     }
     let (stem, ending) = match name.strip_suffix(".lua") {
         Some(stem) => (stem, ".lua"),
-        None => (name, ""),
+        None => (&*name, ""),
     };
     // A service's name and arguments are one string, split at blanks.
     let mut words = vec![STARTER, stem];

@@ -50,8 +50,8 @@ impl Daemon {
     }
 }
 
-/// Puts the process into the background: the child of the process that called returns from here, in a session of its own, with its
-/// pid in `path`.
+/// Puts the process into the background: the child of the process that called returns from here, in a session of its
+/// own, with its pid in `path`.
 pub fn daemonize(path: &Path) -> Result<Daemon, DaemonError> {
     // Locked before the fork, so that the one in the foreground can tell; the lock is the child's, too.
     let mut pid_file = PidFile::lock(path)?;

@@ -1,191 +1,30 @@
 //! Sessions that wait: for the answer to a call, or for a timer.
 //!
-//! Both come as a message with the session. The future and the table share the session: the table keeps the result until the
-//! future takes it, and the future removes the session when it is dropped, so that a late answer finds nothing.
+//! Both come as a message with the session. The future and the table share the session: the table keeps the result
+//! until the future takes it, and the future removes the session when it is dropped, so that a late answer finds
+//! nothing.
 //!
-//! A session is noted with the task that opened it, which is polled when the result comes. So a future that is polled by that task
-//! in the same go has nothing to register. One that is polled later, by another task, by another thread or in the name of another
-//! waker notes who is to be woken instead.
+//! A session is noted with the task that opened it, which is polled when the result comes. So a future that is polled
+//! by that task in the same go has nothing to register. One that is polled later, by another task, by another thread or
+//! in the name of another waker notes who is to be woken instead.
 
-use super::host::{Shared, Turn};
+use super::hold::Hold;
+use super::sessions::{State, Woken};
+use super::shared::{PollId, Shared};
+use super::sleep::Sleep;
 use super::{Error, Unpack, Values};
-use skynet_kernel::{Delay, Handle, Payload, TimerKey};
+use skynet_kernel::{Handle, Payload};
 use skynet_wire::seri;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
-
-/// Locks although another thread has panicked: what is locked here is never left half changed.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Places of a table at first.
-const PLACES: usize = 8;
-
-/// All sessions of a service that wait. Sessions are consecutive, so that each has its place in a ring: a session whose place is taken by
-/// one that waits for longer is skipped.
-#[derive(Default)]
-pub(super) struct Calls {
-    /// The service is gone: nothing will ever come.
-    closed: bool,
-    /// A power of two of places, or none; more than twice as many as sessions.
-    ring: Vec<Option<Waiting>>,
-    count: usize,
-}
-
-struct Waiting {
-    session: i32,
-    /// Who is to answer; none for a timer.
-    callee: Handle,
-    /// When it began, by [`Context::stamp`](skynet_kernel::Context::stamp).
-    since: u32,
-    /// The task that asked.
-    task: usize,
-    state: State,
-}
-
-pub(super) enum State {
-    /// The task that asked is to be polled.
-    Task,
-    Waker(Waker),
-    Done(Result<Payload, Error>),
-}
-
-/// Who is to be told of a result.
-pub(super) enum Woken {
-    /// With what nobody waits for, to be dropped without the lock.
-    Nobody(State),
-    /// The task in this slot of the service itself.
-    Task(usize),
-    Waker(Waker),
-}
-
-/// A session that waits, as others see it.
-pub(super) struct Wait {
-    pub(super) session: i32,
-    pub(super) callee: Handle,
-    pub(super) task: usize,
-    pub(super) since: u32,
-}
-
-impl Calls {
-    /// What still waits, oldest sessions first.
-    pub(super) fn waits(&self) -> Vec<Wait> {
-        let open = self.ring.iter().flatten();
-        let open = open.filter(|waiting| !matches!(waiting.state, State::Done(_)));
-        let mut waits: Vec<Wait> = open
-            .map(|waiting| Wait {
-                session: waiting.session,
-                callee: waiting.callee,
-                task: waiting.task,
-                since: waiting.since,
-            })
-            .collect();
-        waits.sort_unstable_by_key(|wait| wait.session);
-        waits
-    }
-
-    fn sessions(&self, wanted: impl Fn(&Waiting) -> bool) -> Vec<i32> {
-        let all = self.ring.iter().flatten();
-        all.filter(|waiting| wanted(waiting))
-            .map(|waiting| waiting.session)
-            .collect()
-    }
-
-    fn place(&self, session: i32) -> usize {
-        session as usize & (self.ring.len() - 1)
-    }
-
-    /// Reserves a session, of those that `next` offers.
-    #[inline]
-    fn open(
-        &mut self,
-        callee: Handle,
-        task: usize,
-        since: u32,
-        next: impl Fn() -> i32,
-    ) -> Result<i32, Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        if self.count * 2 >= self.ring.len() {
-            self.grow();
-        }
-        loop {
-            let session = next();
-            let place = self.place(session);
-            if self.ring[place].is_none() {
-                self.count += 1;
-                self.ring[place] = Some(Waiting {
-                    session,
-                    callee,
-                    since,
-                    task,
-                    state: State::Task,
-                });
-                return Ok(session);
-            }
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let places = (self.ring.len() * 2).max(PLACES);
-        let mut ring: Vec<Option<Waiting>> = Vec::new();
-        ring.resize_with(places, || None);
-        // Those of different places have different ones in a larger ring.
-        for waiting in mem::take(&mut self.ring).into_iter().flatten() {
-            let place = waiting.session as usize & (places - 1);
-            ring[place] = Some(waiting);
-        }
-        self.ring = ring;
-    }
-
-    #[inline]
-    fn get(&mut self, session: i32) -> Option<&mut Waiting> {
-        if self.ring.is_empty() {
-            return None;
-        }
-        let place = self.place(session);
-        self.ring[place]
-            .as_mut()
-            .filter(|waiting| waiting.session == session)
-    }
-
-    #[inline]
-    fn remove(&mut self, session: i32) -> Option<Waiting> {
-        self.get(session)?;
-        self.count -= 1;
-        let place = self.place(session);
-        self.ring[place].take()
-    }
-
-    /// Notes the result of `session` and returns who waits for it.
-    #[inline]
-    fn settle(&mut self, session: i32, result: Result<Payload, Error>) -> Woken {
-        let Some(waiting) = self.get(session) else {
-            return Woken::Nobody(State::Done(result));
-        };
-        match mem::replace(&mut waiting.state, State::Done(result)) {
-            State::Task => Woken::Task(waiting.task),
-            State::Waker(waker) => Woken::Waker(waker),
-            first => {
-                // Whoever answers twice is not heard; the answer is dropped without the lock.
-                let second = mem::replace(&mut waiting.state, first);
-                Woken::Nobody(second)
-            }
-        }
-    }
-}
 
 impl Shared {
     /// Reserves a session for the task that runs.
-    fn open(&self, callee: Handle) -> Result<(i32, Turn), Error> {
+    pub(super) fn open(&self, callee: Handle) -> Result<(i32, PollId), Error> {
         let (turn, since) = (self.current(), self.context.stamp());
         // Sessions are asked for here only, under the lock.
         let next = || self.context.next_session();
@@ -199,15 +38,11 @@ impl Shared {
         self.calls.lock().settle(session, result)
     }
 
-    /// The sessions that `callee` has not answered.
+    /// The sessions that `callee` has not answered. None is told twice.
     pub(super) fn owed_by(&self, callee: Handle) -> Vec<i32> {
-        match callee.is_none() {
-            true => Vec::new(),
-            false => self
-                .calls
-                .lock()
-                .sessions(|waiting| waiting.callee == callee),
-        }
+        self.calls
+            .lock()
+            .waiting_for(callee, self.context.last_session())
     }
 
     /// This service is gone: nobody shall wait for what cannot come, on whatever thread.
@@ -225,10 +60,15 @@ impl Shared {
     }
 
     /// What `session` waits for, if it is there; else `cx` is woken when it is.
-    fn poll(&self, session: i32, cx: &mut TaskContext<'_>) -> Poll<Result<Payload, Error>> {
+    pub(super) fn poll(
+        &self,
+        session: i32,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Payload, Error>> {
         let slot = self.current().slot();
-        let own = slot != Turn::NOBODY && self.is_own(cx.waker());
-        // A waker may be foreign code, which must not meet the lock: it is cloned before, and the one that it replaces dropped after.
+        let own = slot != PollId::NO_SLOT && self.is_own(cx.waker());
+        // A waker may be foreign code, which must not meet the lock: it is cloned before, and the one that it replaces
+        // dropped after.
         let waiter = match own {
             true => State::Task,
             false => State::Waker(cx.waker().clone()),
@@ -254,7 +94,7 @@ impl Shared {
         Poll::Pending
     }
 
-    fn forget(&self, session: i32) {
+    pub(super) fn forget(&self, session: i32) {
         let waiting = self.calls.lock().remove(session);
         // Dropping a waker or a result may run foreign code, which must not meet the lock.
         drop(waiting);
@@ -264,19 +104,14 @@ impl Shared {
 /// The answer to a call, as bytes. The call has been sent already; dropping the future gives the answer up.
 #[must_use = "the answer is lost if nobody waits for it"]
 pub struct RawCall {
-    shared: Arc<Shared>,
+    shared: Hold,
     /// The session and who opened it when, or why there is none.
-    state: Result<(i32, Turn), Option<Error>>,
+    state: Result<(i32, PollId), Option<Error>>,
     deadline: Option<Sleep>,
 }
 
 impl RawCall {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        dest: Option<Handle>,
-        kind: u8,
-        payload: Payload,
-    ) -> RawCall {
+    pub(super) fn new(shared: &Hold, dest: Option<Handle>, kind: u8, payload: Payload) -> RawCall {
         let state = dest.ok_or(Error::NoService).and_then(|dest| {
             let opened = shared.open(dest)?;
             match shared.context.send(dest, kind, opened.0, payload) {
@@ -294,7 +129,7 @@ impl RawCall {
         }
     }
 
-    pub(super) fn failed(shared: &Arc<Shared>, error: Error) -> RawCall {
+    pub(super) fn failed(shared: &Hold, error: Error) -> RawCall {
         RawCall {
             shared: shared.clone(),
             state: Err(Some(error)),
@@ -327,14 +162,17 @@ impl Future for RawCall {
             // Asked again after its end, it has nothing better to say.
             Err(error) => return Poll::Ready(Err(error.take().unwrap_or(Error::Closed))),
         };
-        // Whoever opened it is still in the same poll: nothing can have come, and it will be polled when something does.
+        // Whoever opened it is still in the same poll: nothing can have come, and it will be polled when something
+        // does.
         if opened == this.shared.current()
-            && opened.slot() != Turn::NOBODY
+            && opened.slot() != PollId::NO_SLOT
             && this.deadline.is_none()
             && this.shared.is_own(cx.waker())
         {
             return Poll::Pending;
         }
+        // From now on somebody else may be noted as who waits, so that each poll has to look.
+        this.state = Ok((session, PollId::NONE));
         let result = match this.shared.poll(session, cx) {
             Poll::Ready(result) => result,
             Poll::Pending => match this.deadline.as_mut().map(|sleep| Pin::new(sleep).poll(cx)) {
@@ -368,8 +206,8 @@ impl Call {
         Call(self.0.within(time))
     }
 
-    /// The answer as values of Rust types: `let (name, age): (String, i64) = cx.call(…).to().await?`. Further values are
-    /// ignored; `Option` stands for one that may be nil or missing.
+    /// The answer as values of Rust types: `let (name, age): (String, i64) = cx.call(…).to().await?`. Further values
+    /// are ignored; `Option` stands for one that may be nil or missing.
     pub fn to<T: for<'a> Unpack<'a>>(self) -> Read<T> {
         Read {
             call: self.0,
@@ -424,57 +262,5 @@ impl<T: for<'a> Unpack<'a>> Future for Read<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let answer = Pin::new(&mut self.call).poll(cx);
         answer.map(|result| super::pack::read(result?.as_slice()))
-    }
-}
-
-/// A time that passes. Dropping the future cancels its timer.
-#[must_use = "no time passes if nobody waits for it"]
-pub struct Sleep {
-    shared: Arc<Shared>,
-    session: Option<i32>,
-    timer: Option<TimerKey>,
-}
-
-impl Sleep {
-    pub(super) fn new(shared: &Arc<Shared>, time: Duration) -> Sleep {
-        // Of a service that is gone, time is over.
-        let session = shared.open(Handle::NONE).ok().map(|(session, _)| session);
-        // The kernel counts from the begin of the current millisecond, so that one more is needed not to be early.
-        let whole = match time.as_micros().div_ceil(1000) {
-            0 => 0,
-            whole => u64::try_from(whole + 1).unwrap_or(u64::MAX),
-        };
-        let timer = session.and_then(|session| shared.context.timeout(session, Delay::Ms(whole)));
-        Sleep {
-            shared: shared.clone(),
-            session,
-            timer,
-        }
-    }
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        match this.session.map(|session| this.shared.poll(session, cx)) {
-            Some(Poll::Pending) => Poll::Pending,
-            _ => {
-                (this.session, this.timer) = (None, None);
-                Poll::Ready(())
-            }
-        }
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(session) = self.session {
-            self.shared.forget(session);
-        }
-        if let Some(timer) = self.timer {
-            self.shared.context.node().cancel_timer(timer);
-        }
     }
 }

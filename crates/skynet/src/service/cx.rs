@@ -1,8 +1,9 @@
 //! What a service can do.
 
-use super::calls::{Call, RawCall, Sleep};
-use super::host::Shared;
+use super::calls::{Call, RawCall};
+use super::hold::Hold;
 use super::report::About;
+use super::sleep::Sleep;
 use super::{Actor, Addr, Ask, Error, Handler, Pack, typed};
 use skynet_kernel::{Context, Handle, Node, Payload, kind};
 use std::future::Future;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// A service's hand on the node. It is cheap to clone, and may be used by any thread, as long as the service lives.
 #[derive(Clone)]
 pub struct Cx {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Hold,
 }
 
 /// Where a message goes to: a handle, or text: `.name` or `:hex`.
@@ -49,8 +50,10 @@ impl From<String> for Address {
 }
 
 impl Cx {
-    /// A hand on the node for code that is no service: the main function, tests, other runtimes. Its calls can be awaited anywhere, or
-    /// [waited](super::wait) for. It does not keep the node from ending; drop or keep it as you like.
+    /// A hand on the node for code that is no service: the main function, tests, other runtimes. Its calls can be
+    /// awaited anywhere, or [waited](super::wait) for. It does not keep the node from ending; drop or keep it as you
+    /// like. It has a service of its own on the node, which ends when its clones and calls are dropped and its tasks
+    /// have ended.
     ///
     /// # Errors
     /// If the node is about to stop.

@@ -1,176 +1,50 @@
 //! The kernel's side of an [`Actor`]: messages become tasks, and tasks are polled by whoever runs the service.
 //!
 //! ## What a message costs
-//! Most handlers end at their first poll. So a message takes what it needs from what is there: a task gets a slot with a waker that
-//! has served before; the handler's references to the actor and its [`Cx`], a [`Seat`], come back when it ends, and so does the room
-//! that its future lay in ([`Spares`]). Nothing is allocated, and no reference counted. What a task waits for is noted with the slot's number ([`Calls`]), not with a waker, unless others wake it.
+//! Most handlers end at their first poll. So a message takes what it needs from what is there: a task gets a slot with
+//! a waker that has served before; the handler's references to the actor and its [`Cx`], its [`Refs`], come back when
+//! it ends, and so does the memory that its future lay in ([`FuturePool`]). Nothing is allocated, and no reference
+//! counted. What a task waits for is noted with the slot's number ([`Calls`]), not with a waker, unless others wake it.
 //!
 //! ## Waking
-//! A waker puts its task into the service's list of ready tasks. The worker that runs the service empties the list at the end of the
-//! turn. If no worker runs it (`running` is false), the waker sends a message to the service's own mailbox, one
-//! at a time (`notified`), which makes a worker run it. Nothing is lost between the two: a waker pushes, then reads `running`; a
-//! worker clears `running`, then looks at the list, which is locked by both, so one of the two sees the other.
+//! A waker puts its task into the service's list of ready tasks, and rings its [`Doorbell`]. The worker that runs the
+//! service empties the list at the end of the turn. If no worker runs it, the waker sends a message to the service's
+//! own mailbox, one at a time, which makes a worker run it.
 //!
-//! The message is a RESPONSE with session 0 from the service itself, which nothing else uses; responses are never refused by
-//! a full mailbox.
+//! The message is a RESPONSE with session 0 from the service itself, which nothing else uses; responses are never
+//! refused by a full mailbox.
 //!
-//! A waker belongs to a slot, not to a task. One that is kept for longer than its task wakes the next one in the slot for nothing, which
-//! tasks have to bear anyway.
+//! A waker belongs to a slot, not to a task. One that is kept for longer than its task wakes the next one in the slot
+//! for nothing, which tasks have to bear anyway.
 
-use super::calls::{Calls, Woken, lock};
+use super::future_pool::{FuturePool, Method};
+use super::hold::Hold;
 use super::panics::{self, discard};
 use super::report::About;
-use super::request::{Later, Request};
-use super::rooms::{Method, Spares};
+use super::request::Request;
+use super::sessions::Woken;
+use super::shared::{Inbox, PollId, Shared, Spawned, TaskWaker};
 use super::typed::Entry;
 use super::{Actor, Addr, Cx, Error};
 use skynet_kernel::{
-    Context, Handle, InitError, Lock, Message, Node, Payload, Report, Service, kind,
+    Context, Handle, InitError, Message, Node, Payload, Report, Service, kind, lock,
 };
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 /// Polls in one turn, after which other services are let before the rest.
 const POLLS: usize = 128;
 
-type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What a service's tasks, wakers and handles have in common.
-pub(super) struct Shared {
-    pub(super) context: Arc<Context>,
-    pub(super) calls: Lock<Calls>,
-    /// Claims that left their handlers, to be failed when the service ends.
-    pub(super) deferred: Mutex<Vec<Weak<Later>>>,
-    inbox: Mutex<Inbox>,
-    /// There is something in the inbox, or has just been.
-    work: AtomicBool,
-    /// A worker is in the service and will look at the inbox.
-    running: AtomicBool,
-    /// A message to the own mailbox is on its way.
-    notified: AtomicBool,
-    /// `started` has returned.
-    ready: AtomicBool,
-    /// Which poll of which task is going on.
-    current: AtomicU64,
-    /// The data of that task's own waker.
-    waker: AtomicUsize,
-}
-
-/// A poll of a task: in the low bits the task's slot, above them the number of the poll.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn(u64);
-
-impl Turn {
-    const SLOT_BITS: u32 = 24;
-    /// No task.
-    pub(super) const NOBODY: usize = (1 << Turn::SLOT_BITS) - 1;
-
-    pub(super) fn slot(self) -> usize {
-        self.0 as usize & Turn::NOBODY
-    }
-
-    fn next(self, slot: usize) -> Turn {
-        // A slot beyond the bits has no number of its own; its tasks are woken by their wakers.
-        let number = (self.0 >> Turn::SLOT_BITS) + 1;
-        Turn(number << Turn::SLOT_BITS | slot.min(Turn::NOBODY) as u64)
-    }
-}
-
-#[derive(Default)]
-struct Inbox {
-    ready: Vec<Arc<TaskWaker>>,
-    spawned: Vec<(Spawned, About)>,
-    /// The service is gone.
-    closed: bool,
-}
-
-impl Shared {
-    fn new(context: &Arc<Context>) -> Arc<Shared> {
-        Arc::new(Shared {
-            context: context.clone(),
-            calls: Lock::default(),
-            deferred: Mutex::default(),
-            inbox: Mutex::default(),
-            work: AtomicBool::new(false),
-            running: AtomicBool::new(false),
-            notified: AtomicBool::new(false),
-            ready: AtomicBool::new(false),
-            current: AtomicU64::new(Turn(0).next(Turn::NOBODY).0),
-            waker: AtomicUsize::new(0),
-        })
-    }
-
-    /// What is being polled. Only the thread that polls knows for sure.
-    #[inline]
-    pub(super) fn current(&self) -> Turn {
-        Turn(self.current.load(Ordering::Relaxed))
-    }
-
-    /// Is `waker` the own one of the task that is being polled?
-    #[inline]
-    pub(super) fn is_own(&self, waker: &Waker) -> bool {
-        // Nobody else's data are at that address, since the task's slot holds the waker.
-        waker.data() as usize == self.waker.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn spawn(&self, task: Spawned, about: About) {
-        {
-            let mut inbox = lock(&self.inbox);
-            if inbox.closed {
-                // The task's destructors may come back here, so it is dropped without the lock.
-                drop(inbox);
-                return;
-            }
-            inbox.spawned.push((task, about));
-        }
-        self.notify();
-    }
-
-    /// Makes a worker look at the inbox.
-    fn notify(&self) {
-        self.work.store(true, Ordering::SeqCst);
-        if !self.running.load(Ordering::SeqCst) && !self.notified.swap(true, Ordering::SeqCst) {
-            // A service that is gone needs no waking.
-            let _ = self
-                .context
-                .send(self.context.handle(), kind::RESPONSE, 0, Payload::EMPTY);
-        }
-    }
-}
-
-/// Wakes the task in a slot.
-struct TaskWaker {
-    /// Weak, since wakers may be kept by foreign code for longer than the service lives.
-    shared: Weak<Shared>,
-    slot: usize,
-    /// It is in the list of ready tasks.
-    queued: AtomicBool,
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        if self.queued.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        if let Some(shared) = self.shared.upgrade() {
-            {
-                let mut inbox = lock(&shared.inbox);
-                if inbox.closed {
-                    return;
-                }
-                inbox.ready.push(self);
-            }
-            shared.notify();
-        }
-    }
-}
+/// Free slots for tasks, and what handlers have given back, that a service keeps for the next burst.
+const SPARE: usize = 64;
 
 /// What a handler needs of its service while it runs.
-pub(super) struct Seat<A> {
+pub(super) struct Refs<A> {
     pub(super) actor: Arc<A>,
     pub(super) cx: Cx,
 }
@@ -193,6 +67,8 @@ pub(super) struct Host<A> {
     actor: Arc<A>,
     /// Set by `init`.
     core: Option<Core<A>>,
+    /// It ends when nobody holds its `Cx` any more.
+    lent: bool,
 }
 
 /// The same, as soon as it has an address.
@@ -203,20 +79,44 @@ pub(super) struct Core<A> {
     tasks: Vec<Slot<A>>,
     free: Vec<usize>,
     /// What has come back from handlers.
-    seats: Vec<Seat<A>>,
-    spares: Spares,
-    turn: Turn,
-    /// Messages that came before `started` had returned.
-    pub(super) held: Vec<Message>,
-    /// `Shared::running` has been set in this turn.
+    idle_refs: Vec<Refs<A>>,
+    pool: FuturePool,
+    turn: PollId,
+    /// Messages that came before `started` had returned. The kernel counts them as waiting.
+    pub(super) held: VecDeque<Message>,
+    /// What was taken from the inbox, and is polled next.
+    spawned: VecDeque<(Spawned, About)>,
+    woken: VecDeque<Arc<TaskWaker>>,
+    /// The most that was taken at once since the service had nothing to do.
+    taken: usize,
+    /// The worker has come in by the bell's account.
     running: bool,
 }
 
 #[derive(PartialEq)]
 enum Phase {
-    New,
+    /// With the arguments for `started`.
+    New(String),
     Starting,
     Ready,
+}
+
+/// Ends an actor whose `started` does not come to its end: it has panicked, for what is caught there does no harm to
+/// its task only, as elsewhere, but leaves an actor that nobody can use.
+struct Start<'a> {
+    cx: &'a Cx,
+    complete: bool,
+}
+
+impl Drop for Start<'_> {
+    fn drop(&mut self) {
+        // One that is dropped with its service has been told to end.
+        if !self.complete && !self.cx.context().retired() {
+            let name = self.cx.context().description();
+            self.cx.log(format!("error: {name} did not start"));
+            self.cx.exit();
+        }
+    }
 }
 
 impl<A: Actor> Host<A> {
@@ -224,58 +124,80 @@ impl<A: Actor> Host<A> {
         Host {
             actor: Arc::new(actor),
             core: None,
+            lent: false,
+        }
+    }
+
+    /// One that only lends its `Cx`, and ends when nobody holds it any more, nor a task runs.
+    pub(super) fn lender(actor: A) -> Host<A> {
+        Host {
+            lent: true,
+            ..Host::new(actor)
         }
     }
 
     /// Its hand on the node, once it has an address.
     pub(super) fn cx(&self) -> Option<Cx> {
-        let shared = self.core.as_ref()?.shared.clone();
+        let shared = Hold::new(&self.core.as_ref()?.shared);
         Some(Cx { shared })
     }
 }
 
 impl<A: Actor> Core<A> {
-    fn new(actor: &Arc<A>, context: &Arc<Context>) -> Core<A> {
-        let shared = Shared::new(context);
+    fn new(actor: &Arc<A>, context: &Arc<Context>, args: &str, lent: bool) -> Core<A> {
+        let shared = Shared::new(context, lent);
         Core {
             actor: actor.clone(),
-            phase: Phase::New,
+            phase: Phase::New(args.to_owned()),
             tasks: Vec::new(),
             free: Vec::new(),
-            seats: Vec::new(),
-            spares: Spares::default(),
+            idle_refs: Vec::new(),
+            pool: FuturePool::default(),
             turn: shared.current(),
-            held: Vec::new(),
+            held: VecDeque::new(),
+            spawned: VecDeque::new(),
+            woken: VecDeque::new(),
+            taken: 0,
             running: false,
             shared,
         }
     }
 
     /// What is needed to run a method.
-    pub(super) fn seat(&mut self) -> Seat<A> {
-        self.seats.pop().unwrap_or_else(|| Seat {
+    pub(super) fn refs(&mut self) -> Refs<A> {
+        self.idle_refs.pop().unwrap_or_else(|| Refs {
             actor: self.actor.clone(),
             cx: Cx {
-                shared: self.shared.clone(),
+                shared: Hold::new(&self.shared),
             },
         })
     }
 
-    /// Calls the actor's `started`.
-    fn begin(&mut self, args: &[u8]) {
+    /// Calls the actor's `started`, unless that has been done.
+    fn begin(&mut self) {
+        let Phase::New(args) = &mut self.phase else {
+            return;
+        };
+        let args = std::mem::take(args);
         self.phase = Phase::Starting;
-        let args = String::from_utf8_lossy(args).into_owned();
-        let seat = self.seat();
+        let refs = self.refs();
         let started = async move {
-            match seat.actor.started(&seat.cx, &args).await {
-                Ok(()) => seat.cx.shared.ready.store(true, Ordering::Release),
+            let mut start = Start {
+                cx: &refs.cx,
+                complete: false,
+            };
+            let result = refs.actor.started(&refs.cx, &args).await;
+            start.complete = true;
+            drop(start);
+            match result {
+                Ok(()) => refs.cx.shared.ready.store(true, Ordering::Release),
                 Err(error) => {
-                    let name = seat.cx.context().description();
-                    seat.cx.log(format!("error: {name} did not start: {error}"));
-                    seat.cx.exit();
+                    let name = refs.cx.context().description();
+                    refs.cx.log(format!("error: {name} did not start: {error}"));
+                    refs.cx.exit();
                 }
             }
-            seat
+            refs
         };
         self.start(started, || About::of::<A>("started"));
     }
@@ -293,7 +215,7 @@ impl<A: Actor> Core<A> {
             return;
         }
         let (source, session, kind) = (message.source, message.session, message.kind);
-        let Seat { actor, cx } = self.seat();
+        let Refs { actor, cx } = self.refs();
         let request = Request::new(cx, message);
         let task = async move {
             let claim = request.claim();
@@ -304,7 +226,7 @@ impl<A: Actor> Core<A> {
             };
             claim.conclude(result, |claim, values| claim.answer(&values));
             let cx = request.into_cx();
-            Seat { actor, cx }
+            Refs { actor, cx }
         };
         self.start(task, || {
             let method = match kind {
@@ -331,13 +253,13 @@ impl<A: Actor> Core<A> {
     #[inline]
     pub(super) fn start(
         &mut self,
-        task: impl Future<Output = Seat<A>> + Send + 'static,
+        task: impl Future<Output = Refs<A>> + Send + 'static,
         about: impl FnOnce() -> About,
     ) {
         let slot = self.slot();
-        let mut room = self.spares.take();
-        room.set(Some(task));
-        if self.poll(slot, Task::Method(room)) {
+        let mut allocation = self.pool.take();
+        allocation.set(Some(task));
+        if self.poll(slot, Task::Method(allocation)) {
             self.tasks[slot].about = about();
         }
     }
@@ -371,14 +293,16 @@ impl<A: Actor> Core<A> {
             .waker
             .store(place.waker.data() as usize, Ordering::Relaxed);
         // The end of a task runs its destructors, which are its own code as well.
-        let (seats, spares) = (&mut self.seats, &mut self.spares);
+        let (idle_refs, pool) = (&mut self.idle_refs, &mut self.pool);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             match task {
                 Task::Method(mut method) => match method.as_mut().poll(&mut cx) {
                     Poll::Pending => return Some(Task::Method(method)),
-                    Poll::Ready(seat) => {
-                        seats.push(seat);
-                        method.recycle(spares);
+                    Poll::Ready(refs) => {
+                        if idle_refs.len() < SPARE {
+                            idle_refs.push(refs);
+                        }
+                        method.recycle(pool);
                     }
                 },
                 Task::Spawned(mut future) => match future.as_mut().poll(&mut cx) {
@@ -388,7 +312,7 @@ impl<A: Actor> Core<A> {
             }
             None
         }));
-        self.turn = self.turn.next(Turn::NOBODY);
+        self.turn = self.turn.next(PollId::NO_SLOT);
         shared.current.store(self.turn.0, Ordering::Relaxed);
         shared.waker.store(0, Ordering::Relaxed);
         match outcome {
@@ -402,7 +326,7 @@ impl<A: Actor> Core<A> {
             }
             Err(panic) => {
                 self.free.push(slot);
-                panics::of_task(&self.shared.context, &*panic);
+                panics::of_task(&self.shared.context, panic);
                 false
             }
         }
@@ -429,8 +353,7 @@ impl<A: Actor> Core<A> {
     fn handle(&mut self, mut message: Message) {
         if !self.running {
             self.running = true;
-            // Who does not see it yet wakes for nothing, and no harm is done.
-            self.shared.running.store(true, Ordering::Relaxed);
+            self.shared.bell.enter();
         }
         match message.kind {
             kind::RESPONSE | kind::ERROR if message.session == 0 => {
@@ -439,65 +362,120 @@ impl<A: Actor> Core<A> {
                         self.settle(session, Err(Error::CallFailed));
                     }
                 } else if message.source == self.shared.context.handle() {
-                    self.shared.notified.store(false, Ordering::SeqCst);
+                    self.shared.bell.answer();
+                    self.begin();
                 }
             }
             kind::RESPONSE => self.settle(message.session, Ok(message.take_payload())),
             kind::ERROR => self.settle(message.session, Err(Error::CallFailed)),
-            _ => match self.phase {
-                Phase::Ready => self.dispatch(message),
-                Phase::Starting => self.held.push(message),
-                Phase::New => self.begin(message.payload()),
-            },
+            _ if self.phase == Phase::Ready => self.dispatch(message),
+            _ => {
+                self.begin();
+                self.held.push_back(message);
+                self.shared.context.set_kept(self.held.len());
+            }
         }
     }
 
-    /// Polls what is ready until nothing is, or it is others' turn.
+    /// Polls what is ready until nothing is, or it is others' turn: after so many polls, or so much time.
     fn drain(&mut self) {
         let mut polls = 0;
         while !self.shared.context.retired() {
-            if self.phase == Phase::Starting && self.shared.ready.load(Ordering::Acquire) {
-                self.phase = Phase::Ready;
-                for message in std::mem::take(&mut self.held) {
-                    self.dispatch(message);
-                }
+            if !self.poll_next() {
+                self.running = false;
+                self.tidy();
+                return;
             }
-            if !self.shared.work.load(Ordering::SeqCst) {
-                self.shared.running.store(false, Ordering::SeqCst);
-                if !self.shared.work.load(Ordering::SeqCst) {
-                    self.running = false;
-                    return;
-                }
-                self.shared.running.store(true, Ordering::SeqCst);
-            }
-            self.shared.work.store(false, Ordering::SeqCst);
-            let (ready, spawned) = {
-                let mut inbox = lock(&self.shared.inbox);
-                (
-                    std::mem::take(&mut inbox.ready),
-                    std::mem::take(&mut inbox.spawned),
-                )
-            };
-            polls += ready.len() + spawned.len();
-            for (task, about) in spawned {
-                let slot = self.slot();
-                if self.poll(slot, Task::Spawned(task)) {
-                    self.tasks[slot].about = about;
-                }
-            }
-            for waker in ready {
-                // Who finds it set before has told what there is to see, and this reads it.
-                waker.queued.swap(false, Ordering::AcqRel);
-                self.resume(waker.slot);
-            }
-            if polls >= POLLS {
+            polls += 1;
+            if polls >= POLLS || skynet_kernel::turn_is_over() {
                 break;
             }
         }
         self.running = false;
-        self.shared.running.store(false, Ordering::SeqCst);
-        if self.shared.work.load(Ordering::SeqCst) {
+        let work = self.shared.bell.leave();
+        let left = !self.held.is_empty() && self.shared.ready.load(Ordering::Acquire)
+            || !(self.spawned.is_empty() && self.woken.is_empty());
+        if left || work {
             self.shared.notify();
+        }
+    }
+
+    /// Polls one task: of a message that was held, a new one, or one that was woken. False: there is none, and whoever
+    /// adds one from now on wakes the service.
+    fn poll_next(&mut self) -> bool {
+        loop {
+            if self.phase == Phase::Starting && self.shared.ready.load(Ordering::Acquire) {
+                // Until none is held any more, others have to go behind them.
+                if let Some(message) = self.held.pop_front() {
+                    self.shared.context.set_kept(self.held.len());
+                    self.dispatch(message);
+                    return true;
+                }
+                self.held = VecDeque::new();
+                self.phase = Phase::Ready;
+            }
+            if let Some((task, about)) = self.spawned.pop_front() {
+                let slot = self.slot();
+                if self.poll(slot, Task::Spawned(task)) {
+                    self.tasks[slot].about = about;
+                }
+                return true;
+            }
+            if let Some(waker) = self.woken.pop_front() {
+                // Who finds it set before has told what there is to see, and this reads it.
+                waker.queued.swap(false, Ordering::AcqRel);
+                self.resume(waker.slot);
+                return true;
+            }
+            if !self.shared.bell.work_or_leave() {
+                return false;
+            }
+            let mut inbox = lock(&self.shared.inbox);
+            std::mem::swap(&mut inbox.ready, &mut self.woken);
+            std::mem::swap(&mut inbox.spawned, &mut self.spawned);
+            drop(inbox);
+            self.taken = self.taken.max(self.woken.len() + self.spawned.len());
+        }
+    }
+
+    /// Nothing is to be done now: gives back what a burst has left behind, and ends a service that nobody needs.
+    #[inline]
+    fn tidy(&mut self) {
+        if self.tasks.len() > SPARE && self.free.len() > self.tasks.len() / 8 * 7 {
+            self.drop_slots();
+        }
+        if self.taken > SPARE {
+            self.drop_lists();
+        }
+        if let Some(holds) = &self.shared.holds {
+            // They hold it, too.
+            self.idle_refs.clear();
+            let idle = self.free.len() == self.tasks.len();
+            if idle && holds.load(Ordering::Acquire) == 0 && self.phase == Phase::Ready {
+                self.shared.context.exit();
+            }
+        }
+    }
+
+    /// Drops the lists that were long; they are empty now, unless somebody adds to one of them.
+    #[cold]
+    fn drop_lists(&mut self) {
+        (self.taken, self.woken, self.spawned) = Default::default();
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.ready.shrink_to_fit();
+        inbox.spawned.shrink_to_fit();
+    }
+
+    /// Most slots are free: drops those at the end.
+    #[cold]
+    fn drop_slots(&mut self) {
+        let last = self.tasks.iter().rposition(|slot| slot.task.is_some());
+        let keep = last.map_or(0, |last| last + 1).max(SPARE);
+        if keep <= self.tasks.len() / 2 {
+            self.tasks.truncate(keep);
+            self.tasks.shrink_to_fit();
+            self.free.retain(|&slot| slot < keep);
+            self.free.shrink_to_fit();
         }
     }
 
@@ -511,10 +489,12 @@ impl<A: Actor> Core<A> {
 
 impl<A: Actor> Service for Host<A> {
     fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
-        self.core = Some(Core::new(&self.actor, cx));
-        // Nobody else knows the handle yet, so this is the first message that is handled.
-        cx.send(cx.handle(), kind::TEXT, 0, Payload::from(param))
-            .map_err(|error| InitError::new(error.to_string()))
+        let core = self
+            .core
+            .insert(Core::new(&self.actor, cx, param, self.lent));
+        // Makes a worker come by.
+        core.shared.notify();
+        Ok(())
     }
 
     fn handle(&mut self, _: &Arc<Context>, message: Message) {
@@ -553,7 +533,7 @@ impl<A> Drop for Core<A> {
             },
         );
         // Without the lock, since tasks may come back to it while they are dropped.
-        for (task, _) in rest.spawned {
+        for (task, _) in self.spawned.drain(..).chain(rest.spawned) {
             discard(context, "a task", task);
         }
         let deferred = std::mem::take(&mut *lock(&self.shared.deferred));

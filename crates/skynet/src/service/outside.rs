@@ -14,7 +14,8 @@ struct Nobody;
 
 impl Actor for Nobody {}
 
-/// Runs what an actor's tasks would be, here the calls of other threads, and lends its `Cx` before anything is dispatched.
+/// Runs what an actor's tasks would be, here the calls of other threads, and lends its `Cx` before anything is
+/// dispatched.
 struct Lender {
     host: Host<Nobody>,
     sender: Sender<Cx>,
@@ -46,7 +47,7 @@ impl Service for Lender {
 
 pub(super) fn cx(node: &Node) -> Result<Cx, Error> {
     let (sender, receiver) = channel();
-    let host = Host::new(Nobody);
+    let host = Host::lender(Nobody);
     let lender = node.launch_service("outside", "", Box::new(Lender { host, sender }));
     lender.ok_or(Error::Closed)?;
     receiver.try_recv().map_err(|_| Error::Closed)

@@ -1,11 +1,11 @@
 //! What a service tells those who look into it: its tasks, what they wait for, and whom they work for.
 //!
-//! There are no stacks of suspended tasks to show. What stands in their place is the name of the task: the actor's method, or the type
-//! of the spawned future, which the compiler makes of the function that it is written in.
+//! There are no stacks of suspended tasks to show. What stands in their place is the name of the task: the actor's
+//! method, or the type of the spawned future, which the compiler makes of the function that it is written in.
 
 use super::Actor;
-use super::calls::Wait;
 use super::host::Core;
+use super::sessions::Wait;
 use skynet_kernel::inspect::stamps_to_ms;
 use skynet_kernel::{Doing, Handle, Report, TaskReport};
 use std::any::type_name;

@@ -1,13 +1,12 @@
 //! A message for a service, and the claim of its sender to an answer.
 //!
-//! The claim lies in the task that handles the message. It is settled once: by the handler's result, or when the task is
-//! dropped, which is an error. A handler that takes it over with [`Request::defer`] gets it as a [`Responder`], which does the same when it
-//! is dropped. So nobody waits for ever.
+//! The claim lies in the task that handles the message. It is settled once: by the handler's result, or when the task
+//! is dropped, which is an error. A handler that takes it over with [`Request::defer`] gets it as a [`Responder`],
+//! which does the same when it is dropped. So nobody waits for ever.
 
-use super::calls::lock;
 use super::host::origin;
 use super::{Cx, Error, Pack, Unpack, Values};
-use skynet_kernel::{Handle, Message, Payload, kind};
+use skynet_kernel::{Handle, Message, Payload, kind, lock};
 use skynet_wire::seri;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +92,8 @@ impl Request {
         super::pack::read(self.payload())
     }
 
-    /// Answers now, with values of Rust types. What the handler returns is no answer any more; a second answer is ignored.
+    /// Answers now, with values of Rust types. What the handler returns is no answer any more; a second answer is
+    /// ignored.
     ///
     /// # Errors
     /// If the values cannot be packed, or the answer cannot be sent; then the request fails.
@@ -126,7 +126,7 @@ impl Request {
             // A service that ends fails all requests that it has, also those in other hands.
             let mut deferred = lock(&self.cx.shared.deferred);
             if deferred.len() == deferred.capacity() {
-                // Room for as many more, so that looking at all of them is rare.
+                // Allocation for as many more, so that looking at all of them is rare.
                 deferred.retain(|later: &Weak<Later>| later.strong_count() > 0);
                 let live = deferred.len();
                 deferred.reserve(live.max(8));

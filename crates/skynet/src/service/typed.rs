@@ -1,7 +1,9 @@
-//! Messages between services in Rust, as values of Rust types: nothing is packed, and the compiler knows who takes what.
+//! Messages between services in Rust, as values of Rust types: nothing is packed, and the compiler knows who takes
+//! what.
 //!
-//! A message travels as a value in the place of bytes ([`Parcel`]). Its type's label is the function that runs the handler, so that the
-//! receiver needs no table of what it takes. It says which actor it is for, too: one that comes to an actor of another type fails.
+//! A message travels as a value in the place of bytes ([`Parcel`]). Its type's label is the function that runs the
+//! handler, so that the receiver needs no table of what it takes. It says which actor it is for, too: one that comes to
+//! an actor of another type fails.
 
 use super::calls::RawCall;
 use super::host::{Core, origin};
@@ -59,7 +61,8 @@ pub trait Handler<M: Send + 'static>: Actor {
     /// What those who [`ask`](super::Cx::ask) get.
     type Answer: Send + 'static;
 
-    /// Handles a message. It may be written as `async fn`. The result of one that was only [told](super::Cx::tell) is ignored.
+    /// Handles a message. It may be written as `async fn`. The result of one that was only [told](super::Cx::tell) is
+    /// ignored.
     ///
     /// An error is logged, and fails the asker with [`Error::CallFailed`]. So does a panic, which ends this task only.
     fn handle(
@@ -149,21 +152,22 @@ fn open<A: Handler<M>, M: Send + 'static>(core: &mut Core<A>, mut message: Messa
     let Ok(Letter(value, _)) = message.take_payload().into_value::<Letter<A, M>>() else {
         unreachable!("a letter has the label that led here");
     };
-    let seat = core.seat();
+    let refs = core.refs();
     let task = async move {
-        let claim = Claim::new(&seat.cx, source, session);
-        let result = seat.actor.handle(&seat.cx, value).await;
+        let claim = Claim::new(&refs.cx, source, session);
+        let result = refs.actor.handle(&refs.cx, value).await;
         claim.conclude(result, |claim, answer| {
             claim.give(Payload::value(Answer(answer)))
         });
-        seat
+        refs
     };
     core.start(task, || {
         About::of_handler::<A, M>().working_on(source, session)
     });
 }
 
-/// The answer to what was asked, when it comes. The question has been sent already; dropping the future gives the answer up.
+/// The answer to what was asked, when it comes. The question has been sent already; dropping the future gives the
+/// answer up.
 #[must_use = "the answer is lost if nobody waits for it"]
 pub struct Ask<T> {
     call: RawCall,

@@ -54,8 +54,8 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// The frames in which the rest of a large message comes if nothing comes in between: each with its first bytes, from its
-/// length on, and the length of the data behind them.
+/// The frames in which the rest of a large message comes if nothing comes in between: each with its first bytes, from
+/// its length on, and the length of the data behind them.
 #[derive(Clone, Debug)]
 pub struct Coming {
     left: usize,
@@ -88,8 +88,8 @@ impl Iterator for Coming {
     }
 }
 
-/// What has come of a large message, lent out while its parts are read straight to it. [`Requests::give_back`](super::Requests::give_back) ends
-/// that.
+/// What has come of a large message, lent out while its parts are read straight to it.
+/// [`Requests::give_back`](super::Requests::give_back) ends that.
 #[derive(Debug)]
 pub struct Lent<S> {
     /// The session of the message.
@@ -142,11 +142,18 @@ impl Part<'_> {
 ///
 /// `Vec<u8>` is one. Who needs the message in memory of another kind makes that one, and saves copying the whole.
 pub trait Store: Default {
-    /// Appends bytes. There will be at most `bound` bytes in the end, of which nobody knows yet whether they come.
+    /// Appends bytes. There will be at most `bound` bytes in the end, of which nobody knows yet whether they come: it
+    /// must not take much more memory than it has bytes.
     fn append(&mut self, bytes: &[u8], bound: usize);
 
     /// What is there.
     fn bytes(&self) -> &[u8];
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize;
+
+    /// Makes room for so many bytes, of a peer that has sent as many before. It need not.
+    fn reserve(&mut self, _bytes: usize) {}
 }
 
 /// Grows as bytes come in: never larger than twice of them, nor than the bound.
@@ -157,6 +164,10 @@ impl Store for Vec<u8> {
 
     fn bytes(&self) -> &[u8] {
         self
+    }
+
+    fn held(&self) -> usize {
+        self.capacity()
     }
 }
 
@@ -247,11 +258,24 @@ impl<S: Store> Large<S> {
         };
     }
 
+    /// Makes room for so many bytes, or for what is announced.
+    pub fn reserve(&mut self, bytes: usize) {
+        if let State::Begun { total, data } = &mut self.0 {
+            data.reserve(bytes.min(*total));
+        }
+    }
+
     /// Takes a part. One without an announcement is wrong, and so is one that is more than announced.
     pub fn add(&mut self, part: &[u8]) {
+        self.add_within(part, usize::MAX);
+    }
+
+    /// The same, without holding more than `most` bytes of memory if they are enough.
+    pub(super) fn add_within(&mut self, part: &[u8], most: usize) {
         match &mut self.0 {
             State::Begun { total, data } if part.len() <= *total - data.bytes().len() => {
-                data.append(part, *total);
+                let needed = data.bytes().len() + part.len();
+                data.append(part, (*total).min(most).max(needed));
             }
             state => *state = State::Wrong,
         }
@@ -319,12 +343,20 @@ impl<S: Store> Large<S> {
         matches!(self.0, State::Nothing)
     }
 
-    /// How many bytes of parts are kept. What is lent out counts as if all of it were there.
-    pub fn buffered(&self) -> usize {
+    /// How many bytes of memory are held for parts. What is lent out counts as if all of it were there.
+    pub fn held(&self) -> usize {
         match &self.0 {
-            State::Begun { data, .. } => data.bytes().len(),
+            State::Begun { data, .. } => data.held(),
             State::Lent { total } => *total,
             State::Nothing | State::Wrong => 0,
+        }
+    }
+
+    /// How many bytes of parts are there.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            State::Begun { data, .. } => data.bytes().len(),
+            State::Lent { .. } | State::Nothing | State::Wrong => 0,
         }
     }
 }

@@ -80,6 +80,9 @@ pub use response::{Body, Outcome, Reply, Response, pack_error, pack_ok};
 /// Bytes of data in each part of a large message but the last.
 pub const PART: usize = 0x8000;
 
+/// Memory that a large message may get before its parts come, at most, when its peer has sent one as large before.
+pub const TRUSTED: usize = 2 << 20;
+
 /// Reserves the two bytes of length in front of a frame of `len` bytes, and writes them.
 fn begin_frame(out: &mut Vec<u8>, len: usize) {
     let length = u16::try_from(len).expect("no frame made here is as long as 64 KiB");

@@ -63,7 +63,8 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`Error::Empty`], [`Error::Type`], [`Error::Short`], [`Error::LargeSize`] or [`Error::Part`]: the
-    /// frame is malformed. A server logs that and goes on with the next frame.
+    /// frame is malformed. A server closes the connection then: no honest peer sends such a frame, but a web page can
+    /// make a browser send a request whose head is taken for one frame, and whose body is whatever the page wants.
     ///
     /// ```
     /// use skynet_wire::cluster::Request;
@@ -106,6 +107,45 @@ impl<'a> Request<'a> {
             kind => return Err(Error::Type(kind)),
         }
         .ok_or(Error::Short(frame.len()))
+    }
+
+    /// Looks at the `start` of a frame of `len` bytes that has not come to its end yet.
+    ///
+    /// # Errors
+    /// As [`unpack`](Self::unpack), if it fails for the whole frame, whatever comes.
+    ///
+    /// ```
+    /// use skynet_wire::cluster::Request;
+    ///
+    /// assert!(Request::check_start(b"\x00\x10", 1000).is_ok());
+    /// assert!(Request::check_start(b"ST / HTTP/1.1", 0x504f).is_err());
+    /// ```
+    pub fn check_start(start: &[u8], len: usize) -> Result<(), Error> {
+        let Some(&kind) = start.first() else {
+            return Ok(());
+        };
+        let least = match kind {
+            kind::NUMBER => 9,
+            kind::NAME => 6,
+            kind::LARGE_NUMBER | kind::LARGE_NUMBER_PUSH if len != 13 => {
+                return Err(Error::LargeSize(len));
+            }
+            kind::LARGE_NUMBER | kind::LARGE_NUMBER_PUSH => 13,
+            kind::LARGE_NAME | kind::LARGE_NAME_PUSH => 10,
+            kind::PART | kind::LAST_PART if len < 5 => return Err(Error::Part),
+            kind::PART | kind::LAST_PART => 5,
+            kind::TRACE => 1,
+            kind => return Err(Error::Type(kind)),
+        };
+        // The length of a name comes second.
+        let name = match (kind, start.get(1)) {
+            (kind::NAME | kind::LARGE_NAME | kind::LARGE_NAME_PUSH, Some(&name)) => name.into(),
+            _ => 0,
+        };
+        match len < least + name {
+            true => Err(Error::Short(len)),
+            false => Ok(()),
+        }
     }
 
     fn small_to_number(body: &'a [u8]) -> Option<Self> {

@@ -1,8 +1,8 @@
 //! A server's side of one connection: from frames to whole requests.
 //!
-//! What a peer may do wrong here is answered, not punished, as skynet (C) does: parts without a beginning, sizes
+//! Well-formed frames that do not fit together are answered, as skynet (C) does: parts without a beginning, sizes
 //! that do not add up, two beginnings for one session. Such a request is answered when its last part comes, and
-//! until then only the fact is kept that it is wrong.
+//! until then only the fact is kept that it is wrong. A frame that is malformed ends the connection.
 //!
 //! Incomplete requests live until they are complete or the connection ends, and skynet (C) sets them no limit.
 //! Here a limit may be set on what a connection buffers. The names, tags and table entries of the requests
@@ -11,10 +11,10 @@
 use std::collections::HashMap;
 
 use super::large::{Begun, Direction};
-use super::{Address, Error, Large, Lent, PART, Payload, Refusal, Request, Store};
+use super::{Address, Error, Large, Lent, PART, Payload, Refusal, Request, Store, TRUSTED};
 
-/// What an incomplete request counts beside its bytes: its entry in the table.
-const ENTRY: usize = 128;
+/// What an incomplete request counts beside its bytes: its entry in the table, and the smallest blocks that it needs.
+const ENTRY: usize = 320;
 
 /// The incomplete requests of one connection.
 ///
@@ -35,6 +35,9 @@ pub struct Requests<S = Vec<u8>> {
     limit: usize,
     /// Something did not find room.
     exceeded: bool,
+    /// The largest request that has come, up to [`TRUSTED`]. While there is no other, one that begins gets memory for
+    /// as much at once, so that growing costs nothing: the connection holds no more than it has proved to send.
+    trusted: usize,
     /// Waits for the next call, or for the next large request of any kind.
     trace: Option<Box<[u8]>>,
 }
@@ -103,6 +106,7 @@ impl<S: Store> Requests<S> {
             buffered: 0,
             limit,
             exceeded: false,
+            trusted: 0,
             trace: None,
         }
     }
@@ -125,7 +129,7 @@ impl<S: Store> Requests<S> {
     /// Takes a frame, given without its two bytes of length. `None`: there is nothing to do yet.
     ///
     /// # Errors
-    /// As [`Request::unpack`]. The frame is without effect, the connection is as good as before.
+    /// As [`Request::unpack`]. The frame is without effect, and the connection is to be closed.
     pub fn accept<'a>(&mut self, frame: &'a [u8]) -> Result<Option<Event<'a, S>>, Error> {
         Ok(match Request::unpack(frame)? {
             Request::Small {
@@ -185,7 +189,7 @@ impl<S: Store> Requests<S> {
         push: bool,
     ) -> Option<Event<'static, S>> {
         if let Some(pending) = self.pending.get_mut(&session) {
-            self.buffered -= pending.large.buffered();
+            self.buffered -= pending.large.held();
             pending.large.begin(size);
             return None;
         }
@@ -210,6 +214,11 @@ impl<S: Store> Requests<S> {
             self.exceeded = true;
         } else {
             pending.large.begin(size);
+            if self.pending.is_empty() {
+                let room = self.limit.saturating_sub(self.buffered);
+                pending.large.reserve(self.trusted.min(room));
+                self.buffered += pending.large.held();
+            }
         }
         self.pending.insert(session, pending);
         None
@@ -235,24 +244,24 @@ impl<S: Store> Requests<S> {
         if pending.over {
             return;
         }
-        self.buffered -= pending.large.buffered();
-        let before = pending.large.buffered();
-        if before + data.len() > self.limit.saturating_sub(self.buffered) {
+        self.buffered -= pending.large.held();
+        let most = self.limit.saturating_sub(self.buffered);
+        if pending.large.len() + data.len() > most {
             pending.large = Large::new();
             pending.over = true;
             self.exceeded = true;
             return;
         }
-        pending.large.add(data);
-        self.buffered += pending.large.buffered();
+        pending.large.add_within(data, most);
+        self.buffered += pending.large.held();
     }
 
-    /// Lends out what has come of a large request, so that the rest can be read straight to where it belongs. `frame` is
-    /// what has come of a frame of `len` bytes. None if that is no part of such a request, or if no whole part has come yet, or if less than `least` bytes are to come, or
-    /// if the whole would be above the limit.
+    /// Lends out what has come of a large request, so that the rest can be read straight to where it belongs. `frame`
+    /// is what has come of a frame of `len` bytes. None if that is no part of such a request, or if no whole part has
+    /// come yet, or if less than `least` bytes are to come, or if the whole would be above the limit.
     ///
-    /// The frames that [`Lent::coming`] expects are not to be given to [`accept`](Self::accept) then; any other that comes ends the loan, and is
-    /// to be given to it after [`give_back`](Self::give_back).
+    /// The frames that [`Lent::coming`] expects are not to be given to [`accept`](Self::accept) then; any other that
+    /// comes ends the loan, and is to be given to it after [`give_back`](Self::give_back).
     pub fn lend(&mut self, frame: &[u8], len: usize, least: usize) -> Option<Lent<S>> {
         let Ok(Request::Part {
             session,
@@ -263,8 +272,8 @@ impl<S: Store> Requests<S> {
             return None;
         };
         let pending = self.pending.get_mut(&session)?;
-        let (total, have) = (pending.large.total(), pending.large.buffered());
-        let others = self.buffered - have;
+        let (total, have) = (pending.large.total(), pending.large.len());
+        let others = self.buffered - pending.large.held();
         if pending.over
             || pending.head.is_none()
             || have < PART
@@ -284,13 +293,13 @@ impl<S: Store> Requests<S> {
         Some(lent)
     }
 
-    /// Takes back what was lent out, with what has been added to it: data of the parts that were expected. That may complete
-    /// the request.
+    /// Takes back what was lent out, with what has been added to it: data of the parts that were expected. That may
+    /// complete the request.
     pub fn give_back(&mut self, session: u32, store: S) -> Option<Event<'static, S>> {
         let pending = self.pending.get_mut(&session)?;
-        self.buffered -= pending.large.buffered();
+        self.buffered -= pending.large.held();
         let complete = pending.large.give_back(store);
-        self.buffered += pending.large.buffered();
+        self.buffered += pending.large.held();
         if !complete {
             return None;
         }
@@ -300,19 +309,22 @@ impl<S: Store> Requests<S> {
 
     /// `pending` is out of the table; `data` completes it.
     fn finish(&mut self, mut pending: Pending<S>, session: u32, data: &[u8]) -> Event<'static, S> {
-        self.buffered -= pending.cost() + pending.large.buffered();
+        self.buffered -= pending.cost() + pending.large.held();
         if pending.over {
             return refused(session, Refusal::Limit(self.limit));
         }
         pending.large.add(data);
         match (pending.head, pending.large.finish()) {
-            (Some(head), Some(payload)) => Event::Request(Complete {
-                address: head.address,
-                session,
-                push: head.push,
-                payload: Payload::Whole(payload),
-                trace: head.trace,
-            }),
+            (Some(head), Some(payload)) => {
+                self.trusted = self.trusted.max(payload.bytes().len().min(TRUSTED));
+                Event::Request(Complete {
+                    address: head.address,
+                    session,
+                    push: head.push,
+                    payload: Payload::Whole(payload),
+                    trace: head.trace,
+                })
+            }
             _ => refused(session, Refusal::InvalidLarge),
         }
     }

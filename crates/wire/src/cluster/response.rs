@@ -150,6 +150,11 @@ impl<S: Store> Reply<S> {
         Self(Large::new())
     }
 
+    /// Makes room for so many bytes of a large answer that has begun.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
     /// Takes a frame's body. `None`: more frames have to come.
     pub fn accept<'a>(&mut self, body: Body<'a>) -> Option<Outcome<'a, S>> {
         let data = match body {

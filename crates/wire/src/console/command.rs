@@ -34,7 +34,7 @@ pub enum Command<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address<'a> {
     /// `.name`, here without the dot.
-    Name(&'a str),
+    Name(&'a [u8]),
     /// `:hex`
     Handle(u32),
     /// Hexadecimal digits alone: a handle without the node's own number.
@@ -66,18 +66,19 @@ impl<'a> Address<'a> {
     ///
     /// # Errors
     /// [`CommandError::Address`].
-    pub fn parse(word: Option<&'a str>) -> Result<Address<'a>, CommandError> {
+    pub fn parse(word: Option<&'a [u8]>) -> Result<Address<'a>, CommandError> {
         let word = word.ok_or(CommandError::Address)?;
-        let hex = |digits: &str| {
+        let hex = |digits: &[u8]| {
             // The number's own reader would take a sign too.
-            let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
-            let number = u32::from_str_radix(digits, 16).ok().filter(|_| plain);
+            let plain = digits.iter().all(u8::is_ascii_hexdigit);
+            let digits = std::str::from_utf8(digits).ok().filter(|_| plain);
+            let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
             number.ok_or(CommandError::Address)
         };
-        if let Some(name) = word.strip_prefix('.') {
+        if let Some(name) = word.strip_prefix(b".") {
             return Ok(Address::Name(name));
         }
-        match word.strip_prefix(':') {
+        match word.strip_prefix(b":") {
             Some(digits) => hex(digits).map(Address::Handle),
             None => hex(word).map(Address::Local),
         }
@@ -89,24 +90,24 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     /// A [`CommandError`], for parameters that do not fit.
-    pub fn parse(line: &'a str) -> Result<Option<Command<'a>>, CommandError> {
+    pub fn parse(line: &'a [u8]) -> Result<Option<Command<'a>>, CommandError> {
         let mut words = words(line);
         let Some(name) = words.next() else {
             return Ok(None);
         };
         Ok(Some(match name {
-            "top" => Command::Top {
+            b"top" => Command::Top {
                 seconds: seconds(words.next(), 1.0, 60)?,
                 lines: number(words.next(), 20, 1, 100_000)? as usize,
             },
-            "calls" => Command::Calls(seconds(words.next(), 0.0, u32::MAX)?),
-            "stack" => Command::Stack(Address::parse(words.next())?),
-            "profile" => Command::Profile {
+            b"calls" => Command::Calls(seconds(words.next(), 0.0, u32::MAX)?),
+            b"stack" => Command::Stack(Address::parse(words.next())?),
+            b"profile" => Command::Profile {
                 address: Address::parse(words.next())?,
                 seconds: seconds(words.next(), 5.0, MAX_SECONDS)?,
                 hertz: number(words.next(), 997, 1, 10_000)?,
             },
-            "signal" => {
+            b"signal" => {
                 let address = Address::parse(words.next())?;
                 Command::Signal(address, number(words.next(), 0, 0, i32::MAX as u32)? as i32)
             }
@@ -115,20 +116,24 @@ impl<'a> Command<'a> {
     }
 }
 
-fn number(word: Option<&str>, default: u32, from: u32, to: u32) -> Result<u32, CommandError> {
+fn number(word: Option<&[u8]>, default: u32, from: u32, to: u32) -> Result<u32, CommandError> {
     let Some(word) = word else {
         return Ok(default);
     };
-    let number = word.parse().ok().filter(|n| (from..=to).contains(n));
+    let number = std::str::from_utf8(word).ok();
+    let number = number
+        .and_then(|word| word.parse().ok())
+        .filter(|n| (from..=to).contains(n));
     number.ok_or(CommandError::Number { from, to })
 }
 
-fn seconds(word: Option<&str>, default: f64, to: u32) -> Result<f64, CommandError> {
+fn seconds(word: Option<&[u8]>, default: f64, to: u32) -> Result<f64, CommandError> {
     let Some(word) = word else {
         return Ok(default);
     };
-    let number = word.parse().ok();
+    let number = std::str::from_utf8(word).ok();
     number
+        .and_then(|word| word.parse().ok())
         .filter(|n: &f64| (0.0..=f64::from(to)).contains(n))
         .ok_or(CommandError::Number { from: 0, to })
 }
@@ -173,12 +178,12 @@ mod tests {
             ("stack a", Ok(Some(Stack(Address::Local(10))))),
             (
                 "stack .launcher",
-                Ok(Some(Stack(Address::Name("launcher")))),
+                Ok(Some(Stack(Address::Name(b"launcher")))),
             ),
             (
                 "profile .x 10 100",
                 Ok(Some(Profile {
-                    address: Address::Name("x"),
+                    address: Address::Name(b"x"),
                     seconds: 10.0,
                     hertz: 100,
                 })),
@@ -189,7 +194,7 @@ mod tests {
             ("signal :a 1", Ok(Some(Signal(Address::Handle(10), 1)))),
             ("signal :a x", no_number(0, 0x7fff_ffff)),
         ] {
-            assert_eq!(Command::parse(line), command, "{line:?}");
+            assert_eq!(Command::parse(line.as_bytes()), command, "{line:?}");
         }
     }
 }

@@ -1,17 +1,22 @@
 //! What people and programs send to a debug console: command lines, or one HTTP request.
 //!
-//! [`Reader`] turns the bytes of a connection into [`Input`]s; [`Command`] reads the lines that the console itself understands.
-//! The answers are plain text, also to HTTP requests (without a header, as in skynet (C)).
+//! [`Reader`] turns the bytes of a connection into [`Input`]s; [`Command`] reads the lines that the console itself
+//! understands. The answers are plain text, also to HTTP requests (without a header, as in skynet (C)).
 
 mod command;
+mod page;
 mod reader;
+mod shown;
 
 pub use command::{Address, Command, CommandError};
 pub use reader::{Error, Input, MAX_BODY, MAX_LINE, Reader};
 
+pub use shown::shown;
+
 /// The words of a command line.
-pub fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split_ascii_whitespace()
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
 }
 
 /// Compares secrets in a time that depends on the length of `given` only.

@@ -137,8 +137,8 @@ impl<'a> Writer<'a> {
         self.buf.truncate(end);
     }
 
-    /// Writes the header of a string of `len` bytes, at least 32. The bytes come next, put there by the caller: a long string
-    /// need not go through the vector.
+    /// Writes the header of a string of `len` bytes, at least 32. The bytes come next, put there by the caller: a long
+    /// string need not go through the vector.
     ///
     /// # Errors
     /// [`Error::TooLong`] above [`MAX_STRING`] bytes; nothing is written then.

@@ -4,8 +4,8 @@ use super::{Error, MAX_SIZE};
 
 /// Writes messages into one buffer.
 ///
-/// A message is begun with room for as many words as it may need, and ended, which moves the data up if there are fewer. Between, fields
-/// come in ascending order of their numbers.
+/// A message is begun with room for as many words as it may need, and ended, which moves the data up if there are
+/// fewer. Between, fields come in ascending order of their numbers.
 #[derive(Default)]
 pub struct Writer {
     out: Vec<u8>,

@@ -2,8 +2,8 @@
 //!
 //! * [`parse`]: the text of a schema to its binary form, which is a message itself.
 //! * [`Schema`]: the types and protocols of a binary schema.
-//! * [`Writer`] and [`Struct`]: messages, written field by field and read field by field. What the fields mean is the schema's
-//!   business; who has the values decides how to walk it.
+//! * [`Writer`] and [`Struct`]: messages, written field by field and read field by field. What the fields mean is the
+//!   schema's business; who has the values decides how to walk it.
 //! * [`pack`] and [`unpack`]: the form in which zero bytes take little room.
 //!
 //! A message is a header, a part with a 16-bit word for each field, and the data that do not fit into a word:

@@ -1,7 +1,7 @@
 //! 0-packing: eight bytes become a byte that says which of them are not zero, and those.
 //!
-//! Words without zeros come in runs: `ff`, the number of words minus one, and the words as they are. A run takes in words with up to two zeros,
-//! since that costs less than to interrupt it.
+//! Words without zeros come in runs: `ff`, the number of words minus one, and the words as they are. A run takes in
+//! words with up to two zeros, since that costs less than to interrupt it.
 
 use super::Error;
 

@@ -1,4 +1,5 @@
-//! The schema language, in two stages: the text is read into a tree (`Parser`), and then names are looked up in it (`Resolver`).
+//! The schema language, in two stages: the text is read into a tree (`Parser`), and then names are looked up in it
+//! (`Resolver`).
 
 use std::collections::{BTreeMap, HashSet};
 

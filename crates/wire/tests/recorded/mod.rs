@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-/// The cases of a family: `count` of them or more in our own folder, any number in another one that `SKYNET_VECTORS` names.
+/// The cases of a family: `count` of them or more in our own folder, any number in another one that `SKYNET_VECTORS`
+/// names.
 pub fn cases(family: &str, count: usize) -> Vec<Json> {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
     let other = std::env::var("SKYNET_VECTORS");
@@ -26,8 +27,8 @@ pub fn cases(family: &str, count: usize) -> Vec<Json> {
     cases
 }
 
-/// Runs every case. `run` tells whether it could; those that it could not must be exactly the ones of which `left_out` says so, so
-/// that no case is lost.
+/// Runs every case. `run` tells whether it could; those that it could not must be exactly the ones of which `left_out`
+/// says so, so that no case is lost.
 pub fn run_all(cases: &[Json], left_out: impl Fn(&Json) -> bool, run: impl Fn(&Json) -> bool) {
     let (mut not_run, mut expected) = (BTreeSet::new(), BTreeSet::new());
     let mut failed = Vec::new();

@@ -10,8 +10,8 @@ use skynet_kernel::Payload;
 use skynet_wire::seri::{self, Reader, Token, Value, Writer};
 use std::cell::Cell;
 
-/// Values that can be sent: a tuple of [`PackValue`]s such as `("add", 2)`, one of them alone, what [`args!`](super::args) makes, or a
-/// slice of [`Value`]s.
+/// Values that can be sent: a tuple of [`PackValue`]s such as `("add", 2)`, one of them alone, what
+/// [`args!`](super::args) makes, or a slice of [`Value`]s.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as values",
     note = "values are tuples of up to 8 numbers, texts, lists, maps …, what `args!` makes, and structures with `record!`"
@@ -80,7 +80,8 @@ pub trait Unpack<'a>: Sized {
 
 /// One value that can be read.
 ///
-/// [`record!`](crate::record) implements it for a structure; others can go by way of what they are made of: `let text = <&str>::unpack_value(values)?;`.
+/// [`record!`](crate::record) implements it for a structure; others can go by way of what they are made of:
+/// `let text = <&str>::unpack_value(values)?;`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a value",
     note = "`skynet::record!` makes a structure a value"

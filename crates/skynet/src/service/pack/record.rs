@@ -1,7 +1,7 @@
 //! Structures as values, without a derive macro: their fields are named once more.
 
-/// Makes a structure a value: a table with the names of the fields. A field that may be nil or missing is an `Option`; what else a table
-/// has is ignored.
+/// Makes a structure a value: a table with the names of the fields. A field that may be nil or missing is an `Option`;
+/// what else a table has is ignored.
 ///
 /// ```
 /// use skynet::record;

@@ -1,0 +1,4 @@
+//! Formats of data.
+
+pub(crate) mod bson;
+pub(crate) mod sproto;

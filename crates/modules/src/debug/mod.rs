@@ -1,0 +1,4 @@
+//! Looking into services.
+
+pub(crate) mod debugchannel;
+pub(crate) mod memory;

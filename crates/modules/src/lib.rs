@@ -1,0 +1,67 @@
+//! What Lua code of skynet-rs can require: native modules, a folder a theme, and the Lua files of the folders `lualib`
+//! and `service`, which are inside the program.
+//!
+//! A module is a file in the folder of its theme, with a native function `open` that pushes the module, and a line in
+//! [`NATIVE`]. What it keeps for a service or for a node it finds by [`Svc::own_part`](skynet_lua::Svc::own_part) and
+//! [`Svc::node_part`](skynet_lua::Svc::node_part).
+
+mod absent;
+mod boxed;
+mod cluster;
+mod crypt;
+mod data;
+mod debug;
+mod embedded;
+mod sharing;
+mod sockets;
+
+use std::sync::Arc;
+
+use skynet_lua::{Library, Native, Parts, open};
+use skynet_net::LazyNet;
+
+pub use embedded::{CORE_MODULES, CORE_SERVICES};
+
+/// Native modules by name.
+pub const NATIVE: Native = &[
+    ("bson", data::bson::open),
+    ("client.crypt", crypt::open),
+    ("client.socket", sockets::clientsocket::open),
+    ("md5.core", crypt::md5::open),
+    ("skynet", open::skynet),
+    ("skynet.cluster.core", cluster::open),
+    ("skynet.core", open::core),
+    ("skynet.coroutine", open::coroutine),
+    ("skynet.crypt", crypt::open),
+    ("skynet.datasheet.core", sharing::datasheet::open),
+    ("skynet.memory", debug::memory::open),
+    ("skynet.multicast.core", sharing::multicast::open),
+    ("skynet.debugchannel", debug::debugchannel::open),
+    ("skynet.netpack", sockets::netpack::open),
+    ("skynet.profile", open::profile),
+    ("skynet.sharedata.core", sharing::sharedata::open),
+    ("skynet.sharetable.core", sharing::sharetable::open),
+    ("skynet.socketdriver", sockets::driver::open),
+    ("skynet.stm", sharing::stm::open),
+    ("sproto.core", data::sproto::open),
+    ("skynet.codecache", open::codecache),
+    ("skynet.require", open::require),
+];
+
+/// Everything above, and the Lua files inside the program.
+pub const LIBRARY: Library = Library {
+    native: &[NATIVE],
+    modules: embedded::MODULES,
+    services: embedded::SERVICES,
+    core_modules: CORE_MODULES,
+    core_services: CORE_SERVICES,
+    is_module_file: embedded::is_module_file,
+    hint: absent::hint,
+};
+
+/// What the modules need of the node, for [`LuaOptions`](skynet_lua::LuaOptions).
+pub fn parts(net: Arc<LazyNet>) -> Parts {
+    Parts::default()
+        .with(net)
+        .with(data::sproto::Slots::default())
+}

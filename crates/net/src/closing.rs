@@ -1,0 +1,201 @@
+//! The end of a socket.
+//!
+//! A socket with output that waits is closed when the peer has taken it. A peer that takes nothing must not keep it for
+//! ever, with its descriptor and its memory: it has to take [`LEAST`] bytes, or all, in each
+//! [`NetOptions::close_timeout`]. If it does not, the connection is reset, and so it is whenever output is thrown away
+//! without the owner's will: the peer must not take what it has got for the whole.
+//!
+//! [`NetOptions::close_timeout`]: crate::NetOptions::close_timeout
+
+use std::net::Shutdown;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use skynet_kernel::Handle;
+
+use crate::SocketId;
+use crate::engine::Engine;
+use crate::event::{self, EventKind};
+use crate::io::Io;
+use crate::slots::Entry;
+use crate::socket::{Closing, Socket, State};
+
+/// Bytes that the peer of a closed socket has to take in the time that is given.
+const LEAST: u64 = 16 << 10;
+/// How long output may take when the engine stops, in all and without any progress.
+const LAST_OUTPUT: Duration = Duration::from_secs(2);
+const LAST_STALL: Duration = Duration::from_millis(250);
+/// Time between two attempts then.
+const LAST_PAUSE: Duration = Duration::from_millis(2);
+
+impl Engine {
+    /// Destroys a socket: closes the descriptor (unless it is foreign), forgets what waits.
+    pub(crate) fn destroy(&self, mut entry: Entry<'_>) {
+        // A foreign descriptor is given back before anybody can hear of it, and adopt it again.
+        if let (Io::Foreign(_), Some(fd), true) = (&entry.io, entry.io.fd(), entry.registered) {
+            let registry = &self.registries[self.reactor(entry.id)];
+            let _ = registry.deregister(&mut SourceFd(&fd));
+            entry.io = Io::None;
+        }
+        self.owners.remove(entry.owner, entry.id);
+        let socket = entry.remove();
+        self.no_longer_pending(&socket, socket.queue.pending());
+        if socket.closing.is_some()
+            && let Some(lingering) = &socket.lingering
+        {
+            lingering.fetch_sub(1, Relaxed);
+        }
+        if socket.missed || socket.deferred.is_some() {
+            self.discard_input(&socket);
+        }
+    }
+
+    /// A connection that is closed with input unread is reset, and the peer may lose output that is
+    /// still on its way. A modest amount of input should not do that.
+    fn discard_input(&self, socket: &Socket) {
+        if let Io::Tcp(_) = socket.io {
+            let mut scratch = [0; 4096];
+            for _ in 0..64 {
+                match socket.io.read(&mut scratch) {
+                    Ok(1..) => {}
+                    _ => return,
+                }
+            }
+        }
+    }
+
+    /// Destroys a socket, and tells its owner unless it knows.
+    pub(crate) fn destroy_and_tell(&self, entry: Entry<'_>) {
+        let (id, owner, known) = (entry.id, entry.owner, entry.close_sent);
+        self.destroy(entry);
+        if !known {
+            self.tell_closed(id, owner);
+        }
+    }
+
+    fn tell_closed(&self, id: SocketId, owner: Handle) {
+        let message = event::message(EventKind::Close, id, 0, [&[], &[]]);
+        self.emit(owner, id, message);
+    }
+
+    /// Tells the owner that the peer has finished, or that the socket is closed; once.
+    pub(crate) fn tell_close(&self, socket: &mut Socket) {
+        if !socket.close_sent {
+            socket.close_sent = true;
+            self.tell_closed(socket.id, socket.owner);
+        }
+    }
+
+    /// A socket that never came to be, or that can't go on: destroyed, with an ERROR. The owner has
+    /// no interest in one that it has closed.
+    pub(crate) fn fail(&self, entry: Entry<'_>, text: &str) {
+        let (id, owner, known) = (entry.id, entry.owner, entry.closing.is_some());
+        self.destroy(entry);
+        if !known {
+            self.tell_error(owner, id, text);
+        }
+    }
+
+    /// An ERROR about a socket that is not there, or to somebody who does not own it.
+    pub(crate) fn tell_error(&self, owner: Handle, id: SocketId, text: &str) {
+        let message = event::message(EventKind::Error, id, 0, [text.as_bytes(), &[]]);
+        self.emit(owner, id, message);
+    }
+
+    /// `close`, or `shutdown` with `now`.
+    pub(crate) fn close(&self, id: SocketId, now: bool) {
+        if let Some(socket) = self.slots.lock(id) {
+            self.close_entry(socket, now);
+        }
+    }
+
+    pub(crate) fn close_entry(&self, mut socket: Entry<'_>, now: bool) {
+        if now || socket.queue.is_empty() || socket.state == State::HalfWrite {
+            return self.destroy_and_tell(socket);
+        }
+        if socket.closing.is_some() {
+            return;
+        }
+        socket.closing = Some(Closing {
+            written: socket.written,
+        });
+        if let Some(lingering) = &socket.lingering {
+            lingering.fetch_add(1, Relaxed);
+        }
+        socket.reading = false;
+        // What arrives from now on is not read; see `destroy`.
+        socket.missed = true;
+        if socket.is_open() {
+            socket.io.shutdown(Shutdown::Read);
+            socket.state = State::HalfRead;
+        }
+        self.tell_close(&mut socket);
+        self.look_later(socket.id, Instant::now() + self.options.close_timeout);
+    }
+
+    /// A reactor is to look at a socket then.
+    pub(crate) fn look_later(&self, id: SocketId, at: Instant) {
+        let reactor = self.reactor(id);
+        if self.deadlines[reactor].add(at, id) {
+            // A reactor that can't be woken has failed and left.
+            let _ = self.wakers[reactor].wake();
+        }
+    }
+
+    /// The time has come to look at a socket that does not listen.
+    pub(crate) fn deadline(&self, mut socket: Entry<'_>) {
+        let now = Instant::now();
+        if socket.orphaned.is_some_and(|until| until <= now) {
+            return self.close_entry(socket, false);
+        }
+        let (id, written) = (socket.id, socket.written);
+        let Some(closing) = &mut socket.closing else {
+            return;
+        };
+        if written - closing.written < LEAST {
+            socket.io.reset_at_close();
+            return self.destroy_and_tell(socket);
+        }
+        closing.written = written;
+        drop(socket);
+        self.look_later(id, now + self.options.close_timeout);
+    }
+
+    /// The engine has stopped: gives output that waits a last chance, and then destroys everything.
+    pub(crate) fn finish(&self) {
+        let began = Instant::now();
+        let mut waiting = Vec::new();
+        self.slots.for_each(|socket| {
+            if !socket.queue.is_empty() && socket.is_open() {
+                waiting.push(socket.id);
+            }
+        });
+        let mut progress = began;
+        while !waiting.is_empty()
+            && began.elapsed() < LAST_OUTPUT
+            && progress.elapsed() < LAST_STALL
+        {
+            waiting.retain(|&id| {
+                let Some(mut socket) = self.slots.lock(id) else {
+                    return false;
+                };
+                let before = socket.written;
+                let more = self.flush_once(&mut socket);
+                if socket.written > before {
+                    progress = Instant::now();
+                }
+                more
+            });
+            if !waiting.is_empty() {
+                std::thread::sleep(LAST_PAUSE);
+            }
+        }
+        self.slots.for_each(|socket| {
+            if !socket.queue.is_empty() {
+                socket.io.reset_at_close();
+            }
+            self.destroy(socket);
+        });
+    }
+}

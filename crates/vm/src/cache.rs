@@ -1,0 +1,340 @@
+//! The cache of compiled Lua files, one for the process.
+//!
+//! A file is compiled once, in a state of its own. With the feature `shared-code` the functions are then moved out of
+//! that state, and all services run the same ones (`patch/lshared.c`). Each of them holds what it has loaded as long as
+//! its state lives; after `codecache.clear`, a file that has not changed is still the one that others hold.
+//!
+//! Without that feature, and for files that are not to be cached, the result is an *image*: bytecode with all debug
+//! information. A service loads a cached image in place (mode `B`): its instructions, line tables and long strings stay
+//! in the image, which the service holds as long as its state lives.
+//!
+//! The key is the file name as given. `codecache.clear` forgets all; functions that are loaded already stay as they
+//! are.
+
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use mlua_sys::lua55::{self as ffi, lua_State};
+
+#[cfg(feature = "shared-code")]
+use super::shared::{self, SharedFunction};
+use crate::alloc::plain_alloc;
+use crate::lua::Lua;
+use crate::native::{c_text, native};
+use skynet_kernel::text;
+
+/// What `codecache.mode` sets for a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CacheMode {
+    /// Use the cache and add to it.
+    On,
+    /// Always read the file.
+    Off,
+    /// Use what is there, add nothing.
+    Exist,
+}
+
+/// Compiled code at a fixed, aligned address.
+pub struct Image {
+    words: Box<[u64]>,
+    len: usize,
+}
+
+impl Image {
+    fn new(bytes: &[u8]) -> Image {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)].into_boxed_slice();
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
+            let mut b = [0; 8];
+            b[..chunk.len()].copy_from_slice(chunk);
+            *word = u64::from_ne_bytes(b);
+        }
+        Image {
+            words,
+            len: bytes.len(),
+        }
+    }
+
+    /// The bytecode.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: any bytes of an initialised slice may be read as `u8`; `len` is at most its size.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.len) }
+    }
+}
+
+/// A compiled file.
+#[derive(Clone)]
+pub enum Code {
+    /// The functions themselves, for all states.
+    #[cfg(feature = "shared-code")]
+    Shared(Arc<SharedFunction>),
+    /// Bytecode in the cache.
+    Cached(Arc<Image>),
+    /// Bytecode for one load, or to be copied by each.
+    Private(Arc<Image>),
+}
+
+impl Code {
+    /// What stays in an image must have line numbers: Lua takes a function for one that has, if its table of them lies
+    /// somewhere. A file that was compiled elsewhere may have none.
+    fn from_image(source: &[u8], image: Arc<Image>) -> Code {
+        if source.starts_with(b"\x1bLua") {
+            Code::Private(image)
+        } else {
+            Code::Cached(image)
+        }
+    }
+}
+
+fn cache() -> &'static Mutex<HashMap<String, Code>> {
+    static CACHE: OnceLock<Mutex<HashMap<String, Code>>> = OnceLock::new();
+    CACHE.get_or_init(Mutex::default)
+}
+
+fn cached(name: &str) -> Option<Code> {
+    cache()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(name)
+        .cloned()
+}
+
+fn store(name: &str, code: &Code) {
+    cache()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(name.to_owned(), code.clone());
+}
+
+/// Forgets all compiled files.
+pub fn clear() {
+    // They are freed when the lock is not held any more.
+    let _gone: Vec<_> = cache()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extract_if(|name, _| !name.starts_with(EMBEDDED))
+        .collect();
+}
+
+/// Front of the keys of embedded files, which do not change.
+const EMBEDDED: &str = "\0embedded:";
+
+/// Why a file gives no function.
+pub enum LoadError {
+    /// Can't be read: `cannot open x: reason`.
+    Open(String),
+    /// Does not compile.
+    Compile(Vec<u8>),
+}
+
+impl LoadError {
+    /// The text for the user.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            LoadError::Open(s) => text::to_bytes(s).into_owned(),
+            LoadError::Compile(s) => s.clone(),
+        }
+    }
+}
+
+/// The code of a file, by the service's cache mode.
+pub fn file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
+    if mode != CacheMode::Off
+        && let Some(code) = cached(file)
+    {
+        return Ok(code);
+    }
+    let source = std::fs::read(text::path(file))
+        .map_err(|e| LoadError::Open(format!("cannot open {file}: {}", os_text(&e))))?;
+    let source = strip_first_line(&source);
+    let chunk_name = [b"@", &*text::to_bytes(file)].concat();
+    if mode != CacheMode::On {
+        let image = Scratch::compile(source, &chunk_name)?.image()?;
+        return Ok(Code::Private(image));
+    }
+    let code = compile_for_all(source, &chunk_name)?;
+    store(file, &code);
+    Ok(code)
+}
+
+/// The code of an embedded file.
+pub fn embedded_code(file: &str, source: &[u8]) -> Result<Code, LoadError> {
+    let key = format!("{EMBEDDED}{file}");
+    if let Some(code) = cached(&key) {
+        return Ok(code);
+    }
+    let code = compile_for_all(source, format!("@{file}").as_bytes())?;
+    store(&key, &code);
+    Ok(code)
+}
+
+/// The text of a system error without Rust's "(os error n)".
+pub fn os_text(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// A byte-order mark and a first line that begins with `#` are not Lua.
+pub fn strip_first_line(source: &[u8]) -> &[u8] {
+    let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
+    if source.first() != Some(&b'#') {
+        return source;
+    }
+    // The line end stays, so that line numbers are right.
+    match source.iter().position(|&b| b == b'\n') {
+        Some(end) => &source[end..],
+        None => b"",
+    }
+}
+
+#[cfg(feature = "shared-code")]
+fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
+    shared::share(source, chunk_name, || {
+        let scratch = Scratch::compile(source, chunk_name)?;
+        match shared::share_function(scratch.0) {
+            Some(function) => Ok(Code::Shared(function)),
+            None => Ok(Code::from_image(source, scratch.image()?)),
+        }
+    })
+}
+
+#[cfg(not(feature = "shared-code"))]
+fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
+    let image = Scratch::compile(source, chunk_name)?.image()?;
+    Ok(Code::from_image(source, image))
+}
+
+/// A state of its own with a function on its stack: what goes wrong there, memory included, touches no service.
+pub struct Scratch(Lua);
+
+impl Scratch {
+    /// Compiles a source.
+    pub fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Scratch, LoadError> {
+        let scratch = Scratch(new_scratch_state().ok_or(LoadError::Compile(NO_MEMORY.to_vec()))?);
+        let status = scratch.0.load(source, &c_text(chunk_name), c"bt");
+        scratch.check(status)?;
+        Ok(scratch)
+    }
+
+    /// The state, as long as this lives.
+    #[cfg(feature = "shared-code")]
+    pub fn state(&self) -> Lua {
+        self.0
+    }
+
+    fn check(&self, status: c_int) -> Result<(), LoadError> {
+        match status {
+            ffi::LUA_OK => Ok(()),
+            _ => Err(LoadError::Compile(
+                self.0.bytes(-1).unwrap_or(NO_MEMORY).to_vec(),
+            )),
+        }
+    }
+
+    /// The function as bytecode.
+    fn image(self) -> Result<Arc<Image>, LoadError> {
+        let mut out: Vec<u8> = Vec::new();
+        self.0.push_function(dump);
+        self.0.insert(1);
+        self.0.push_pointer((&raw mut out).cast());
+        let status = self.0.pcall(2, 0, 0);
+        self.check(status)?;
+        Ok(Arc::new(Image::new(&out)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: made by `new_scratch_state`; what was taken out of it has been copied.
+        unsafe { ffi::lua_close(self.0.0) };
+    }
+}
+
+const NO_MEMORY: &[u8] = b"not enough memory";
+
+/// A state for this thread only, not of a service. Nothing that runs in it asks for its service.
+pub fn new_scratch_state() -> Option<Lua> {
+    // SAFETY: the allocator needs no data.
+    let l = unsafe { ffi::lua_newstate(plain_alloc, std::ptr::null_mut(), seed()) };
+    // SAFETY: a fresh state.
+    (!l.is_null()).then(|| unsafe { Lua::new(l) })
+}
+
+/// The seed of the hashes of strings. It is the same for all states, since shared strings have their hashes with them.
+///
+/// The environment variable `SKYNET_HASHSEED`, a number, fixes it, so that a run can be repeated to the instruction.
+pub fn seed() -> std::ffi::c_uint {
+    static SEED: OnceLock<std::ffi::c_uint> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let fixed = std::env::var("SKYNET_HASHSEED").ok();
+        fixed.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+            // SAFETY: without a state, the time and addresses make the seed.
+            unsafe { ffi::luaL_makeseed(std::ptr::null_mut()) }
+        })
+    })
+}
+
+native! {
+    /// `dump(function, vector as light userdata)`.
+    dump = |l| {
+        let out = l.userdata(2);
+        l.set_top(1);
+        // SAFETY: `out` is the vector on `compile`'s stack, which outlives the protected call.
+        let failed = unsafe { ffi::lua_dump(l.0, append, out, 0) };
+        if failed != 0 {
+            return Err("unable to dump the function".into());
+        }
+        crate::native::results(0)
+    };
+}
+
+unsafe extern "C-unwind" fn append(
+    _: *mut lua_State,
+    piece: *const c_void,
+    len: usize,
+    out: *mut c_void,
+) -> c_int {
+    if len > 0 {
+        // SAFETY: Lua passes `len` readable bytes, and the vector that `dump` named.
+        unsafe {
+            (*out.cast::<Vec<u8>>())
+                .extend_from_slice(std::slice::from_raw_parts(piece.cast(), len));
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_names_the_file_and_line() {
+        let Err(LoadError::Compile(text)) =
+            Scratch::compile(b"local x = 1\nlocal = 2", b"@some.lua")
+        else {
+            panic!("compiled");
+        };
+        assert!(String::from_utf8_lossy(&text).starts_with("some.lua:2:"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let Err(e) = file_code("./no such.lua", CacheMode::On) else {
+            panic!("read")
+        };
+        assert_eq!(
+            e.text(),
+            b"cannot open ./no such.lua: No such file or directory"
+        );
+    }
+
+    #[test]
+    fn the_first_line_of_a_script_may_be_a_comment_of_the_system() {
+        assert_eq!(strip_first_line(b"#!/bin/x\nreturn 1"), b"\nreturn 1");
+        assert_eq!(strip_first_line(b"\xef\xbb\xbfreturn 1"), b"return 1");
+    }
+}

@@ -1,0 +1,25 @@
+//! Lua for skynet-rs: stock Lua 5.5 with a small patch, under Rust names. It knows no service.
+//!
+//! * `lua.rs`: the C API; `native.rs`: native functions, their errors and suspensions; `place.rs`: where an error is
+//!   said to have happened; `wanted.rs`: does a caller want results?
+//! * `alloc.rs`: memory accounting; `footprint.rs`: where the parts of a state lie that every message needs.
+//! * `seri/`: the pack format between Lua's stack and bytes; `layout.rs`: how Lua lays out what it reads there.
+//! * `cache.rs`: compiled files; `shared.rs`: what states share.
+
+pub mod alloc;
+pub mod cache;
+pub mod footprint;
+mod layout;
+pub mod lua;
+pub mod native;
+pub mod place;
+pub mod seri;
+#[cfg(feature = "shared-code")]
+pub mod shared;
+pub mod wanted;
+
+pub use layout::Value;
+pub use mlua_sys::lua55 as ffi;
+
+/// The headers of the Lua that is inside, for C modules: name and text.
+pub const HEADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/headers.rs"));

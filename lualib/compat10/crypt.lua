@@ -1,0 +1,2 @@
+-- The old name of skynet.crypt.
+return require "skynet.crypt"
