@@ -30,6 +30,18 @@ network_cases! {
     }
 }
 
+/// Scripts wait for these lines of skynet (C).
+#[test]
+fn lines_of_the_start() {
+    let at = port();
+    let mut node = master_node("config/idle", 1, at).spawn();
+    node.until_output("KILL self");
+    node.kill().in_order(&[
+        &format!("master listen socket 127.0.0.1:{at}\n"),
+        &format!("slave connect to master 127.0.0.1:{at}\n"),
+    ]);
+}
+
 #[test]
 fn a_killed_node() {
     let mut network = Network::start(PROGRAM, "survivor");

@@ -144,27 +144,119 @@ fn a_stop_that_takes_too_long() {
         .has("[:00000000] :00000008 (snlua main) has not come back from a message for");
 }
 
-/// A log service in Lua that does not start cannot log why; a preload script that is missing is named with its key.
+/// A log service in Lua that does not start cannot log why; the node goes on, as that of skynet (C). A preload script
+/// that is missing is named with its key.
 #[test]
 fn log_service_and_preload() {
     let silent = |name: &str, text: &str| {
-        let mut node = source("skynet.start(function() end)")
+        let out = source("skynet.start(function() print 'GOES ON' skynet.abort() end)")
             .key("logservice", "'snlua'")
             .key("logger", &format!("'{name}'"))
             .file(
                 "failing.lua",
-                "local skynet = require 'skynet' skynet.start(function() error 'as told' end)",
+                "local skynet = require 'skynet'
+                skynet.start(function() skynet.error 'a last line' skynet.sleep(1) error 'as told' end)",
             )
-            .spawn();
-        node.until(text, |node| node.stderr().contains(text));
-        let out = node.kill();
+            .run();
+        out.exit(0).has("GOES ON").has_error(text);
         out.has_error("the log service (config keys logservice and logger) does not start");
+        out
     };
     silent("nowhere", "lua loader error : cannot open ");
-    silent("failing", "init service failed: ./failing.lua:1: as told");
+    silent("failing", "init service failed: ./failing.lua:2: as told")
+        .has_error("[:00000001] a last line");
     let mut node = source("").key("preload", "'./nowhere.lua'").spawn();
     node.until_output("cannot open ./nowhere.lua: No such file or directory\n(the config key preload names the file)");
     node.kill().no_panic();
+}
+
+/// A log service in Lua: `before` in its main chunk, `body` in its start function.
+fn own_log(main: &str, before: &str, body: &str) -> Node {
+    let log = format!(
+        r#"
+        local skynet = require "skynet.manager"
+        local function take()
+            skynet.register_protocol {{
+                name = "text", id = skynet.PTYPE_TEXT, unpack = skynet.tostring,
+                dispatch = function(_, source, text) print(("LOG %d %s"):format(source, text)) end,
+            }}
+            skynet.dispatch("lua", function(_, _, text) print("LUA " .. text) end)
+        end
+        {before}
+        skynet.start(function() {body} end)
+        "#
+    );
+    source(main)
+        .key("logservice", "'snlua'")
+        .key("logger", "'own_log'")
+        .file("own_log.lua", log)
+}
+
+/// Nobody can write to a log service in Lua before its start function has ended, however long it takes; its own lines
+/// wait too, and come in order.
+#[test]
+fn a_log_service_that_starts_slowly() {
+    let main = "skynet.error 'from main' skynet.send('.logger', 'lua', 'a message')
+        skynet.start(function() skynet.timeout(5, skynet.abort) end)";
+    let body = "skynet.error 'its second' skynet.sleep(20) take() skynet.error 'its third'";
+    let out = own_log(main, "skynet.error 'its first'", body).run();
+    out.exit(0).has_not("Unknown").in_order(&[
+        "LOG 1 its first",
+        "LOG 1 its second",
+        "LOG 1 its third",
+        "LOG 2 LAUNCH snlua bootstrap",
+        "LOG 8 from main",
+        "LUA a message",
+    ]);
+    assert_eq!(out.stderr, "", "{out}");
+}
+
+/// What waits has a bound.
+#[test]
+fn a_log_service_that_says_much_before_it_starts() {
+    let main = "skynet.start(function() skynet.timeout(5, skynet.abort) end)";
+    let before =
+        "take() for i = 1, 30 do skynet.error(('%02d '):format(i) .. ('x'):rep(100000)) end";
+    let out = own_log(main, before, "").run();
+    out.exit(0)
+        .has("LOG 1 10 x")
+        .has_not("LOG 1 11 x")
+        .has("LOG 0 error: 20 lines are missing here")
+        .has("LOG 2 LAUNCH snlua bootstrap");
+}
+
+/// The start does not wait for ever.
+#[test]
+fn a_log_service_that_never_starts() {
+    let main = "skynet.start(function() print 'GOES ON' skynet.abort() end)";
+    let node = own_log(main, "take()", "skynet.wait()").key("logtimeout", "50");
+    node.run().exit(0).has("GOES ON").has_error(
+        "error: the log service own_log has not started within 50 ms (config key logtimeout)",
+    );
+}
+
+/// It may have a message function of its own; then it has started when its main script has run.
+#[test]
+fn a_log_service_with_a_message_function_of_its_own() {
+    let main = "skynet.start(function() skynet.timeout(5, skynet.abort) end)";
+    let log = "require('skynet.core').callback(function(kind, msg, size)
+        if kind == 0 then print('LOG ' .. require('skynet').tostring(msg, size)) end
+    end)";
+    let node = own_log(main, "", "")
+        .file("own_log.lua", log)
+        .key("logtimeout", "3600000");
+    node.run().exit(0).has("LOG LAUNCH snlua bootstrap");
+}
+
+/// A first service that is not there ends the node, also after it has waited for the log.
+#[test]
+fn a_first_service_that_is_missing() {
+    let node = own_log("", "take()", "").key("bootstrap", "'no_such_service'");
+    node.run()
+        .exit(1)
+        .has("LOG 0 Bootstrap error : no_such_service");
+    let node = own_log("", "error 'as told'", "").key("bootstrap", "'no_such_service'");
+    node.run().exit(1).has_error("as told");
 }
 
 /// A log on a full disk.

@@ -178,6 +178,38 @@ fn B3_signal() {
     node.wait().exit(0).has_times("last words ", 3000);
 }
 
+#[test]
+#[allow(non_snake_case)]
+fn B4() {
+    let log = "local skynet = require 'skynet'
+        skynet.start(function()
+            skynet.sleep(20)
+            skynet.dispatch('lua', function(_, _, text) print(text) skynet.ret() end)
+            print 'the log has started'
+        end)";
+    let main = "local skynet = require 'skynet.manager'
+        skynet.send('.logger', 'lua', 'written early')
+        skynet.start(function() skynet.call('.logger', 'lua', 'written late') skynet.abort() end)";
+    let out = Node::source(main)
+        .key("logservice", "'snlua'")
+        .key("logger", "'own_log'")
+        .file("own_log.lua", log)
+        .run();
+    out.exit(0)
+        .in_order(&["the log has started", "written early", "written late"]);
+    let out = Node::source(
+        main.replace(
+            "skynet.call('.logger', 'lua', 'written late')",
+            "print 'goes on'",
+        )
+        .as_str(),
+    )
+    .key("logservice", "'snlua'")
+    .key("logger", "'nowhere'")
+    .run();
+    out.exit(0).has("goes on");
+}
+
 /// The node of the services that are called is killed.
 #[test]
 #[allow(non_snake_case)]

@@ -52,6 +52,7 @@ mod leaving;
 mod lifecycle;
 #[cfg(not(loom))]
 mod lock;
+mod log_start;
 mod mailbox;
 mod message;
 mod monitor;
@@ -88,6 +89,7 @@ pub use growing::GrowingPayload;
 pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
 #[cfg(not(loom))]
 pub use lock::{Guard, Lock};
+pub use log_start::{LogStart, Stay};
 pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload};
 pub use network::{Destination, Network};

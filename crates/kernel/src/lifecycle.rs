@@ -47,18 +47,30 @@ pub(crate) struct Gate {
 #[derive(Default)]
 pub(crate) struct GateState {
     pub(crate) open: bool,
+    /// The log service has said that it is ready.
+    pub(crate) log_ready: bool,
     stopping: bool,
     done: bool,
 }
 
+impl GateState {
+    pub(crate) fn stops(&self) -> bool {
+        self.stopping || self.done
+    }
+}
+
 impl Gate {
+    pub(crate) fn is(&self, so: impl FnOnce(&GateState) -> bool) -> bool {
+        so(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn set(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
     }
 
     /// [`wait`](Self::wait), until `end` at most. True if it was reached.
-    fn wait_until(&self, end: Instant, reached: impl Fn(&GateState) -> bool) -> bool {
+    pub(crate) fn wait_until(&self, end: Instant, reached: impl Fn(&GateState) -> bool) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !reached(&state) {
             let left = end.saturating_duration_since(Instant::now());
@@ -273,7 +285,11 @@ impl Node {
             return;
         };
         gone();
-        let _ = self.logger.compare_exchange(handle.0, 0, Relaxed, Relaxed);
+        let log = self.logger.compare_exchange(handle.0, 0, Relaxed, Relaxed);
+        if log.is_ok() {
+            // Somebody may wait for its start.
+            self.gate.set(|_| {});
+        }
         let _ = self
             .exit_monitor
             .compare_exchange(handle.0, 0, Relaxed, Relaxed);
@@ -341,6 +357,11 @@ impl Node {
     }
 
     // ---- stopping
+
+    /// Somebody keeps the node alive as a service would; to be undone by [`uncount`](Self::uncount).
+    pub(crate) fn count(&self) {
+        lock(&self.census).live += 1;
+    }
 
     /// A service does not count as live any more, though it stays.
     pub(crate) fn uncount(&self) {

@@ -92,6 +92,7 @@ impl Svc {
         self.main.set(l);
         // SAFETY: the service outlives its state.
         unsafe { ffi::lua_setwarnf(l.0, Some(warn), std::ptr::from_ref(self).cast_mut().cast()) };
+        self.holding.set(self.is_log_service());
         l.gc(ffi::LUA_GCSTOP);
         l.push_function(add_traceback);
         l.push_function(start);
@@ -104,6 +105,10 @@ impl Svc {
         l.gc(ffi::LUA_GCRESTART);
         if status == ffi::LUA_OK {
             l.set_top(0);
+            if matches!(self.mode.get(), Mode::Deaf | Mode::Callback { .. }) {
+                // No start function tells when it has started.
+                self.log_has_started();
+            }
             if self.mode.get() == Mode::Deaf {
                 self.cx.log(
                     "warning: the script has not called skynet.start: the service takes no messages, and who has launched it waits",
@@ -132,6 +137,7 @@ impl Svc {
             eprintln!(
                 "the log service (config keys logservice and logger) does not start, and there is no log: {text}"
             );
+            self.print_held();
         }
     }
 

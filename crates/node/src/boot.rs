@@ -2,7 +2,7 @@
 
 use crate::config::{MailboxPolicy, Settings};
 use skynet_cluster::ClusterOptions;
-use skynet_kernel::{Handle, Limit, Node, Policy};
+use skynet_kernel::{Handle, Limit, LogStart, Node, Policy};
 use skynet_net::LazyNet;
 use std::sync::Arc;
 
@@ -18,9 +18,15 @@ pub enum StartError {
     Bootstrap(String),
 }
 
+/// The module of Lua services.
+const LUA: &str = "snlua";
+
+/// The environment entry that names the first service, or the system service, that could not be started.
+pub const FAILED: &str = "bootstrap_failed";
+
 /// Creates a node with the Lua services' modules, its log service and its first service.
 ///
-/// Nothing is dispatched before [`Node::run`].
+/// Nothing is dispatched before [`Node::run`]. A log service in Lua starts then, and the first service after it.
 ///
 /// # Errors
 /// A [`StartError`]. After [`StartError::Bootstrap`], the log has been written and closed.
@@ -73,20 +79,65 @@ pub fn start_with(
     let node = extend(builder).start()?;
     skynet_cabi::use_sockets(&node, net);
 
-    let bootstrap = settings.bootstrap.trim_start_matches(' ');
-    let (module, parameter) = match bootstrap.split_once(' ') {
-        Some((module, parameter)) => (module, parameter.trim_start_matches(' ')),
-        None => (bootstrap, ""),
-    };
-    if node.launch(Handle::NONE, module, parameter).is_none() {
-        let text = format!("Bootstrap error : {}\n", settings.bootstrap);
-        node.log(Handle::NONE, text.as_bytes());
+    if settings.logservice == LUA {
+        launch_after_log(settings, &node)?;
+        return Ok(node);
+    }
+    if !launch_first(settings, &node) {
         node.run();
         node.shutdown();
         node.wait();
         return Err(StartError::Bootstrap(settings.bootstrap.clone()));
     }
     Ok(node)
+}
+
+/// Launches the first service. False if there is none; the log has been told.
+fn launch_first(settings: &Settings, node: &Node) -> bool {
+    let bootstrap = settings.bootstrap.trim_start_matches(' ');
+    let (module, parameter) = match bootstrap.split_once(' ') {
+        Some((module, parameter)) => (module, parameter.trim_start_matches(' ')),
+        None => (bootstrap, ""),
+    };
+    let launched = node.launch(Handle::NONE, module, parameter).is_some();
+    if !launched {
+        let text = format!("Bootstrap error : {}\n", settings.bootstrap);
+        node.log(Handle::NONE, text.as_bytes());
+    }
+    launched
+}
+
+/// Launches the first service once the log service, in Lua, has started or failed: whoever writes to it before might
+/// find it without the functions that its start function sets.
+fn launch_after_log(settings: &Settings, node: &Arc<Node>) -> Result<(), StartError> {
+    let settings = settings.clone();
+    // A log service that fails would be the last service, and the node would end.
+    let stay = node.stay();
+    let node = Arc::clone(node);
+    let work = move || {
+        if node.wait_for_log(settings.log_timeout) == LogStart::Late {
+            let text = format!(
+                "error: the log service {} has not started within {} ms (config key logtimeout), and the node does not \
+                 wait for it any longer",
+                settings.logger.as_deref().unwrap_or_default(),
+                settings.log_timeout.as_millis()
+            );
+            // The log may never show it.
+            eprintln!("{text}");
+            node.log(Handle::NONE, text.as_bytes());
+        }
+        if !launch_first(&settings, &node) {
+            // Whoever has started the process reads its status.
+            let _ = node.setenv(FAILED, &settings.bootstrap);
+            node.shutdown();
+        }
+        drop(stay);
+    };
+    let thread = std::thread::Builder::new().name("bootstrap".into());
+    let thread = thread.spawn(work).map_err(skynet_kernel::Error::Spawn)?;
+    // It ends by itself, before the node does or with the first service.
+    drop(thread);
+    Ok(())
 }
 
 /// The cluster's settings.

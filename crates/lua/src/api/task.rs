@@ -416,7 +416,9 @@ continuation! {
     init_done = |l: Lua, status, _| {
         let svc = service(l)?;
         svc.init_task.set(NO_TASK);
+        // YIELD: it has waited for something in between, and has ended well.
         if status == ffi::LUA_OK || status == ffi::LUA_YIELD {
+            svc.log_has_started();
             svc.tell_launcher(|w| {
                 let _ = w.bytes(b"LAUNCHOK");
             });
@@ -450,7 +452,7 @@ fn give_tasks_to_functions(l: Lua, svc: &Svc) {
             .map(|p| (p.session, p.task));
         let forks = t.forks.iter().filter_map(|f| match f {
             Fork::Function(reference) => Some((0, *reference as u32)),
-            Fork::Task(..) => None,
+            Fork::Task(..) | Fork::HeldLines => None,
         });
         t.listing = timers
             .chain(forks)

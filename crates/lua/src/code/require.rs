@@ -39,6 +39,13 @@ fn push_loading(l: Lua) -> Result<(), Fault> {
         return Ok(());
     }
     l.pop(1);
+    // It needs `skynet`, and would ask this `require`, which waits for it.
+    if l.get_field(REGISTRY, PLAIN) != Type::Nil {
+        l.push_str("skynet");
+        l.call(1, 0);
+    } else {
+        l.pop(1);
+    }
     search::load_module(l, "skynet.loading")?;
     if l.get_field(REGISTRY, PLAIN) == Type::Nil {
         l.pop(1);

@@ -111,6 +111,7 @@ impl Svc {
             match fork {
                 Fork::Task(task, args) => self.run(task, args),
                 Fork::Function(reference) => self.run_function(reference, None),
+                Fork::HeldLines => self.dispatch_held(),
             }
             self.settle();
         }
@@ -315,6 +316,9 @@ impl Svc {
     }
 
     fn on_other_request(&self, m: &Incoming) {
+        if self.holding.get() && self.hold(m) {
+            return;
+        }
         let main = self.main.get();
         if !self.push_class(main, m.kind) {
             return self.unknown_request(m, false);

@@ -73,6 +73,7 @@ impl Service for LuaService {
             current: Cell::new(std::ptr::null()),
             taken: Cell::new(Taken::No),
             reported: Cell::new(false),
+            holding: Cell::new(false),
             init_task: Cell::new(NO_TASK),
             trace_timeout: Cell::new(false),
             collector: collector::Settings::default(),

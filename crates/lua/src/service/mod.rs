@@ -11,7 +11,8 @@
 //! * `sessions.rs`, `tasks.rs`: the tables. `dispatch.rs`: what happens to a message; `run.rs`: how a task runs;
 //!   `entry.rs`: the functions that start inside Lua; `callback.rs`: services with a message function of their own;
 //!   `by_hand.rs`: coroutines that the application handles by itself; `collector.rs`: who has set the garbage
-//!   collector; `log.rs`: log lines. `signals.rs`: interrupts.
+//!   collector; `log.rs`: log lines; `held.rs`: those that come before a log service has
+//!   started. `signals.rs`: interrupts.
 //! * `owed.rs`: requests that still expect an answer.
 
 mod by_hand;
@@ -20,6 +21,7 @@ pub(crate) mod collector;
 pub(crate) mod coroutine;
 pub(crate) mod dispatch;
 pub(crate) mod entry;
+mod held;
 mod hooks;
 pub(crate) mod host;
 pub(crate) mod incoming;
@@ -70,6 +72,8 @@ pub(crate) enum Fork {
     Task(TaskId, i32),
     /// A function without arguments (registry reference), which gets its task when its turn comes.
     Function(i32),
+    /// The lines that came before the log service had started.
+    HeldLines,
 }
 
 impl Fork {
@@ -119,6 +123,8 @@ pub(crate) struct Tables {
     pub(crate) traces: Traces,
     /// Pieces of a warning of Lua.
     pub(crate) warning: Vec<u8>,
+    /// What came before the log service, if this is one, had started.
+    pub(crate) held: held::HeldLines,
     /// What `skynet.task` is listing.
     pub(crate) listing: Vec<(i32, Option<TaskId>)>,
     /// Errors of the message being dispatched.
@@ -194,6 +200,8 @@ pub struct Svc {
     pub memory: Arc<MemoryAccount>,
     /// The launcher has heard how the start ended.
     pub(crate) reported: Cell<bool>,
+    /// This is the log service, and it has not started yet.
+    pub(crate) holding: Cell<bool>,
     /// The task of the start function while it runs.
     pub(crate) init_task: Cell<TaskId>,
     /// `skynet.trace_timeout`.

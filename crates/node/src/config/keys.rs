@@ -157,6 +157,11 @@ pub const KEYS: &[Key] = &[
         "password of debug consoles; none if not set",
     ),
     key(
+        "logtimeout",
+        Some("10000"),
+        "milliseconds that the start waits for a log service in Lua",
+    ),
+    key(
         "shutdowntimeout",
         Some("10000"),
         "milliseconds that an orderly stop may take",

@@ -37,6 +37,8 @@ pub struct Settings {
     pub monitor_interval: Duration,
     /// Time that an orderly stop may take.
     pub shutdown_timeout: Duration,
+    /// How long the first service waits for a log service in Lua.
+    pub log_timeout: Duration,
     /// File with the names and addresses of the other nodes.
     pub cluster: Option<String>,
     /// Where `cluster.open(port)` listens; everywhere if it is not set.
@@ -131,6 +133,7 @@ impl Settings {
             call_timeout_cs: positive(config, "calltimeout")?.map(|cs| cs as u32),
             monitor_interval: milliseconds("monitorinterval", 5_000)?,
             shutdown_timeout: milliseconds("shutdowntimeout", 10_000)?,
+            log_timeout: milliseconds("logtimeout", 10_000)?,
             cluster: config.get("cluster").map(str::to_owned),
             cluster_bind: config.get("clusterbind").map(str::to_owned),
             // `positive` allows no more than 31 bits.

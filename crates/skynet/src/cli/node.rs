@@ -10,9 +10,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The environment entry in which bootstrap names the system service that it could not start.
-const FAILED: &str = "bootstrap_failed";
-
 /// Runs a node with the configuration `file` until all its services are gone.
 pub fn from_file(file: &Path) -> anyhow::Result<ExitCode> {
     // These texts are known to scripts, so that nothing is put in front of them.
@@ -85,7 +82,7 @@ pub fn run(
         signals::give_up(&node, settings.shutdown_timeout);
     }
     // The log says why. A supervisor reads the status.
-    if node.getenv(FAILED).is_some() {
+    if node.getenv(boot::FAILED).is_some() {
         return Ok(ExitCode::FAILURE);
     }
     Ok(end(&node))
