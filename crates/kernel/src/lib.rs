@@ -30,6 +30,7 @@
 //! ```
 
 mod alarm;
+mod attachment;
 pub mod block;
 mod builder;
 mod builtin;
@@ -63,6 +64,7 @@ mod package;
 pub mod panics;
 mod parcel;
 mod parking;
+mod payload;
 mod poison;
 mod post;
 mod quota;
@@ -77,6 +79,7 @@ mod usage;
 mod wheel;
 mod worker;
 
+pub use attachment::Attachment;
 pub use builder::NodeBuilder;
 pub use callees::Callees;
 pub use context::Context;
@@ -94,10 +97,10 @@ pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload};
 pub use network::{Destination, Network};
 pub use node::{Node, ServiceInfo, WorkerInfo};
-pub use package::Package;
 pub use parcel::Parcel;
+pub use payload::Package;
 pub use poison::lock;
-pub use post::{Attachment, Poller, Wait};
+pub use post::{Poller, Wait};
 pub use quota::LogQuota;
 pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
 pub use timer::Delay;

@@ -27,7 +27,6 @@ use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Activity;
 use crate::network::Network;
 use crate::poison::{lock, read, write};
-use crate::post::{Attachment, Poller};
 use crate::registry::Registry;
 use crate::scheduler::{Runner, Scheduler};
 use crate::service::{Factory, Mailbox, ModuleLoader, Resident};
@@ -566,12 +565,6 @@ impl Node {
     /// Does a handle belong to another node?
     pub fn is_remote(&self, handle: Handle) -> bool {
         handle.harbor() != 0 && handle.harbor() != self.harbor
-    }
-
-    /// Lets idle workers wait in `poller`, instead of just sleeping. The caller starts a thread for
-    /// [`Attachment::stand_in`], and closes it in the end.
-    pub fn attach(self: &Arc<Node>, poller: Box<dyn Poller>) -> Attachment {
-        Attachment::new(self, poller)
     }
 
     /// Number of workers.

@@ -2,23 +2,22 @@
 //!
 //! A multicast message carries the address of a package instead of the bytes, so that ten thousand subscribers share
 //! one block. A package is born with no references, gets as many as there will be receivers in one step (`bind`), and
-//! is freed with the last of them. A message that carries one owns one reference ([`Payload::shared`]): if nobody takes
+//! is freed with the last of them. A message that carries one owns one reference ([`Payload::shared`](crate::Payload::shared)): if nobody takes
 //! it over, the message gives it back when it is dropped, wherever that is.
 
 use std::sync::atomic::{AtomicI32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 
-use crate::message::Payload;
-
-/// A payload and the number of references to it. Lives on the heap, behind the pointer that `new` returns.
-pub struct Package {
+/// A payload of the type `T` and the number of references to it. Lives on the heap, behind the pointer that `new`
+/// returns.
+pub struct Package<T> {
     /// 0 until it is bound.
     refs: AtomicI32,
-    data: Payload,
+    data: T,
 }
 
-impl Package {
+impl<T> Package<T> {
     /// Makes a package that nobody refers to yet. It has to be bound, or taken apart by [`Package::into_payload`].
-    pub fn new(data: Payload) -> *mut Package {
+    pub fn new(data: T) -> *mut Self {
         Box::into_raw(Box::new(Package {
             refs: AtomicI32::new(0),
             data,
@@ -29,14 +28,14 @@ impl Package {
     ///
     /// # Safety
     /// `package` is live, has no references, and is not used afterwards.
-    pub unsafe fn into_payload(package: *mut Package) -> Payload {
+    pub unsafe fn into_payload(package: *mut Self) -> T {
         // SAFETY: the caller gives up the only pointer.
         unsafe { Box::from_raw(package) }.data
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.data.as_slice()
+    /// The payload.
+    pub fn payload(&self) -> &T {
+        &self.data
     }
 
     /// Sets the number of references. False if it was bound before.
@@ -56,7 +55,7 @@ impl Package {
     ///
     /// # Safety
     /// `package` is live, and the caller owns a reference (or nobody ever had one).
-    pub unsafe fn release(package: *mut Package) -> Result<(), i32> {
+    pub unsafe fn release(package: *mut Self) -> Result<(), i32> {
         // SAFETY: live, by contract.
         let before = unsafe { &(*package).refs }.fetch_sub(1, AcqRel);
         match before {
@@ -77,8 +76,8 @@ impl Package {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::message::{Handle, Message, kind};
+    use crate::payload::{Package, Payload};
 
     fn package(refs: i32) -> *mut Package {
         let p = Package::new(Payload::from_slice(&[7; 100]));

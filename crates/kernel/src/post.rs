@@ -25,10 +25,9 @@
 //! look a few times before it sleeps. A worker that parks elsewhere never spins.
 //!
 //! # The stand-in
-//! A thread that the poller's owner brings along ([`Attachment::stand_in`]). It serves while all workers
-//! are busy, at most every [`STAND_BY`], or earlier when one of them runs out of work; it withdraws
-//! as soon as a worker is idle, which then finds the post free. It also serves after the last worker
-//! has left, and for good if there are more posts than workers or processors.
+//! A thread that the poller's owner brings along ([`crate::attachment`]). It serves while all workers are busy, and
+//! withdraws as soon as a worker is idle, which then finds the post free. It also serves after the last worker has left,
+//! and for good if there are more posts than workers or processors.
 //!
 //! # Nothing is slept through
 //! With all workers idle every post is held. A worker announces itself as idle *before* it looks at
@@ -36,21 +35,13 @@
 //! worker that lets go is awake, and looks again before it sleeps.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use crate::alarm::Alarm;
 use crate::clock;
-use crate::node::Node;
-use crate::parking::Parking;
 use crate::sync::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 
-/// How long events may wait while all workers are busy, and the stand-in serves.
-const STAND_BY: Duration = Duration::from_micros(200);
 /// Ticks of the processor's counter after which a busy worker looks at the poller: some 200 µs.
 pub(crate) const GLANCE: i64 = 1 << 19;
-/// Time between two looks whether somebody has left.
-const PATIENCE: Duration = Duration::from_micros(100);
 
 /// How a poller is to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +108,8 @@ impl Post {
         !self.is_closed() && self.claim()
     }
 
-    fn claim(&self) -> bool {
+    /// Takes the post if it is free, although it may be closed.
+    pub(crate) fn claim(&self) -> bool {
         let free = !self.held.load(SeqCst);
         let claimed = free
             && self
@@ -157,97 +149,22 @@ impl Post {
         self.closed.load(SeqCst)
     }
 
-    /// Calls everybody away.
-    pub fn shut(&self, parking: Option<&Parking>) {
+    /// Do workers serve here?
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Relaxed)
+    }
+
+    /// The stand-in sleeps until it is called.
+    pub(crate) fn await_call(&self) {
+        self.call.wait(None);
+    }
+
+    /// Calls everybody away. `detach` takes the post away from the workers.
+    pub fn shut(&self, detach: impl FnOnce(&Post)) {
         self.closed.store(true, SeqCst);
-        if let Some(parking) = parking {
-            parking.detach(self);
-        }
+        detach(self);
         self.poller.interrupt();
         self.call.ring();
-    }
-}
-
-/// What [`Node::attach`](crate::Node::attach) gives to the owner of a poller, who [closes](Attachment::close) it in the
-/// end.
-#[derive(Clone)]
-pub struct Attachment {
-    post: Arc<Post>,
-    node: Weak<Node>,
-}
-
-impl Attachment {
-    pub(crate) fn new(node: &Arc<Node>, poller: Box<dyn Poller>) -> Attachment {
-        let post = Arc::new(Post::new(poller));
-        if !node.scheduler.stopped() {
-            node.scheduler.parking().attach(&post);
-        }
-        Attachment {
-            post,
-            node: Arc::downgrade(node),
-        }
-    }
-
-    /// Body of the stand-in's thread; returns when it is closed.
-    pub fn stand_in(&self) {
-        let post = &*self.post;
-        while !post.is_closed() {
-            if post.shared.load(Relaxed) {
-                post.call.wait(None);
-            }
-            while self.serve(post) {}
-        }
-    }
-
-    /// One round of the stand-in. False if it is not needed any more.
-    fn serve(&self, post: &Post) -> bool {
-        if post.is_closed() {
-            return false;
-        }
-        if !post.take() {
-            // After the end of the node its workers are about to leave; they do not come back.
-            let over = (self.node.upgrade()).is_none_or(|node| node.scheduler.stopped());
-            if over {
-                std::thread::sleep(PATIENCE);
-            }
-            return over;
-        }
-        let more = post.poller.wait(Wait::Sleep) && !post.is_closed() && post.poller.deal();
-        post.leave();
-        // This may be the last owner of the node, and end it.
-        let Some(node) = self.node.upgrade() else {
-            return true;
-        };
-        if node.scheduler.stopped() {
-            return true;
-        }
-        let parking = node.scheduler.parking();
-        if post.shared.load(Relaxed) && parking.relieve() {
-            return false;
-        }
-        if !more {
-            parking.stand_by(Instant::now() + STAND_BY);
-        }
-        true
-    }
-
-    /// Sends away whoever is here, and lets nobody in any more. When this returns, nobody is inside
-    /// the poller, unless `inside` says that the caller is.
-    pub fn close(&self, inside: bool) {
-        let node = self.node.upgrade();
-        self.post
-            .shut(node.as_ref().map(|node| node.scheduler.parking()));
-        while !inside && !self.post.claim() {
-            // It may have been about to wait.
-            self.post.poller.interrupt();
-            std::thread::sleep(PATIENCE);
-        }
-    }
-}
-
-impl std::fmt::Debug for Attachment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Attachment").finish_non_exhaustive()
     }
 }
 

@@ -247,7 +247,7 @@ fn a_worker_leaves_a_post_that_is_closed() {
         let world = World::new(1);
         let (_outside, post) = world.outside();
         let worker = World::spawn(&world, 0, 1);
-        post.shut(Some(&world.parking));
+        post.shut(|post| world.parking.detach(post));
         world.add();
         worker.join().unwrap();
     });
