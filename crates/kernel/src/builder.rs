@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::builtin;
 use crate::error::Error;
-use crate::mailbox::Limit;
+use crate::limit::Limit;
 use crate::network::Network;
 use crate::node::Node;
 use crate::service::{Factory, ModuleLoader};

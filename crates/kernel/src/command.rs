@@ -20,11 +20,11 @@
 //! | `SIGNAL` | `:hex n` | |
 
 use crate::context::Context;
+use crate::expiry::Delay;
+use crate::logon;
 use crate::message::Handle;
-use crate::msglog;
 use crate::node::Node;
 use crate::text;
-use crate::timer::Delay;
 
 /// A command with its parameters taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -193,11 +193,11 @@ impl<'a> Command<'a> {
             }
             Command::Stat(what) => Some(stat(cx, what)),
             Command::LogOn(address) => {
-                msglog::open(cx, &*node.context(resolve(node, cx, address)?)?);
+                logon::open(cx, &*node.context(resolve(node, cx, address)?)?);
                 None
             }
             Command::LogOff(address) => {
-                msglog::close(cx, &*node.context(resolve(node, cx, address)?)?);
+                logon::close(cx, &*node.context(resolve(node, cx, address)?)?);
                 None
             }
             Command::Signal(address, number) => {
@@ -273,6 +273,13 @@ fn integer(text: &str, base: u32) -> i64 {
             .saturating_add(i64::from(digit))
     });
     if negative { -value } else { value }
+}
+
+impl Node {
+    /// Runs a text command in the name of a service; see the module's description.
+    pub fn command(&self, cx: &Context, command: &str, param: &str) -> Option<String> {
+        Command::parse(command, param)?.run(self, cx)
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::clock;
 use crate::error::SendError;
-use crate::mailbox::Limit;
+use crate::expiry::{Delay, Expiry};
+use crate::limit::Limit;
 use crate::message::{Handle, Message, Payload, kind};
 use crate::msglog::MessageLog;
 use crate::node::Node;
 use crate::poison::lock;
 use crate::service::{Interrupt, Mailbox};
-use crate::timer::{Delay, Expiry};
 use crate::timers::TimerKey;
-use crate::worker::Local;
 
 /// The service has been retired: its turn ends after the current message.
 pub(crate) const RETIRED: u8 = 1;
@@ -166,7 +165,7 @@ impl Context {
             None => Err(SendError::NoService),
             Some(schedule) => {
                 if schedule {
-                    self.node.schedule(Local::of(&self.node), self.mailbox());
+                    self.node.wake(self.mailbox());
                 }
                 Ok(())
             }
@@ -252,27 +251,15 @@ impl Context {
         self.messages.load(Relaxed)
     }
 
-    /// Seconds spent in handling messages. 0 if the node runs without profiling.
-    pub fn cpu_seconds(&self) -> f64 {
-        let mut ticks = self.cpu.load(Relaxed);
-        if crate::worker::current() == self.handle {
-            ticks += self.current_ticks();
-        }
-        clock::seconds(ticks)
-    }
-
-    /// The same with the message that is being handled now, whoever asks. When it ends at that
-    /// moment it may be counted twice.
+    /// Seconds spent in handling messages, including the one that is being handled now, whoever asks. When it ends at
+    /// that moment it may be counted twice. 0 if the node runs without profiling.
     pub fn cpu_seconds_so_far(&self) -> f64 {
         clock::seconds(self.cpu.load(Relaxed) + self.current_ticks())
     }
 
-    /// The time for the beginning of something whose age may be asked for, in units of half a
-    /// millisecond or so ([`inspect::stamps_to_ms`](crate::inspect::stamps_to_ms)). As old as the current message, or a
-    /// few milliseconds.
-    #[inline]
-    pub fn stamp(&self) -> u32 {
-        Local::of(&self.node).map_or_else(clock::stamp, Local::stamp)
+    /// Seconds spent in the messages before the one that is being handled now.
+    pub(crate) fn cpu_seconds_before(&self) -> f64 {
+        clock::seconds(self.cpu.load(Relaxed))
     }
 
     /// Seconds since the current message was begun. 0 if the node runs without profiling.

@@ -1,4 +1,4 @@
-//! Global names, which are those that are not `.local`: of a node without a network.
+//! The global names of a node without a network: those that do not begin with a dot.
 //!
 //! A message to a name that nobody has taken yet waits for it, in order, as it would on its way through a network of
 //! nodes. A message to a name whose owner has gone fails. Such names are not kept for ever: of those that have gone,
@@ -8,12 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::error::SendError;
-use crate::message::{Handle, Message, Payload, kind};
-use crate::network::Destination;
-use crate::node::Node;
+use crate::message::{Handle, Message};
 use crate::poison::lock;
-use crate::timer::Expiry;
 
 /// What is behind a name.
 enum Name {
@@ -21,10 +17,6 @@ enum Name {
     /// Messages for whoever takes it.
     Awaited(Vec<Message>),
 }
-
-/// Milliseconds that a name may be awaited without a line in the log: a service that has just been started may be about
-/// to take it.
-const PATIENCE: u64 = 5000;
 
 /// Names of services that have gone which are known.
 const REMEMBERED: usize = 1024;
@@ -50,18 +42,7 @@ pub(crate) struct Globals {
     bytes: AtomicUsize,
 }
 
-impl Globals {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        lock(&self.table)
-    }
-
-    fn wait(&self, message: &Message) {
-        self.messages.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(message.payload().len(), Relaxed);
-    }
-}
-
-/// What waits for global names that nobody has; see [`Node::global_backlog`].
+/// What waits for global names that nobody has; see [`Node::global_backlog`](crate::Node::global_backlog).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GlobalBacklog {
     /// Messages.
@@ -70,129 +51,100 @@ pub struct GlobalBacklog {
     pub bytes: usize,
 }
 
-impl Node {
-    /// What waits for all the global names that nobody has, if `name` is one of them: a message to it
-    /// would wait, too. For who passes on messages from outside, and must not let them pile up.
-    pub fn global_backlog(&self, name: &str) -> Option<GlobalBacklog> {
-        if let Some(network) = &self.network {
-            return network.backlog(name);
-        }
-        if let Some(Name::Taken(_)) = self.globals.lock().names.get(name) {
+impl Globals {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+
+    /// What waits for all the names that nobody has, if `name` is one of them.
+    pub(crate) fn backlog(&self, name: &str) -> Option<GlobalBacklog> {
+        if let Some(Name::Taken(_)) = self.lock().names.get(name) {
             return None;
         }
         Some(GlobalBacklog {
-            messages: self.globals.messages.load(Relaxed),
-            bytes: self.globals.bytes.load(Relaxed),
+            messages: self.messages.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
         })
     }
 
-    /// Sends a message to the holder of a global name, now or once there is one. With a network, it is the network that
-    /// knows the names.
+    /// Gives a message to `deliver`, with the owner of the name, or keeps it until the name has one. True: nobody has
+    /// waited for this name before; [`next_awaited`](Self::next_awaited) is to be asked for it after a while.
     ///
-    /// # Errors
-    /// The network does not take the message, or the payload is a value; without a network there are none.
-    pub fn send_global(
+    /// `deliver` is called under the lock, so that no message overtakes those that [`set`](Self::set) hands over.
+    #[must_use]
+    pub(crate) fn send(
         &self,
-        source: Handle,
         name: &str,
-        kind: u8,
-        session: i32,
-        payload: Payload,
-    ) -> Result<(), SendError> {
-        let message = Message::new(kind, source, session, payload);
-        if let Some(network) = &self.network {
-            // What carries a value has no bytes that a network could pass on, were the holder of the name here or
-            // elsewhere.
-            if message.label().is_some() {
-                return Err(SendError::NoService);
-            }
-            return network.send(self, Destination::Name(name), message);
-        }
-        let mut table = self.globals.lock();
-        let to = match table.names.get_mut(name) {
-            Some(Name::Taken(to)) => *to,
+        message: Message,
+        deliver: impl FnOnce(Handle, Message),
+    ) -> bool {
+        let mut table = self.lock();
+        match table.names.get_mut(name) {
+            Some(Name::Taken(to)) => deliver(*to, message),
             Some(Name::Awaited(waiting)) => {
-                self.globals.wait(&message);
+                self.wait(&message);
                 waiting.push(message);
-                return Ok(());
             }
             None => {
-                self.globals.wait(&message);
+                self.wait(&message);
+                let source = message.source;
                 let waiting = Name::Awaited(vec![message]);
                 table.names.insert(name.to_owned(), waiting);
                 table.untold.push_back((source, name.to_owned()));
-                drop(table);
-                let expiry = Expiry {
-                    handle: Handle::NONE,
-                    session: 0,
-                };
-                let wake = || self.scheduler.parking().alarm().ring();
-                self.timers
-                    .add(self.clock.after_ms(PATIENCE), 0, expiry, wake);
-                return Ok(());
+                return true;
             }
-        };
-        // Sent under the lock, so that nothing overtakes what `set_global` hands over.
-        self.deliver_global(to, message);
-        Ok(())
-    }
-
-    /// Logs the global name that is awaited for longest without a word, if it still is. Once for each name: whoever
-    /// forgot the dot or the @ would wait without knowing why.
-    pub(crate) fn tell_of_awaited_name(&self) {
-        let mut table = self.globals.lock();
-        let Some((source, name)) = table.untold.pop_front() else {
-            return;
-        };
-        let awaited = matches!(table.names.get(&name), Some(Name::Awaited(_)));
-        drop(table);
-        if awaited {
-            let line = format!(
-                "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the cluster with @)"
-            );
-            self.log(source, &crate::text::to_bytes(&line));
         }
+        false
     }
 
-    /// Gives a global name to a service; messages that waited for it are sent.
-    pub fn set_global(&self, name: &str, handle: Handle) {
-        let mut table = self.globals.lock();
+    /// The name that is awaited for longest of those that this has not given yet, if it still is awaited, and who has
+    /// sent the first message to it.
+    pub(crate) fn next_awaited(&self) -> Option<(Handle, String)> {
+        let mut table = self.lock();
+        let (source, name) = table.untold.pop_front()?;
+        matches!(table.names.get(&name), Some(Name::Awaited(_))).then_some((source, name))
+    }
+
+    /// Gives a name to a service. Messages that have waited for it go to `deliver`, under the lock. `is_alive` is asked
+    /// when the name is in the table: a service that ends takes its handle away first and its names then, so that it
+    /// does not leave this one behind.
+    pub(crate) fn set(
+        &self,
+        name: &str,
+        handle: Handle,
+        is_alive: impl FnOnce() -> bool,
+        mut deliver: impl FnMut(Message),
+    ) {
+        let mut table = self.lock();
         let before = table.names.insert(name.to_owned(), Name::Taken(handle));
         if let Some(Name::Taken(owner)) = before {
             table.disown(owner, name);
         }
-        // A service that ends takes its handle away first and its names then, so it does not leave this one behind.
-        if self.is_alive(handle) {
+        if is_alive() {
             table.of.entry(handle).or_default().push(name.to_owned());
         } else {
             table.bury(handle, name.to_owned());
         }
         if let Some(Name::Awaited(waiting)) = before {
             for message in waiting {
-                self.globals.messages.fetch_sub(1, Relaxed);
-                self.globals
-                    .bytes
-                    .fetch_sub(message.payload().len(), Relaxed);
-                self.deliver_global(handle, message);
+                self.messages.fetch_sub(1, Relaxed);
+                self.bytes.fetch_sub(message.payload().len(), Relaxed);
+                deliver(message);
             }
         }
     }
 
-    /// A service has gone, and its global names with it.
-    pub(crate) fn forget_globals(&self, handle: Handle) {
-        let mut table = self.globals.lock();
+    /// A service has gone, and its names with it.
+    pub(crate) fn forget(&self, handle: Handle) {
+        let mut table = self.lock();
         for name in table.of.remove(&handle).unwrap_or_default() {
             table.bury(handle, name);
         }
     }
 
-    /// A request that can't be delivered fails.
-    fn deliver_global(&self, to: Handle, message: Message) {
-        let (source, session, kind) = (message.source, message.session, message.kind);
-        let sent = self.send(source, to, kind, session, message.into_payload());
-        if sent.is_err() && session > 0 && kind != kind::RESPONSE && kind != kind::ERROR {
-            let _ = self.send(to, source, kind::ERROR, session, Payload::EMPTY);
-        }
+    fn wait(&self, message: &Message) {
+        self.messages.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(message.payload().len(), Relaxed);
     }
 }
 

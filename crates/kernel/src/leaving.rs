@@ -1,9 +1,9 @@
 //! Services that have ended and are not gone yet: nobody can reach them any more, and no worker has dropped them.
 //!
 //! Mostly that takes a moment. But a service that is in the middle of a message finishes it first, and the message may
-//! be an endless loop: then the loop keeps a worker, and the node from stopping. So who has not come back a second
-//! after its end is told to give up ([`Interrupt::end`](crate::Interrupt::end)), as often as it takes. The operator
-//! finds it in the list of services until it has gone.
+//! be an endless loop: then the loop keeps a worker busy, and the node from stopping. So a service that has not come
+//! back a second after its end is told to give up (see [`crate::reminder`]). The operator finds it in the list of
+//! services until it has gone.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,13 +12,10 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Context, GONE};
 use crate::message::Handle;
-use crate::node::Node;
 use crate::poison::lock;
 
 /// What the last message may take.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often those are told that take longer.
-const AGAIN: Duration = Duration::from_millis(100);
 
 struct Departure {
     context: Arc<Context>,
@@ -74,40 +71,14 @@ impl Leaving {
             .map(|departure| departure.context.clone())
             .collect()
     }
-}
 
-/// When the timer thread looks next.
-pub(crate) struct Reminder {
-    next: Instant,
-}
-
-impl Reminder {
-    pub(crate) fn new() -> Reminder {
-        Reminder {
-            next: Instant::now(),
-        }
+    /// Is there any?
+    pub(crate) fn any(&self) -> bool {
+        self.count.load(Relaxed) > 0
     }
 
-    /// Tells those that run for too long after their end; to be called every few milliseconds.
-    pub(crate) fn check(&mut self, node: &Node, now: Instant) {
-        if node.leaving.count.load(Relaxed) == 0 || now < self.next {
-            return;
-        }
-        self.next = now + AGAIN;
-        for activity in &node.activities {
-            let handle = Handle(activity.dest.load(Relaxed));
-            if !handle.is_none()
-                && let Some((context, first)) = node.leaving.overdue(handle, now)
-            {
-                tell(&context, first);
-            }
-        }
-    }
-}
-
-impl Leaving {
     /// The service, if it ended long ago; and is that new?
-    fn overdue(&self, handle: Handle, now: Instant) -> Option<(Arc<Context>, bool)> {
+    pub(crate) fn overdue(&self, handle: Handle, now: Instant) -> Option<(Arc<Context>, bool)> {
         let mut services = lock(&self.services);
         let departure = services.get_mut(&handle)?;
         if now.saturating_duration_since(departure.began) < GRACE {
@@ -115,22 +86,5 @@ impl Leaving {
         }
         let first = !std::mem::replace(&mut departure.told, true);
         Some((departure.context.clone(), first))
-    }
-}
-
-fn tell(context: &Context, first: bool) {
-    let interrupt = context.interrupt();
-    if first {
-        let remedy = match interrupt {
-            Some(_) => "it is interrupted",
-            None => "it cannot be interrupted",
-        };
-        context.log(format!(
-            "error: {} has ended and does not come back from its last message: {remedy}",
-            context.description()
-        ));
-    }
-    if let Some(interrupt) = interrupt {
-        interrupt.end();
     }
 }

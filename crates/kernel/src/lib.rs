@@ -29,19 +29,25 @@
 //! # }
 //! ```
 
+mod activity;
 mod alarm;
 mod attachment;
 pub mod block;
 mod builder;
 mod builtin;
 mod callees;
+mod census;
 mod clock;
 pub mod command;
 mod context;
 mod doorbell;
 mod dropped;
+mod environment;
 mod error;
+mod events;
+mod expiry;
 mod footprint;
+mod gate;
 mod globals;
 mod growing;
 mod handle;
@@ -51,13 +57,19 @@ pub mod kind;
 mod last_turn;
 mod leaving;
 mod lifecycle;
+mod limit;
+mod listeners;
+mod local;
 #[cfg(not(loom))]
 mod lock;
 mod log_start;
+mod logon;
 mod mailbox;
 mod message;
+mod modules;
 mod monitor;
 mod msglog;
+mod names;
 mod network;
 mod node;
 mod package;
@@ -67,10 +79,16 @@ mod parking;
 mod payload;
 mod poison;
 mod post;
+mod progress;
 mod quota;
 mod registry;
+mod reminder;
+mod report;
 mod scheduler;
+mod sending;
 mod service;
+mod services;
+mod start;
 mod sync;
 pub mod text;
 mod timer;
@@ -86,26 +104,28 @@ pub use context::Context;
 #[cfg(not(loom))]
 pub use doorbell::Doorbell;
 pub use error::{EnvExists, Error, InitError, SendError};
+pub use expiry::Delay;
 pub use footprint::Touched;
 pub use globals::GlobalBacklog;
 pub use growing::GrowingPayload;
-pub use inspect::{Doing, InspectError, Profile, Report, Samples, TaskReport};
+pub use inspect::{InspectError, Profile};
+pub use limit::{Limit, Policy};
+pub use local::{current, current_node, turn_is_over};
 #[cfg(not(loom))]
 pub use lock::{Guard, Lock};
 pub use log_start::{LogStart, Stay};
-pub use mailbox::{Limit, Policy};
 pub use message::{Handle, Message, Payload};
 pub use network::{Destination, Network};
-pub use node::{Node, ServiceInfo, WorkerInfo};
+pub use node::Node;
 pub use parcel::Parcel;
 pub use payload::Package;
 pub use poison::lock;
 pub use post::{Poller, Wait};
 pub use quota::LogQuota;
+pub use report::{Doing, Report, Samples, TaskReport};
 pub use service::{Factory, Interrupt, ModuleLoader, Service, factory};
-pub use timer::Delay;
+pub use services::{ServiceInfo, WorkerInfo};
 pub use timers::TimerKey;
-pub use worker::{current, current_node, turn_is_over};
 
 /// The mechanisms that the models in `tests/loom_*.rs` check; not part of the interface.
 #[cfg(loom)]

@@ -13,85 +13,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::context::{Context, RETIRED};
 use crate::dropped::Dropped;
+use crate::logon;
 use crate::message::{Handle, Message, Payload, kind};
 use crate::node::Node;
 use crate::panics;
 use crate::poison::lock;
 use crate::service::{Mailbox, Resident, Service};
 use crate::text;
-use crate::worker::Local;
-
-/// How many services there are.
-#[derive(Default)]
-pub(crate) struct Census {
-    /// Those that keep the node running.
-    live: usize,
-    /// All that have not been dropped yet.
-    contexts: usize,
-    stopping: bool,
-}
-
-/// What threads wait for: the start before they begin, and the end in `wait`.
-#[derive(Default)]
-pub(crate) struct Gate {
-    state: Mutex<GateState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-pub(crate) struct GateState {
-    pub(crate) open: bool,
-    /// The log service has said that it is ready.
-    pub(crate) log_ready: bool,
-    stopping: bool,
-    done: bool,
-}
-
-impl GateState {
-    pub(crate) fn stops(&self) -> bool {
-        self.stopping || self.done
-    }
-}
-
-impl Gate {
-    pub(crate) fn is(&self, so: impl FnOnce(&GateState) -> bool) -> bool {
-        so(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn set(&self, change: impl FnOnce(&mut GateState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    /// [`wait`](Self::wait), until `end` at most. True if it was reached.
-    pub(crate) fn wait_until(&self, end: Instant, reached: impl Fn(&GateState) -> bool) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !reached(&state) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
-    }
-
-    pub(crate) fn wait(&self, reached: impl Fn(&GateState) -> bool) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(
-            self.changed
-                .wait_while(state, |state| !reached(state))
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-    }
-}
 
 impl Node {
     /// Lets the workers and the timer begin. Before that services can be launched and messages
@@ -198,9 +132,7 @@ impl Node {
                 param,
             ));
             mailbox.open(handle, new.clone(), self.limit);
-            let mut census = lock(&self.census);
-            census.live += 1;
-            census.contexts += 1;
+            self.census.add();
             context = Some(new);
         });
         let (Some((handle, mailbox)), Some(context)) = (allocated, context) else {
@@ -244,7 +176,7 @@ impl Node {
             resident.context.log(text::to_bytes(&line));
         }
         if mailbox.start(resident) {
-            self.schedule(Local::of(self), mailbox);
+            self.wake(mailbox);
         }
         if killed {
             return Err(String::new());
@@ -293,7 +225,7 @@ impl Node {
         let _ = self
             .exit_monitor
             .compare_exchange(handle.0, 0, Relaxed, Relaxed);
-        self.forget_globals(handle);
+        self.globals.forget(handle);
         let context = mailbox.card(handle);
         if let Some(context) = &context
             && !drain
@@ -307,7 +239,7 @@ impl Node {
             context.set_flag(RETIRED, true);
         }
         if schedule == Some(true) {
-            self.schedule(Local::of(self), mailbox);
+            self.wake(mailbox);
         }
     }
 
@@ -330,7 +262,7 @@ impl Node {
         }
         context.set_flag(RETIRED, true);
         self.ends.tell(context.handle());
-        crate::msglog::finish(&context);
+        logon::finish(&context);
         let mut dropped = Dropped::default();
         for message in batch.into_iter().chain(mailbox.remains()) {
             dropped.note(&message);
@@ -360,37 +292,26 @@ impl Node {
 
     /// Somebody keeps the node alive as a service would; to be undone by [`uncount`](Self::uncount).
     pub(crate) fn count(&self) {
-        lock(&self.census).live += 1;
+        self.census.count();
     }
 
     /// A service does not count as live any more, though it stays.
     pub(crate) fn uncount(&self) {
-        let last = {
-            let mut census = lock(&self.census);
-            census.live -= 1;
-            census.live == 0
-        };
-        if last {
+        if self.census.uncount() {
             self.begin_stop();
         }
     }
 
     /// A service has been dropped.
     fn left(&self, counted: bool) {
-        let last = {
-            let mut census = lock(&self.census);
-            census.contexts -= 1;
-            census.live -= usize::from(counted);
-            census.live == 0
-        };
-        if last {
+        if self.census.remove(counted) {
             self.begin_stop();
         }
         self.go_on_stopping();
     }
 
     fn begin_stop(&self) {
-        if std::mem::replace(&mut lock(&self.census).stopping, true) {
+        if !self.census.begin_stop() {
             return;
         }
         self.gate.set(|gate| gate.stopping = true);
@@ -405,16 +326,9 @@ impl Node {
     /// The next step, when a service has left: the logger goes when it is the only one, the threads
     /// go when nobody is left.
     fn go_on_stopping(&self) {
-        let left = {
-            let census = lock(&self.census);
-            if !census.stopping {
-                return;
-            }
-            census.contexts
-        };
-        match left {
-            0 => self.halt(),
-            1 => self.retire(Handle(self.logger.load(Relaxed)), true),
+        match self.census.left_to_stop() {
+            Some(0) => self.halt(),
+            Some(1) => self.retire(Handle(self.logger.load(Relaxed)), true),
             _ => {}
         }
     }

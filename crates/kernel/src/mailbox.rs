@@ -30,12 +30,13 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::footprint::Footprint;
-use crate::inflow::{self, Handled};
-use crate::last_turn::LastTurn;
+use crate::inflow;
+use crate::limit::{Limit, Policy, Told};
 use crate::message::{Handle, Message};
+use crate::progress::Progress;
 use crate::sync::{Guard, Lock};
 
 /// Queue length at which the first overload warning is given.
@@ -51,24 +52,6 @@ pub trait Body {
     type Card: Clone;
     /// Messages that were taken from the queue but not handled yet.
     fn batch(&mut self) -> &mut VecDeque<Message>;
-}
-
-/// What to do with messages beyond a [`Limit`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Policy {
-    /// Accept them; log a line when the limit is passed and at each doubling.
-    Warn,
-    /// Refuse them with [`SendError::Refused`](crate::SendError::Refused).
-    Refuse,
-}
-
-/// Bound of a mailbox.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limit {
-    /// Number of waiting messages.
-    pub max: usize,
-    /// What happens beyond it.
-    pub policy: Policy,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,10 +94,8 @@ struct Inner<B: Body> {
     /// [`crate::inflow`].
     accepted: u64,
     relief_at: u64,
-    /// Length at which the next `Policy::Warn` line is due.
-    warn_at: usize,
-    /// Messages that `Policy::Refuse` has refused.
-    refused: usize,
+    /// What has been said about the limit.
+    told: Told,
     card: Option<B::Card>,
 }
 
@@ -124,30 +105,6 @@ pub struct Mailbox<B: Body> {
     inner: Lock<Inner<B>>,
     progress: Progress,
     footprint: Footprint,
-}
-
-/// Published by the worker while it works through a batch. On a cache line of its own: senders
-/// hammer the lock next to it.
-#[derive(Default)]
-#[repr(align(64))]
-pub(crate) struct Progress {
-    /// Messages of the batch that wait behind the current one.
-    pub(crate) waiting: AtomicUsize,
-    /// Stamp of the oldest of them.
-    pub(crate) oldest: AtomicU32,
-    /// When the service had a turn last.
-    pub(crate) ran: LastTurn,
-    /// Messages that the service has taken, but keeps for later. They wait as well.
-    pub(crate) kept: AtomicUsize,
-    /// Events that have been handled.
-    pub(crate) handled: Handled,
-}
-
-impl Progress {
-    /// Messages that have been taken from the queue and still wait.
-    fn taken(&self) -> usize {
-        self.waiting.load(Relaxed) + self.kept.load(Relaxed)
-    }
 }
 
 /// A message was accepted.
@@ -213,8 +170,7 @@ impl<B: Body> Default for Mailbox<B> {
                 card: None,
                 max: usize::MAX,
                 policy: Policy::Warn,
-                warn_at: 0,
-                refused: 0,
+                told: Told::default(),
                 overload: OVERLOAD,
                 report: 0,
                 accepted: 0,
@@ -286,9 +242,10 @@ impl<B: Body> Mailbox<B> {
         let mut warn = 0;
         if inner.max != usize::MAX && !exempt() {
             let length = inner.inbox.len() + self.progress.taken();
-            match inner.check(length) {
+            let (policy, limit) = (inner.policy, inner.max);
+            match inner.told.check(policy, limit, length) {
                 Ok(due) => warn = due,
-                Err(refusal) => return Err(refusal),
+                Err(refused) => return Err(Refusal::Full { limit, refused }),
             }
         }
         inner.inbox.push_back(Message::BLANK);
@@ -552,33 +509,7 @@ impl<B: Body> Inner<B> {
     fn set_limit(&mut self, limit: Option<Limit>) {
         self.max = limit.map_or(usize::MAX, |l| l.max);
         self.policy = limit.map_or(Policy::Warn, |l| l.policy);
-        self.warn_at = self.max;
-        self.refused = 0;
-    }
-
-    /// One more message for a queue of `length`: the length to warn about (or 0), or why it is refused. The first
-    /// refusal is logged, and then each doubling of their number.
-    #[cold]
-    fn check(&mut self, length: usize) -> Result<usize, Refusal> {
-        match self.policy {
-            Policy::Refuse if length >= self.max => {
-                self.refused += 1;
-                let due = self.refused.is_power_of_two();
-                Err(Refusal::Full {
-                    limit: self.max,
-                    refused: if due { self.refused } else { 0 },
-                })
-            }
-            Policy::Warn if length >= self.warn_at => {
-                self.warn_at = (length + 1).saturating_mul(2);
-                Ok(length + 1)
-            }
-            Policy::Warn if length < self.max => {
-                self.warn_at = self.max;
-                Ok(0)
-            }
-            _ => Ok(0),
-        }
+        self.told = Told::new(self.max);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Message logs: what a service receives, written to a file (commands `LOGON` and `LOGOFF`).
+//! The files of message logs: what a service receives.
 //!
 //! The file is `<logpath>/%08x.log`, appended to. Its first line is `open time: <now> <local
 //! time>`, its last one `close time: <now>`; in between, one line per message before it is
@@ -7,12 +7,11 @@
 //! centiseconds.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use crate::clock;
-use crate::context::{Context, LOGGING};
 use crate::message::{Handle, Message, kind};
-use crate::text;
 
 /// An open message log.
 pub(crate) struct MessageLog(File);
@@ -22,56 +21,25 @@ const SOCKET_TRAILER: usize = 16;
 /// The types whose data were received, as many bytes as the number says; the others have text.
 const RECEIVED: [i32; 2] = [1, 6];
 
-/// Turns the log of `target` on. Lines about it come from `by`.
-pub(crate) fn open(by: &Context, target: &Context) {
-    let node = by.node();
-    let Some(folder) = node.getenv("logpath") else {
-        return;
-    };
-    let mut log = target.message_log();
-    if log.is_some() {
-        return;
+impl MessageLog {
+    /// Opens the file at `path`, `now` being the node's time.
+    pub(crate) fn open(path: &Path, now: u64) -> io::Result<MessageLog> {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        // A log that cannot be written is not worth stopping a service for.
+        let _ = writeln!(file, "open time: {now} {}", clock::ctime());
+        Ok(MessageLog(file))
     }
-    let path = text::path(&folder).join(format!("{:08x}.log", target.handle().0));
-    match OpenOptions::new().append(true).create(true).open(&path) {
-        Ok(mut file) => {
-            by.log(format!("Open log file {}", path.display()));
-            // A log that cannot be written is not worth stopping a service for.
-            let _ = writeln!(file, "open time: {} {}", node.now_cs(), clock::ctime());
-            *log = Some(MessageLog(file));
-            target.set_flag(LOGGING, true);
-        }
-        Err(_) => by.log(format!("Open log file {} fail", path.display())),
+
+    /// Writes one message.
+    pub(crate) fn record(&mut self, message: &Message, now: u64) {
+        // One call per record: complete lines, and nothing to flush.
+        let _ = self.0.write_all(&line(message, now));
     }
-}
 
-/// Turns the log of `target` off.
-pub(crate) fn close(by: &Context, target: &Context) {
-    if finish(target) {
-        by.log(format!("Close log file {}", target.handle()));
+    /// Writes the last line.
+    pub(crate) fn close(mut self, now: u64) {
+        let _ = writeln!(self.0, "close time: {now}");
     }
-}
-
-/// Closes the file, if there is one.
-pub(crate) fn finish(target: &Context) -> bool {
-    target.set_flag(LOGGING, false);
-    let Some(MessageLog(mut file)) = target.message_log().take() else {
-        return false;
-    };
-    let _ = writeln!(file, "close time: {}", target.node().now_cs());
-    true
-}
-
-/// Writes one message.
-#[cold]
-pub(crate) fn record(context: &Context, message: &Message) {
-    let mut log = context.message_log();
-    let Some(MessageLog(file)) = log.as_mut() else {
-        return;
-    };
-    let line = line(message, context.node().now_cs());
-    // One call per record: complete lines, and nothing to flush.
-    let _ = file.write_all(&line);
 }
 
 fn line(message: &Message, now: u64) -> Vec<u8> {

@@ -28,17 +28,3 @@ pub trait Network: Send + Sync {
     /// What waits for all the names that nobody has, unless `name` is known; see [`Node::global_backlog`].
     fn backlog(&self, name: &str) -> Option<GlobalBacklog>;
 }
-
-impl Node {
-    /// Sends to somebody who was not found here.
-    #[cold]
-    pub(crate) fn send_away(&self, dest: Handle, message: Message) -> Result<(), SendError> {
-        match &self.network {
-            // What carries a value has no bytes to be sent.
-            Some(network) if self.is_remote(dest) && message.label().is_none() => {
-                network.send(self, Destination::Handle(dest), message)
-            }
-            _ => Err(SendError::NoService),
-        }
-    }
-}

@@ -7,9 +7,9 @@ use std::sync::mpsc::Sender;
 use crate::context::Context;
 use crate::error::InitError;
 use crate::footprint::Touched;
-use crate::inspect::{Report, Samples};
 use crate::mailbox::Body;
 use crate::message::Message;
+use crate::report::{Report, Samples};
 
 /// An actor: state that is touched by one thread at a time, driven by messages.
 ///

@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::leaving::Reminder;
+use crate::expiry::Expiry;
 use crate::message::{Handle, Message, Payload, kind};
 use crate::monitor::Monitor;
 use crate::node::Node;
+use crate::reminder::Reminder;
 use crate::timers::NEVER;
 
 /// Time between two looks at the workers.
@@ -22,26 +23,6 @@ const GRACE: Duration = Duration::from_millis(25);
 
 /// Timers that are taken out of the wheels before they are delivered.
 const AT_ONCE: usize = 1024;
-
-/// When a timer is due.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Delay {
-    /// When the node's centisecond clock has advanced by so much. 0 or less: at once, by way of the
-    /// own mailbox.
-    Cs(i32),
-    /// After so many milliseconds. 0: at once, by way of the own mailbox.
-    Ms(u64),
-    /// In the millisecond in which this time has passed. None: at once, by way of the own mailbox.
-    After(Duration),
-}
-
-/// What a timer sends when it expires: a RESPONSE.
-#[derive(Clone, Copy)]
-pub(crate) struct Expiry {
-    /// To whom. None: to the node, which looks for a name that is awaited.
-    pub(crate) handle: Handle,
-    pub(crate) session: i32,
-}
 
 /// Body of the timer thread; returns when the node stops.
 pub(crate) fn run(node: &Node) {
@@ -123,6 +104,7 @@ fn deliver(node: &Node, due: &mut Vec<Expiry>) {
 mod tests {
     use super::*;
     use crate::context::Context;
+    use crate::expiry::Delay;
     use crate::service::Service;
     use crate::timers::FEW;
     use std::sync::Arc;

@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -16,9 +16,10 @@ use crate::clock::{self, STAMP_SHIFT};
 use crate::context::{Context, LOGGING, RETIRED};
 use crate::footprint::Touched;
 use crate::inflow;
+use crate::local::{Local, SLICE};
+use crate::logon;
 use crate::mailbox::Step;
 use crate::message::{Handle, Payload, kind};
-use crate::monitor::Activity;
 use crate::node::Node;
 use crate::panics::{self, Caught};
 use crate::scheduler::Runner;
@@ -29,9 +30,6 @@ use crate::service::{Mailbox, Resident, Service};
 const BUDGET: u32 = 128;
 /// Ticks of a turn after which a service from the next slot goes behind others: about a tenth of a millisecond.
 const LONG: u64 = SLICE / 8;
-/// Ticks after which a turn ends whatever its budget: about a millisecond. So a service with slow
-/// handlers gives way after each message.
-const SLICE: u64 = 1 << 21;
 /// Turns after which a service is asked for its footprint: it has found its shape by then.
 const FIRST_LOOK: u32 = 8;
 /// Turns after which it is asked again.
@@ -39,77 +37,11 @@ const LOOK_AGAIN: u32 = 1 << 12;
 /// Without profiling, the clock is read once for so many messages.
 const LOOK_EVERY: u32 = 16;
 
-/// A worker's own data, reachable from the code that it runs.
-pub(crate) struct Local {
-    node: Arc<Node>,
-    pub(crate) runner: Runner<Mailbox>,
-    /// The latest reading of the tick counter; good enough for the age of messages.
-    ticks: Cell<u64>,
-    /// When the current turn began, in ticks.
-    began: Cell<u64>,
-}
-
 /// How a turn ended early.
 struct Crash {
     panic: Caught,
     /// In `turn_end`: no message was being handled.
     behind: bool,
-}
-
-thread_local! {
-    static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
-}
-
-impl Local {
-    /// The data of this thread, if it is a worker of `node`.
-    #[inline]
-    pub(crate) fn of(node: &Node) -> Option<&'_ Local> {
-        // SAFETY: the pointer is null or leads to a variable of `run` below, which outlives
-        // everything that `run` calls. The result cannot leave the thread (Local is not Sync), nor
-        // survive `run`, which holds an Arc of the node for longer.
-        let local = unsafe { LOCAL.get().as_ref() }?;
-        ptr::eq(&*local.node, node).then_some(local)
-    }
-
-    /// The time for a message sent now. The worker's own reading is as old as the message that it
-    /// handles; in long ones the timer thread's tick knows better.
-    #[inline]
-    pub(crate) fn stamp(&self) -> u32 {
-        let own = (self.ticks.get() >> STAMP_SHIFT) as u32;
-        let tick = self.node.tick_stamp.load(Relaxed);
-        if (tick.wrapping_sub(own) as i32) > 0 {
-            tick
-        } else {
-            own
-        }
-    }
-
-    fn activity(&self) -> &Activity {
-        &self.node.activities[self.runner.index()]
-    }
-}
-
-/// The service whose message this thread is handling. [`Handle::NONE`] outside of a turn.
-pub fn current() -> Handle {
-    // SAFETY: as in `Local::of`.
-    match unsafe { LOCAL.get().as_ref() } {
-        Some(local) => Handle(local.activity().dest.load(Relaxed)),
-        None => Handle::NONE,
-    }
-}
-
-/// The node that this thread is a worker of.
-pub fn current_node() -> Option<Arc<Node>> {
-    // SAFETY: as in `Local::of`.
-    unsafe { LOCAL.get().as_ref() }.map(|local| local.node.clone())
-}
-
-/// Has the turn that this thread is in lasted long enough, so that other services should have theirs? For services that
-/// do more in one go than to handle messages.
-pub fn turn_is_over() -> bool {
-    // SAFETY: as in `Local::of`.
-    unsafe { LOCAL.get().as_ref() }
-        .is_some_and(|local| clock::ticks().wrapping_sub(local.began.get()) > SLICE)
 }
 
 /// Body of a worker thread; returns when the node stops.
@@ -120,20 +52,20 @@ pub(crate) fn run(node: Arc<Node>, runner: Runner<Mailbox>) {
         ticks: Cell::new(clock::ticks()),
         began: Cell::new(0),
     };
-    LOCAL.set(&raw const local);
-    let parking = node.scheduler.parking();
-    while let Some(mailbox) = node
-        .scheduler
-        .next(&local.runner, || local.look_at_the_clock())
-    {
-        // SAFETY: run queues hold mailboxes of this node only, which live as long as it does.
-        local.turn(unsafe { mailbox.as_ref() });
-        let ticks = local.ticks.get();
-        if parking.is_time_to_glance(ticks) {
-            parking.glance(ticks);
+    local.during(|| {
+        let parking = node.scheduler.parking();
+        while let Some(mailbox) = node
+            .scheduler
+            .next(&local.runner, || local.look_at_the_clock())
+        {
+            // SAFETY: run queues hold mailboxes of this node only, which live as long as it does.
+            local.turn(unsafe { mailbox.as_ref() });
+            let ticks = local.ticks.get();
+            if parking.is_time_to_glance(ticks) {
+                parking.glance(ticks);
+            }
         }
-    }
-    LOCAL.set(ptr::null());
+    });
 }
 
 impl Local {
@@ -223,7 +155,7 @@ impl Local {
                 );
                 context.begin_message(if profile { ticks } else { 0 });
                 if context.flags() & LOGGING != 0 {
-                    crate::msglog::record(context, &message);
+                    logon::record(context, &message);
                 }
                 let weight = inflow::weight(&message);
                 service.handle(context, message);
