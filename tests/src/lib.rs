@@ -22,6 +22,7 @@ mod node;
 mod output;
 pub mod peer;
 pub mod running;
+pub mod script;
 pub mod silent;
 pub mod vectors;
 

@@ -12,6 +12,7 @@ const INTERNAL: &[&str] = &[
     "client.crypt",
     "md5.core",
     "skynet.debugcmds",
+    "skynet.http.core",
     "skynet.lazy",
     "skynet.loading",
     "skynet.require",
@@ -22,6 +23,10 @@ const INTERNAL: &[&str] = &[
 
 /// Functions without definitions: what a module's own Lua half needs of its native half.
 const PRIVATE: &[&str] = &[
+    "http.internal.fixedbody",
+    "http.internal.head",
+    "http.internal.length",
+    "http.sockethelper.sockets",
     "skynet.cluster.core.call",
     "skynet.cluster.core.pcall",
     "skynet.cluster.core.push",

@@ -5,7 +5,8 @@
 
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
 const MODULES: &[&str] = &[
-    "http.*",
+    "http.tlshelper",
+    "http.websocket",
     "ltls.*",
     "skynet.db.*",
     "skynet.dns",
@@ -49,7 +50,7 @@ mod tests {
     fn names_and_families() {
         for name in [
             "skynet.dns",
-            "http.httpc",
+            "http.websocket",
             "skynet.db.redis.cluster",
             "ltls.c",
         ] {

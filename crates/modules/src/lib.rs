@@ -12,6 +12,7 @@ mod crypt;
 mod data;
 mod debug;
 mod embedded;
+mod http;
 mod sharing;
 mod sockets;
 
@@ -34,6 +35,7 @@ pub const NATIVE: Native = &[
     ("skynet.coroutine", open::coroutine),
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
+    ("skynet.http.core", http::open),
     ("skynet.memory", debug::memory::open),
     ("skynet.multicast.core", sharing::multicast::open),
     ("skynet.debugchannel", debug::debugchannel::open),

@@ -10,6 +10,7 @@
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
 //! * [`harbor`]: packets between the nodes of a master/slave network.
+//! * [`http`]: heads of HTTP.
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`foreign`]: text of a peer, made fit for a line of the log.
@@ -24,6 +25,7 @@ pub mod datasheet;
 pub mod foreign;
 mod grow;
 pub mod harbor;
+pub mod http;
 pub mod netaddr;
 pub mod netpack;
 pub mod seri;

@@ -1,0 +1,27 @@
+//! The native half of the modules `http.*`: heads of requests and answers, and texts of urls. The Lua half is in
+//! `lualib/http`.
+
+mod plain;
+
+use mlua_sys::lua55::lua_CFunction;
+use skynet_vm::lua::Lua;
+use skynet_vm::native::{Fault, native, push_functions, results};
+
+const FUNCTIONS: &[(&str, lua_CFunction)] = &[
+    ("fields", plain::fields),
+    ("query", plain::query),
+    ("request", plain::request),
+    ("unescape", plain::unescape),
+];
+
+/// The string at `i`; a number counts as its text. *raises*
+fn string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
+    l.coerce_bytes(i).ok_or_else(|| l.expected(i, "string"))
+}
+
+native! {
+    open = |l| {
+        push_functions(l, FUNCTIONS);
+        results(1)
+    };
+}

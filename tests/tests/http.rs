@@ -1,0 +1,36 @@
+//! The modules `http.*`: the recorded cases, and what lies beside them.
+
+use skynet_tests::{Node, lua_cases, script, vectors};
+
+fn stage() -> Node {
+    Node::program("script/stage")
+}
+
+/// Cases with TLS need certificates and another peer.
+fn without_tls(case: &serde_json::Value) -> bool {
+    let category = case["category"].as_str().expect("a category");
+    !category.starts_with("https") && category != "tls"
+}
+
+#[test]
+fn recorded_http() {
+    let played = script::play("http.json", stage(), without_tls);
+    vectors::count(played, 244);
+}
+
+lua_cases! {
+    "http/plain" {
+        chunk_sizes;
+        endless_head;
+        helper;
+        internal;
+        lengths;
+        many_fields;
+        requests;
+        slow_answer;
+        slow_request;
+        stream;
+        tls_hello;
+        urls;
+    }
+}
