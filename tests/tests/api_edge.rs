@@ -367,6 +367,8 @@ mod original {
     lua_cases! {
         "api/original" {
             replaced_start;
+            replaced_library;
+            replaced_exit;
             replaced_error;
             dropped_response => |out| {
                 let place = out.stdout.split("the place is ").nth(1).and_then(|l| l.lines().next());

@@ -340,6 +340,35 @@ impl Parts {
         Place::Pair(key, value)
     }
 
+    /// The light function in place number `i`, if there is one, under this key.
+    #[inline(always)]
+    pub(crate) fn function_at(self, i: usize, key: *const Str) -> Option<lua_CFunction> {
+        if i >> self.get(|t| t.log_nodes) != 0 {
+            return None;
+        }
+        // SAFETY: there are that many places; eight bytes of any key can be read as an address, and the tag says
+        // whether the value is a function.
+        unsafe {
+            let node = &*self.get(|t| t.nodes).add(i);
+            let there = node.key.string == key && node.value_tag == tag::LIGHT_FUNCTION;
+            there.then(|| node.value.function)
+        }
+    }
+
+    /// The number of the place whose key is this short string, and that string.
+    pub(crate) fn place_of(self, name: &[u8]) -> Option<(usize, *const Str)> {
+        (0..1 << self.get(|t| t.log_nodes)).find_map(|i| {
+            // SAFETY: there are that many places.
+            let node = unsafe { &*self.get(|t| t.nodes).add(i) };
+            // SAFETY: the tag says which member is live; the key of a value that is there is alive.
+            let same = node.key_tag == tag::SHORT_STRING
+                && !tag::is_empty(node.value_tag)
+                && unsafe { Str::short(node.key.string) } == name;
+            // SAFETY: as above.
+            same.then(|| (i, unsafe { node.key.string }))
+        })
+    }
+
     /// Where the places are. If that changes, pairs are in others.
     #[inline(always)]
     pub(crate) fn places(self) -> *const c_void {

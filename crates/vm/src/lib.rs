@@ -8,6 +8,7 @@
 
 pub mod alloc;
 pub mod cache;
+pub mod field;
 pub mod footprint;
 mod layout;
 pub mod lua;

@@ -67,6 +67,17 @@ function case.send_addresses()
 	check.fails("address type table", "dest address type (table) must be a string or number.", core.send, {}, 20, 0, "x")
 	check.fails("message type", "invalid param table", core.send, to, 20, 0, {})
 	check.fails("message type boolean", "invalid param boolean", core.send, to, 20, 0, true)
+	local skynet = require "skynet"
+	for name, f in pairs {
+		send = function(...) core.send(to, 20, 0, ...) end, redirect = function(...) core.redirect(to, 1, 20, 0, ...) end,
+		rawsend = function(...) skynet.rawsend(to, "lua", ...) end, rawcall = function(...) skynet.rawcall(to, "lua", ...) end,
+		["skynet.redirect"] = function(...) skynet.redirect(to, 1, "lua", 0, ...) end,
+		tracecall = function(...) skynet.tracecall("tag", to, "lua", ...) end,
+	} do
+		check.fails(name .. " of nil", "invalid param nil", f, nil)
+		check.fails(name .. " of nil with a size", "invalid param nil", f, nil, 0)
+		check.fails(name .. " of nothing", "invalid param no value", f)
+	end
 end
 
 function case.redirect()

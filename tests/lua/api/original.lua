@@ -23,6 +23,104 @@ function case.replaced_start()
 	check.eq("all of it", skynet.call(check.spawn "patched_start", "lua"), "timeout starting start up")
 end
 
+-- Counts the calls of functions of `skynet` that it replaces.
+local function counting(...)
+	local counts, natives = {}, {}
+	for _, name in ipairs { ... } do
+		natives[name], counts[name] = skynet[name], 0
+		skynet[name] = function(...)
+			counts[name] = counts[name] + 1
+			return natives[name](...)
+		end
+	end
+	return counts, natives
+end
+
+function role.patched_library()
+	local counts, natives = counting("ret", "pack", "sleep", "now")
+	local function reset() for name in pairs(counts) do counts[name] = 0 end end
+	local commands = {}
+	function commands.retpack() skynet.retpack("packed", nil, 3, nil) end
+	function commands.response() skynet.response()(true, "packed") end
+	function commands.own_pack() skynet.response(skynet.packstring)(true, "packed") end
+	function commands.yield() skynet.yield() natives.ret(natives.pack()) end
+	function commands.time()
+		function natives.now() return 123456 end
+		local time = skynet.time() - skynet.starttime()
+		skynet.now = function() return nil end
+		natives.ret(natives.pack(time, pcall(skynet.time)))
+	end
+	skynet.dispatch("lua", function(_, _, command, ...)
+		if command == "counts" then
+			natives.ret(natives.pack(counts))
+			reset()
+		elseif command == "grow" then
+			for i = 1, 1000 do skynet["own" .. i] = i end
+			for i = 1, 1000 do skynet["own" .. i] = nil end
+			skynet.own = true
+			natives.ret()
+		elseif command == "restore" then
+			for name, f in pairs(natives) do skynet[name] = f end
+			natives.ret()
+		elseif command == "nothing" then
+			skynet.ret = nil
+			local ok, text = pcall(skynet.retpack)
+			natives.ret(natives.pack(ok, text))
+		else
+			commands[command](...)
+		end
+	end)
+	skynet.start(function() end)
+end
+
+-- Functions of the library use those that the application has put in the place of others.
+function case.replaced_library()
+	local s = check.spawn "patched_library"
+	local function try(name, want, ...)
+		check.returns(name, table.pack(...), skynet.call, s, "lua", name)
+		local counts = skynet.call(s, "lua", "counts")
+		for key, count in pairs(counts) do
+			check.eq(name .. " uses " .. key, count, want[key] or 0)
+		end
+	end
+	for _ = 1, 2 do
+		try("retpack", { ret = 1, pack = 1 }, "packed", nil, 3, nil)
+		try("response", { pack = 1 }, "packed")
+		try("own_pack", {}, "packed")
+		try("yield", { sleep = 1 })
+		skynet.call(s, "lua", "grow")
+	end
+	local time, ok, text = skynet.call(s, "lua", "time")
+	check.ok("the time is by the now of the application", math.abs(time - 1234.56) < 0.001, time)
+	check.ok("which has to give a number", not ok and text:find "arithmetic on a nil value", text)
+	skynet.call(s, "lua", "counts")
+	skynet.call(s, "lua", "restore")
+	try("retpack", {}, "packed", nil, 3, nil)
+	try("yield", {})
+	local works, why = skynet.call(s, "lua", "nothing")
+	check.ok("nothing is called", not works and why:find "attempt to call a nil value", why)
+end
+
+function role.patched_exit()
+	local exit = skynet.exit
+	function skynet.exit()
+		skynet.call(".patched", "lua", "exits")
+		exit()
+	end
+	skynet.start(function() error "no start" end)
+end
+
+function case.replaced_exit()
+	skynet.register ".patched"
+	local got
+	skynet.dispatch("lua", function(_, _, text)
+		got = text
+		skynet.ret()
+	end)
+	check.fails("it does not start", "call failed", check.spawn, "patched_exit")
+	check.eq("it leaves by its own exit", got, "exits")
+end
+
 function role.patched_error(what)
 	local lines = {}
 	function skynet.error(...) lines[#lines + 1] = table.concat({ ... }, "|") end

@@ -186,6 +186,7 @@ native! {
         l.pop(1);
         protocol::register_standard(l, svc, skynet);
         l.push_value(skynet);
+        svc.replaced.watch(l);
         svc.refs.skynet.set(l.make_ref());
         results(1)
     };

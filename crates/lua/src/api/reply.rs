@@ -131,6 +131,9 @@ native! {
     /// `retpack(...)`
     hot retpack = |l| {
         let svc = service(l)?;
+        if svc.replaced.ret_or_pack() {
+            return retpack_by_theirs(l, svc);
+        }
         let payload = seri::pack(l, 1, l.top())?;
         let Some((session, source)) = take_request(svc) else {
             return Err("No session".into());
@@ -174,6 +177,10 @@ native! {
     response = |l| {
         let svc = service(l)?;
         l.set_top(1);
+        if !l.bool(1) && svc.replaced.pack() {
+            svc.push_function_of_skynet(l, "pack");
+            l.replace(1);
+        }
         // Everything that may raise comes before the session is taken.
         let data: *mut Response = l.new_userdata(std::mem::size_of::<Response>(), 0).cast();
         // SAFETY: a new block of the right size.
@@ -241,7 +248,29 @@ native! {
     };
 }
 
+/// `skynet.ret(skynet.pack(...))`, by the functions of the application. *raises*
+#[cold]
+fn retpack_by_theirs(l: Lua, svc: &Svc) -> Outcome {
+    let args = l.top();
+    svc.push_function_of_skynet(l, "ret");
+    l.insert(1);
+    svc.push_function_of_skynet(l, "pack");
+    l.insert(2);
+    Ok(Next::Call {
+        args,
+        results: MULTRET,
+        ctx: 0,
+        then: packed_by_theirs,
+    })
+}
+
 continuation! {
+    packed_by_theirs = |l: Lua, _, _| {
+        Ok(Next::Call { args: l.top() - 1, results: MULTRET, ctx: 0, then: returned_by_theirs })
+    };
+
+    returned_by_theirs = |l: Lua, _, _| results(l.top());
+
     response_packed = |l: Lua, _, _| {
         let payload = payload_argument(l, 1)?;
         finish_response(l, service(l)?, Some(payload))

@@ -434,6 +434,9 @@ continuation! {
         svc.tell_launcher(|w| {
             let _ = w.bytes(b"ERROR");
         });
+        if push_replaced(l, svc, "exit", exit) {
+            return Ok(Next::Call { args: 0, results: 0, ctx: 0, then: start_done });
+        }
         leave(l, svc)
     };
 

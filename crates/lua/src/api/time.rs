@@ -15,7 +15,7 @@ use crate::service::sessions::{Kind, Pending};
 use crate::service::tasks::{State, TaskId};
 use crate::service::tokens::{sleeper_in_table, token_in_use};
 use crate::service::{Svc, Wake};
-use skynet_vm::lua::{Lua, Type};
+use skynet_vm::lua::{Lua, MULTRET, Type};
 use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
 use skynet_vm::wanted::results_wanted;
 
@@ -132,6 +132,33 @@ fn suspend(l: Lua, svc: &Svc, token: c_int, delay: Option<Delay>) -> Outcome {
     })
 }
 
+/// `skynet.sleep(0)`, by the application's function. *raises*
+#[cold]
+fn yield_by_theirs(l: Lua, svc: &Svc) -> Outcome {
+    l.set_top(0);
+    svc.push_function_of_skynet(l, "sleep");
+    l.push_int(0);
+    Ok(Next::Call {
+        args: 1,
+        results: MULTRET,
+        ctx: 0,
+        then: slept_by_theirs,
+    })
+}
+
+/// The time by the application's `now`. *raises*
+#[cold]
+fn time_by_theirs(l: Lua, svc: &Svc) -> Outcome {
+    l.set_top(0);
+    svc.push_function_of_skynet(l, "now");
+    Ok(Next::Call {
+        args: 0,
+        results: 1,
+        ctx: 0,
+        then: now_by_theirs,
+    })
+}
+
 /// Makes the top value the only one.
 fn replace_bottom(l: Lua) {
     if l.top() > 1 {
@@ -163,6 +190,17 @@ continuation! {
 
     /// The function of a timer has ended.
     timer_done = |_: Lua, _, _| results(0);
+
+    slept_by_theirs = |l: Lua, _, _| results(l.top());
+
+    now_by_theirs = |l: Lua, _, _| {
+        let Some(now) = l.float(-1) else {
+            return Err(format!("attempt to perform arithmetic on a {} value (what skynet.now returns)", l.type_name(-1)).into());
+        };
+        let start = service(l)?.cx.node().starttime() as f64;
+        l.push_float(now / 100.0 + start);
+        results(1)
+    };
 
     /// As `awake`, for `wait`, which returns nothing.
     awake_silently = |l: Lua, _, ctx| {
@@ -317,6 +355,9 @@ native! {
     /// `yield()`
     yield_ = |l| {
         let svc = service(l)?;
+        if svc.replaced.sleep() {
+            return yield_by_theirs(l, svc);
+        }
         suspend(l, svc, 0, Some(Delay::Cs(0)))
     };
 
@@ -363,7 +404,11 @@ native! {
     };
 
     time = |l| {
-        let node = service(l)?.cx.node();
+        let svc = service(l)?;
+        let node = svc.cx.node();
+        if svc.replaced.now() {
+            return time_by_theirs(l, svc);
+        }
         l.push_float(node.starttime() as f64 + node.now_cs() as f64 / 100.0);
         results(1)
     };

@@ -14,6 +14,7 @@ use skynet_vm::footprint;
 
 use super::collector;
 use super::options::Shared;
+use super::replaced::Replaced;
 use super::sessions::NO_DEADLINE;
 use super::signals::Interrupts;
 use super::tasks::NO_TASK;
@@ -88,6 +89,7 @@ impl Service for LuaService {
             lua_handler: Cell::new(0),
             lua_function: Cell::new(Value::NIL),
             lua_name: Cell::new(0),
+            replaced: Replaced::default(),
             exposed: Cell::new(false),
             refs: Refs::default(),
             tables: RefCell::default(),

@@ -33,6 +33,7 @@ pub(crate) mod pack;
 pub(crate) mod parts;
 pub(crate) mod profile;
 pub(crate) mod protocols;
+pub(crate) mod replaced;
 pub(crate) mod run;
 pub(crate) mod sessions;
 pub(crate) mod signals;
@@ -211,6 +212,8 @@ pub struct Svc {
     /// Deadline for calls that name none, in cs, or `NO_DEADLINE`.
     pub(crate) call_timeout: Cell<i32>,
     pub(crate) cache_mode: Cell<CacheMode>,
+    /// What the application may have put into `skynet` in the place of native functions.
+    pub(crate) replaced: replaced::Replaced,
     /// Address of the interned string "lua".
     pub(crate) lua_name: Cell<usize>,
     pub(crate) refs: Refs,

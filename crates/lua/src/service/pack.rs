@@ -18,10 +18,9 @@ pub(crate) fn is_packstring(f: mlua_sys::lua55::lua_CFunction) -> bool {
     f as usize == packstring as *const () as usize
 }
 
-/// The message given by the arguments at `i` (string, or pointer and size, or nothing). Takes ownership of a pointer.
+/// The message given by the arguments at `i` (string, or pointer and size). Takes ownership of a pointer.
 pub fn payload_argument(l: Lua, i: i32) -> Result<Payload, Fault> {
     match l.kind(i) {
-        Type::None | Type::Nil => Ok(Payload::EMPTY),
         Type::String => Ok(Payload::from_slice(l.bytes(i).unwrap_or(b""))),
         Type::LightUserdata => {
             let data: *mut u8 = l.userdata(i).cast();
