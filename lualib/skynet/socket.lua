@@ -472,6 +472,21 @@ function socket.readall(id)
 	return data ~= "" and data
 end
 
+-- Reads with a decoder: f(state, buffer) gives nil and how many bytes the buffer has to hold before it is worth asking
+-- again, or true and at most three results. Nothing if the connection has ended before.
+function socket.decode(id, f, state)
+	local s = pool[id] or unknown(id)
+	while true do
+		local done, a, b, c = f(state, s.buffer)
+		if done then
+			return a, b, c
+		elseif not s.connected then
+			return
+		end
+		await(s, a)
+	end
+end
+
 function socket.block(id)
 	local s = pool[id]
 	if not s or not s.connected then

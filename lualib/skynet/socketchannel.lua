@@ -28,14 +28,20 @@ local socket_error = setmetatable({}, {
 	end,
 })
 
-local socketchannel = { error = socket_error }
+local timeout_error = setmetatable({}, {
+	__tostring = function()
+		return "[Error: timeout]"
+	end,
+})
+
+local socketchannel = { error = socket_error, timeout = timeout_error }
 
 -- Waiters
 
 ---@class skynet.socketchannel.waiter
 ---@field response any the function (order mode) or session that it waits with
 ---@field parts table? what has come of an answer in parts
----@field outcome "done"|"refused"|"broken"|nil
+---@field outcome "done"|"refused"|"broken"|"late"|nil
 ---@field value any
 
 local function settle(waiter, outcome, value)
@@ -76,6 +82,8 @@ end
 ---@field first integer whose turn it is in the line
 ---@field last integer
 ---@field idle boolean order mode: the server waits for a request
+---@field heard integer session mode: how many answers have come
+---@field counts table<string, integer> those of its channel
 
 local methods = {}
 
@@ -85,6 +93,18 @@ end
 
 function methods:readline(sep)
 	return socket.readline(self[1], sep) or error(socket_error)
+end
+
+-- Decoders never give nil first.
+local function decoded(first, ...)
+	if first == nil then
+		error(socket_error)
+	end
+	return first, ...
+end
+
+function methods:decode(f, state)
+	return decoded(socket.decode(self[1], f, state))
 end
 
 -- Fails everybody who waits. `why` nil: because of the connection.
@@ -182,6 +202,7 @@ local function serve_by_session(link, response)
 		if not ok or not session then
 			return break_link(link, reason(session))
 		end
+		link.heard = link.heard + 1
 		local waiter = link.sessions[session]
 		if not waiter then
 			log("socket: unknown session :", session)
@@ -205,6 +226,7 @@ local function new_link(id, place, channel)
 		first = 1,
 		last = 0,
 		idle = false,
+		heard = 0,
 	}, channel.class)
 	if response then
 		skynet.fork(serve_by_session, link, response)
@@ -281,11 +303,21 @@ end
 local function dial(self, host, port)
 	local id, err = socket.open(host, port, function(attempt)
 		self.dialling = attempt
+		if self.deadline then
+			skynet.timeout(self.deadline, function()
+				if self.dialling == attempt then
+					close_socket(attempt)
+				end
+			end)
+		end
 	end)
 	self.dialling = nil
+	local counts = self.counts
 	if not id then
+		counts.failed = counts.failed + 1
 		return nil, err
 	end
+	counts.connects = counts.connects + 1
 	if self.nodelay then
 		driver.nodelay(id)
 	end
@@ -447,8 +479,25 @@ function Channel:connect(once)
 	return true
 end
 
-local function await(link, response)
+-- No answer in time. Whoever stands behind it in the line would wait for the same answer, so a line ends; sessions end
+-- when nothing at all has come meanwhile. Else the answer is dropped when it comes.
+local function give_up(link, waiter, heard)
+	waiter.outcome = "late"
+	local stuck
+	if link.by_session then
+		stuck = link.heard == heard
+	else
+		stuck = link.line[link.first] == waiter
+	end
+	if stuck and not link.broken then
+		log("socket: no answer in time, closing", link.place)
+		break_link(link)
+	end
+end
+
+local function await(link, response, counts, deadline)
 	local waiter = { response = response }
+	local heard = link.heard
 	if link.by_session then
 		link.sessions[response] = waiter
 	else
@@ -459,21 +508,36 @@ local function await(link, response)
 			wakeup(link)
 		end
 	end
+	local due = deadline and skynet.now() + deadline
 	repeat
-		wait(waiter)
+		if not due then
+			wait(waiter)
+		elseif due <= skynet.now() then
+			give_up(link, waiter, heard)
+		else
+			skynet.sleep(due - skynet.now(), waiter)
+		end
 	until waiter.outcome
 	local outcome, value = waiter.outcome, waiter.value
 	if outcome == "done" then
+		counts.answers = counts.answers + 1
 		return value
-	elseif outcome == "broken" and value == nil then
-		error(socket_error)
+	elseif outcome == "refused" then
+		counts.refused = counts.refused + 1
+		error(value)
+	elseif outcome == "late" then
+		counts.timeouts = counts.timeouts + 1
+		error(timeout_error)
 	end
-	error(value)
+	counts.broken = counts.broken + 1
+	error(value == nil and socket_error or value)
 end
 
 function Channel:request(req, response, padding)
 	check(not self.closed, "assertion failed! (the channel is closed)")
 	local link = connected(self, true)
+	local counts = self.counts
+	counts.requests = counts.requests + 1
 	local id, sent = link[1], nil
 	if padding then
 		sent = socket.lwrite(id, req)
@@ -488,13 +552,30 @@ function Channel:request(req, response, padding)
 		error(socket_error)
 	end
 	if response ~= nil then
-		return await(link, response)
+		return await(link, response, counts, self.deadline)
 	end
 end
 
+-- Without a deadline: whoever waits for what nobody has asked for waits as long as it takes.
 function Channel:response(response)
 	check(not self.closed, "assertion failed! (the channel is closed)")
-	return await(connected(self), response)
+	return await(connected(self), response, self.counts)
+end
+
+function Channel:stats()
+	local stats = { waiting = 0, connected = false }
+	for name, count in pairs(self.counts) do
+		stats[name] = count
+	end
+	local link = self.__sock
+	if link and not link.broken then
+		stats.connected = true
+		stats.waiting = link.last - link.first + 1
+		for _ in pairs(link.sessions) do
+			stats.waiting = stats.waiting + 1
+		end
+	end
+	return stats
 end
 
 local function disconnect(self)
@@ -538,12 +619,15 @@ function socketchannel.channel(desc)
 		response_of_all = desc.response,
 		nodelay = desc.nodelay,
 		load = desc.overload and { high = false, tell = desc.overload },
+		deadline = desc.timeout,
+		counts = { requests = 0, answers = 0, refused = 0, broken = 0, timeouts = 0, connects = 0, failed = 0 },
 		closed = false,
 	}
 	self.class = {
 		__index = {
 			read = desc.socket_read or methods.read,
 			readline = desc.socket_readline or methods.readline,
+			decode = methods.decode,
 			by_session = desc.response ~= nil,
 		},
 		__gc = release,

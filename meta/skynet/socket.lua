@@ -83,6 +83,17 @@ function socket.readall(id) end
 ---@return string? rest
 function socket.readline(id, sep) end
 
+---Reads with a decoder, such as those of the database drivers: f(state, buffer) is called when data has come, and returns
+---nil and how many bytes the receive buffer has to hold before it is worth asking again; or true, and at most three
+---results, which are returned. The functions of skynet.socketdriver read from the buffer. Returns nothing if the
+---connection has ended before. Blocks.
+---@generic T
+---@param id integer
+---@param f fun(state: T, buffer: userdata): true?, any, ...
+---@param state T
+---@return any ...
+function socket.decode(id, f, state) end
+
 ---Waits until there is data to read; false if the connection has ended. Blocks.
 ---@param id integer
 ---@return boolean

@@ -3,6 +3,7 @@
 ---Requests and answers over one TCP connection, which is made when it is needed and made anew when it is lost.
 ---@class skynet.socketchannel
 ---@field error table raised when the connection fails; compare by identity
+---@field timeout table raised when an answer has not come in time; compare by identity
 local socketchannel = {}
 
 ---What a function that reads answers is given. Its methods raise `socketchannel.error` when the connection ends.
@@ -20,6 +21,13 @@ function sock:read(n) end
 ---@return string
 function sock:readline(sep) end
 
+---Reads by a decoder; see socket.decode. Blocks.
+---@generic T
+---@param f fun(state: T, buffer: userdata): true?, any, ...
+---@param state T
+---@return any ...
+function sock:decode(f, state) end
+
 ---@class skynet.socketchannel.desc
 ---@field host string may be "host:port" if there is no port
 ---@field port integer?
@@ -28,8 +36,22 @@ function sock:readline(sep) end
 ---@field backup (string|{ host: string, port: integer? })[]? tried when the host fails
 ---@field nodelay boolean?
 ---@field overload fun(high: boolean)? output piles up (true), or is gone (false)
+---@field timeout integer? deadline of each request and of connecting, in centiseconds
 ---@field socket_read (fun(sock: skynet.socketchannel.sock, n: integer?): string)? instead of sock:read
 ---@field socket_readline (fun(sock: skynet.socketchannel.sock, sep: string?): string)? instead of sock:readline
+
+---What has happened to a channel. Each request that waits for an answer is counted once as answered, refused, broken or
+---late.
+---@class skynet.socketchannel.stats
+---@field requests integer sent
+---@field answers integer
+---@field refused integer answers that were not ok
+---@field broken integer requests that have lost their connection
+---@field timeouts integer
+---@field connects integer connections made
+---@field failed integer attempts to connect that have failed
+---@field waiting integer requests that wait now
+---@field connected boolean
 
 ---@class skynet.socketchannel.channel
 local channel = {}
@@ -59,6 +81,10 @@ function channel:request(req, response, padding) end
 ---@param response any
 ---@return any data
 function channel:response(response) end
+
+---What has happened so far.
+---@return skynet.socketchannel.stats
+function channel:stats() end
 
 ---Closes; all who wait get `socketchannel.error`. Requests raise from now on, until `connect`.
 function channel:close() end

@@ -15,6 +15,8 @@
 mod binary;
 pub mod cluster;
 pub mod console;
+pub mod database;
+pub mod dialogue;
 pub mod harbor;
 pub mod installation;
 pub mod meta;

@@ -345,8 +345,9 @@ fn contents(names: &BTreeSet<String>) {
 /// Parts of a module, such as `skynet.multicast.core`, are on its page.
 fn page_of(module: &str) -> String {
     let parts: Vec<&str> = module.split('.').collect();
-    let depth = match parts[0] {
-        "sproto" => 1,
+    let depth = match parts[..] {
+        ["sproto", ..] => 1,
+        ["skynet", "db", ..] => 3,
         _ => 2,
     };
     parts[..parts.len().min(depth)].join(".")

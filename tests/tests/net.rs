@@ -95,6 +95,8 @@ lua_cases! {
         rest;
     }
     "net/channel" {
+        decode;
+        timeout;
         order;
         refused;
         parts;

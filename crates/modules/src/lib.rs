@@ -10,6 +10,7 @@ mod boxed;
 mod cluster;
 mod crypt;
 mod data;
+mod db;
 mod debug;
 mod embedded;
 mod http;
@@ -36,6 +37,7 @@ pub const NATIVE: Native = &[
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
     ("skynet.http.core", http::open),
+    ("skynet.db.redis.core", db::redis::open),
     ("skynet.memory", debug::memory::open),
     ("skynet.multicast.core", sharing::multicast::open),
     ("skynet.debugchannel", debug::debugchannel::open),

@@ -14,6 +14,7 @@
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`foreign`]: text of a peer, made fit for a line of the log.
+//! * [`redis`]: commands and answers of Redis.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
 
 #![forbid(unsafe_code)]
@@ -28,5 +29,6 @@ pub mod harbor;
 pub mod http;
 pub mod netaddr;
 pub mod netpack;
+pub mod redis;
 pub mod seri;
 pub mod sproto;

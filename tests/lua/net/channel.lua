@@ -607,4 +607,89 @@ function case.chaos()
 	check.ok("nothing is left", check.wait(function() return #socket.netstat() == 0 end), check.show(socket.netstat()))
 end
 
+-- Decoders read from the receive buffer: here lines of which the first byte says how long they are.
+function case.decode()
+	local driver = require "skynet.socketdriver"
+	local sizes = {}
+	local function counted(state, buffer)
+		local _, have = driver.pop(buffer, {}, 0)
+		sizes[#sizes + 1] = have
+		local size = state.size
+		if not size then
+			if have < 1 then
+				return nil, 1
+			end
+			size = driver.pop(buffer, {}, 1):byte()
+			state.size, have = size, have - 1
+		end
+		if have < size then
+			return nil, size
+		end
+		state.size = nil
+		return true, true, (driver.pop(buffer, {}, size))
+	end
+	local port = pair.server(function(id)
+		socket.start(id)
+		socket.readline(id)
+		for byte in ("\5hello\3all\9ended"):gmatch "." do
+			socket.write(id, byte)
+			skynet.yield()
+		end
+		socket.close(id)
+	end)
+	local c = channel(port)
+	local state = {}
+	local function read(sock)
+		return sock:decode(counted, state)
+	end
+	check.eq("a request", c:request("go\n", read), "hello")
+	check.eq("what comes next", c:response(read), "all")
+	local ok, err = pcall(c.response, c, read)
+	check.ok("the connection ends in between", not ok and err == socketchannel.error)
+	check.eq("counted", { c:stats().answers, c:stats().broken, c:stats().connects }, { 2, 1, 1 })
+
+	local id = assert(socket.open("127.0.0.1", port))
+	socket.write(id, "go\n")
+	check.eq("without a channel", { socket.decode(id, counted, {}) }, { true, "hello" })
+	socket.close(id)
+end
+
+-- Session mode: a late answer is dropped, and a connection on which others get answers stays.
+function case.timeout()
+	local port = line_server(function(line, id)
+		if line == "slow" then
+			skynet.timeout(40, function()
+				socket.write(id, "slow done\n")
+			end)
+			return
+		end
+		return line ~= "never" and line .. " done\n" or nil
+	end)
+	local c = channel(port, {
+		timeout = 20,
+		response = function(sock)
+			local line = sock:readline()
+			return line:match "^%a+", true, line
+		end,
+	})
+	local slow
+	skynet.fork(function()
+		slow = table.pack(pcall(c.request, c, "slow\n", "slow"))
+	end)
+	skynet.sleep(5)
+	check.eq("another one is served", c:request("quick\n", "quick"), "quick done")
+	check.ok("the slow one ends", check.wait(function()
+		return slow
+	end))
+	check.ok("late", not slow[1] and slow[2] == socketchannel.timeout)
+	skynet.sleep(30)
+	check.eq("the connection has stayed", c:request("again\n", "again"), "again done")
+	check.eq("one", c:stats().connects, 1)
+	local ok, err = pcall(c.request, c, "never\n", "never")
+	check.ok("nothing at all comes", not ok and err == socketchannel.timeout)
+	check.eq("a new connection", c:request("more\n", "more"), "more done")
+	check.eq("two", c:stats().connects, 2)
+	check.eq("counted", { c:stats().timeouts, c:stats().answers, c:stats().waiting }, { 2, 3, 0 })
+end
+
 return check.main(role, case, ...)

@@ -60,6 +60,17 @@ impl Buffer {
         }
     }
 
+    /// The bytes from `start` on, as they lie in the blocks.
+    pub fn pieces(&self, start: usize) -> impl Iterator<Item = &[u8]> {
+        let mut skip = start;
+        self.chunks.iter().filter_map(move |chunk| {
+            let rest = chunk.rest();
+            let skipped = skip.min(rest.len());
+            skip -= skipped;
+            Some(&rest[skipped..]).filter(|piece| !piece.is_empty())
+        })
+    }
+
     /// The first `n` bytes, if there are as many. They are valid until the buffer is used again; `consume` removes
     /// them.
     pub fn peek(&mut self, n: usize) -> Option<&[u8]> {
@@ -234,6 +245,10 @@ mod tests {
             push(&mut b, part);
         }
         assert_eq!(b.peek(9), None);
+        let from = |start| b.pieces(start).collect::<Vec<_>>();
+        assert_eq!(from(0), [&b"abc"[..], b"defg", b"h"]);
+        assert_eq!(from(4), [&b"efg"[..], b"h"]);
+        assert_eq!((from(7), from(8).len()), (vec![&b"h"[..]], 0));
         assert_eq!(b.peek(5), Some(&b"abcde"[..]));
         b.consume(5);
         assert_eq!(b.peek(3), Some(&b"fgh"[..]));

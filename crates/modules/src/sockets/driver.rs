@@ -208,13 +208,17 @@ const BUFFER: &CStr = c"skynet.socket.buffer";
 
 /// The buffer at 1.
 fn buffer_argument<'a>(l: Lua) -> Result<&'a mut Buffer, Fault> {
+    buffer_at(l, 1).ok_or(Fault::from("need buffer object at param 1"))
+}
+
+/// The receive buffer at `i`, for decoders that read from there.
+pub(crate) fn buffer_at<'a>(l: Lua, i: c_int) -> Option<&'a mut Buffer> {
     // SAFETY: `luaL_testudata` only compares metatables; the userdata that has ours holds a `Buffer`, and natives do
     // not keep references to it.
     unsafe {
-        ffi::luaL_testudata(l.0, 1, BUFFER.as_ptr())
+        ffi::luaL_testudata(l.0, i, BUFFER.as_ptr())
             .cast::<Buffer>()
             .as_mut()
-            .ok_or(Fault::from("need buffer object at param 1"))
     }
 }
 

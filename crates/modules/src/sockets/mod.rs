@@ -3,7 +3,7 @@
 //! A data message is one block: the bytes, then the engine's trailer. `unpack` takes the block out of the message, so
 //! that the pointer that Lua gets is the block itself, which goes into a receive buffer without being copied.
 
-mod buffer;
+pub(crate) mod buffer;
 pub mod clientsocket;
 pub mod driver;
 pub mod netpack;

@@ -1,0 +1,116 @@
+//! Real servers of databases, each on a free port of this machine and in a folder of its own.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::peer;
+
+/// How long a server may take to start.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server. It is killed when this is dropped.
+pub struct Server {
+    child: Child,
+    dir: TempDir,
+    port: u16,
+    command: fn(&Path, u16, &[String]) -> Command,
+    more: Vec<String>,
+}
+
+impl Server {
+    /// `redis-server`, which keeps what it has acknowledged.
+    pub fn redis() -> Server {
+        Server::redis_with(&[])
+    }
+
+    /// `redis-server` with more arguments.
+    pub fn redis_with(more: &[&str]) -> Server {
+        let port = peer::port();
+        Server::start(
+            folder(),
+            port,
+            redis,
+            more.iter().map(ToString::to_string).collect(),
+        )
+    }
+
+    fn start(
+        dir: TempDir,
+        port: u16,
+        command: fn(&Path, u16, &[String]) -> Command,
+        more: Vec<String>,
+    ) -> Server {
+        let child = spawn(command(dir.path(), port, &more));
+        let server = Server {
+            child,
+            dir,
+            port,
+            command,
+            more,
+        };
+        server.until_it_listens();
+        server
+    }
+
+    fn until_it_listens(&self) {
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(started.elapsed() < LIMIT, "no server on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it, without a warning.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("it was started here");
+    }
+
+    /// Starts it again, in the same folder and on the same port.
+    pub fn restart(&mut self) {
+        self.child = spawn((self.command)(self.dir.path(), self.port, &self.more));
+        self.until_it_listens();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("skynet-database-")
+        .tempdir()
+        .expect("temporary folder")
+}
+
+fn spawn(mut command: Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the server's program, which the build has found")
+}
+
+fn redis(folder: &Path, port: u16, more: &[String]) -> Command {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "yes", "--dir"])
+        .arg(folder)
+        .args(more);
+    command
+}
