@@ -93,6 +93,7 @@ impl Svc {
         // SAFETY: the service outlives its state.
         unsafe { ffi::lua_setwarnf(l.0, Some(warn), std::ptr::from_ref(self).cast_mut().cast()) };
         self.holding.set(self.is_log_service());
+        self.accept_loops(l);
         l.gc(ffi::LUA_GCSTOP);
         l.push_function(add_traceback);
         l.push_function(start);

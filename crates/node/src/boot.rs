@@ -63,6 +63,7 @@ pub fn start_with(
     let net = Arc::new(LazyNet::new(settings.net.clone()));
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,
+        loops: settings.loops,
         library: &crate::LIBRARY,
         parts: skynet_modules::parts(Arc::clone(&net)),
     };

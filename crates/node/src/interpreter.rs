@@ -7,7 +7,10 @@
 
 use crate::LIBRARY;
 use mlua_sys::*;
-use std::ffi::{CString, c_char, c_int};
+use skynet_vm::loops::{self, LoopAssignments};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -39,6 +42,8 @@ pub struct Options {
     pub chunks: Vec<CString>,
     /// What to run last.
     pub source: Source,
+    /// What is done about sources that assign to loop variables; warnings go to standard error, one for each source.
+    pub loops: LoopAssignments,
 }
 
 /// What to run after modules and chunks.
@@ -70,6 +75,12 @@ pub fn run(options: &Options) -> bool {
         }
         // Native modules look here for their service.
         *lua_getextraspace(state).cast::<*const ()>() = std::ptr::null();
+        let told = RefCell::new(HashSet::new());
+        let loops = Loops { options, told };
+        if options.loops.accepts() {
+            // `loops` outlives the state.
+            loops::accept(state, told_of_loop, (&raw const loops).cast_mut().cast());
+        }
         lua_pushcfunction(state, main);
         lua_pushlightuserdata(state, std::ptr::from_ref(options).cast_mut().cast());
         let status = lua_pcall(state, 1, 1, 0);
@@ -83,6 +94,38 @@ pub fn run(options: &Options) -> bool {
         done
     }
 }
+
+/// What a source that assigns to loop variables is reported with.
+struct Loops<'a> {
+    options: &'a Options,
+    /// What has been reported.
+    told: RefCell<HashSet<String>>,
+}
+
+unsafe extern "C-unwind" fn told_of_loop(
+    _: *mut lua_State,
+    chunk: *const c_char,
+    line: c_int,
+    loops: *mut c_void,
+) {
+    // SAFETY: `run` passes what outlives its state; Lua passes a C string.
+    let (loops, chunk) = unsafe { (&*loops.cast::<Loops<'_>>(), CStr::from_ptr(chunk)) };
+    let chunk = loops::shown_chunk(chunk);
+    let mut told = loops.told.borrow_mut();
+    if loops.options.loops == LoopAssignments::Warn
+        && told.len() < MOST_LOOPS
+        && told.insert(chunk.clone().into_owned())
+    {
+        eprintln!(
+            "{}: warning: {} (--lua54 true says nothing of it)",
+            loops.options.program,
+            loops::told_text(&chunk, line.unsigned_abs())
+        );
+    }
+}
+
+/// So many sources are reported; a program may make any number of them.
+const MOST_LOOPS: usize = 1000;
 
 /// Writes the message on the top of the stack to standard error.
 ///
@@ -460,11 +503,22 @@ unsafe fn print(state: *mut lua_State, options: &Options) {
     }
 }
 
-/// Compiles the file without running it, as [`run`] would.
+/// Compiles the file without running it, as [`run`] would. Returns the line of its first assignment to the variable of
+/// a loop, if there is one and `loops` allows it.
 ///
 /// # Errors
 /// Lua's message.
-pub fn compile(path: &Path) -> Result<(), String> {
+pub fn compile(path: &Path, loops: LoopAssignments) -> Result<Option<u32>, String> {
+    unsafe extern "C-unwind" fn told(
+        _: *mut lua_State,
+        _: *const c_char,
+        line: c_int,
+        cell: *mut c_void,
+    ) {
+        // SAFETY: the cell below.
+        unsafe { (*cell.cast::<Cell<u32>>()).set(line.unsigned_abs()) };
+    }
+    let line = Cell::new(0);
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
     let mut failure = None;
     // SAFETY: the state is used here only. Before the protected call nothing can raise, as in `run`; the body holds
@@ -473,6 +527,10 @@ pub fn compile(path: &Path) -> Result<(), String> {
         let state = luaL_newstate();
         if state.is_null() {
             return Err("not enough memory".to_owned());
+        }
+        if loops.accepts() {
+            // The cell outlives the state.
+            loops::accept(state, told, (&raw const line).cast_mut().cast());
         }
         lua_pushcfunction(state, compile_body);
         lua_pushlightuserdata(state, name.as_ptr().cast_mut().cast());
@@ -486,7 +544,8 @@ pub fn compile(path: &Path) -> Result<(), String> {
         }
         lua_close(state);
     }
-    failure.map_or(Ok(()), Err)
+    let line = Some(line.get()).filter(|line| *line != 0);
+    failure.map_or(Ok(line), Err)
 }
 
 /// The body of `compile`: argument 1 is the path; returns the message, or true.

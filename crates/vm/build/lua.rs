@@ -10,12 +10,14 @@ use std::{env, fs, io, panic};
 const VERSION: &str = "lua-5.5.1";
 const PATCH: &str = "patch/lua-5.5.1.patch";
 /// What the patched sources include, and what goes with them.
-const OWN: [&str; 6] = [
+const OWN: [&str; 8] = [
     "patch/lshared.c",
     "patch/lshared.h",
     "patch/lsharedtable.c",
     "patch/llazy.c",
     "patch/llibs.c",
+    "patch/lloops.c",
+    "patch/lloops.h",
     "patch/lsuspend.h",
 ];
 /// What messages and hooks need beyond the C API, and the layout that is relied on, patched or not.

@@ -11,8 +11,9 @@
 //! The key is the file name as given. `codecache.clear` forgets all; functions that are loaded already stay as they
 //! are.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mlua_sys::lua55::{self as ffi, lua_State};
@@ -20,6 +21,7 @@ use mlua_sys::lua55::{self as ffi, lua_State};
 #[cfg(feature = "shared-code")]
 use super::shared::{self, SharedFunction};
 use crate::alloc::plain_alloc;
+use crate::loops;
 use crate::lua::Lua;
 use crate::native::{c_text, native};
 use skynet_kernel::text;
@@ -39,10 +41,11 @@ pub enum CacheMode {
 pub struct Image {
     words: Box<[u64]>,
     len: usize,
+    assigned_loop: Option<u32>,
 }
 
 impl Image {
-    fn new(bytes: &[u8]) -> Image {
+    fn new(bytes: &[u8], assigned_loop: Option<u32>) -> Image {
         let mut words = vec![0u64; bytes.len().div_ceil(8)].into_boxed_slice();
         for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
             let mut b = [0; 8];
@@ -52,6 +55,7 @@ impl Image {
         Image {
             words,
             len: bytes.len(),
+            assigned_loop,
         }
     }
 
@@ -75,6 +79,15 @@ pub enum Code {
 }
 
 impl Code {
+    /// The line of the first assignment to the variable of a loop, in a source of Lua 5.4.
+    pub fn assigned_loop(&self) -> Option<u32> {
+        match self {
+            #[cfg(feature = "shared-code")]
+            Code::Shared(function) => function.assigned_loop(),
+            Code::Cached(image) | Code::Private(image) => image.assigned_loop,
+        }
+    }
+
     /// What stays in an image must have line numbers: Lua takes a function for one that has, if its table of them lies
     /// somewhere. A file that was compiled elsewhere may have none.
     fn from_image(source: &[u8], image: Arc<Image>) -> Code {
@@ -137,24 +150,39 @@ impl LoadError {
     }
 }
 
-/// The code of a file, by the service's cache mode.
-pub fn file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
+/// The code of a file, by the service's cache mode. Sources that assign to loop variables are refused, or not.
+pub fn file_code(file: &str, mode: CacheMode, loops: bool) -> Result<Code, LoadError> {
+    let code = any_file_code(file, mode)?;
+    if code.assigned_loop().is_some() && !loops {
+        // The cache is for all nodes of the process; the message is for this one.
+        let (source, chunk_name) = read(file)?;
+        Scratch::compile(strip_first_line(&source), &chunk_name, false)?;
+    }
+    Ok(code)
+}
+
+fn any_file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
     if mode != CacheMode::Off
         && let Some(code) = cached(file)
     {
         return Ok(code);
     }
-    let source = std::fs::read(text::path(file))
-        .map_err(|e| LoadError::Open(format!("cannot open {file}: {}", os_text(&e))))?;
+    let (source, chunk_name) = read(file)?;
     let source = strip_first_line(&source);
-    let chunk_name = [b"@", &*text::to_bytes(file)].concat();
     if mode != CacheMode::On {
-        let image = Scratch::compile(source, &chunk_name)?.image()?;
+        let image = Scratch::compile(source, &chunk_name, true)?.image()?;
         return Ok(Code::Private(image));
     }
     let code = compile_for_all(source, &chunk_name)?;
     store(file, &code);
     Ok(code)
+}
+
+/// A file's content and the name of its chunk.
+fn read(file: &str) -> Result<(Vec<u8>, Vec<u8>), LoadError> {
+    let source = std::fs::read(text::path(file))
+        .map_err(|e| LoadError::Open(format!("cannot open {file}: {}", os_text(&e))))?;
+    Ok((source, [b"@", &*text::to_bytes(file)].concat()))
 }
 
 /// The code of an embedded file.
@@ -193,8 +221,8 @@ pub fn strip_first_line(source: &[u8]) -> &[u8] {
 #[cfg(feature = "shared-code")]
 fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
     shared::share(source, chunk_name, || {
-        let scratch = Scratch::compile(source, chunk_name)?;
-        match shared::share_function(scratch.0) {
+        let scratch = Scratch::compile(source, chunk_name, true)?;
+        match shared::share_function(scratch.state, scratch.assigned_loop()) {
             Some(function) => Ok(Code::Shared(function)),
             None => Ok(Code::from_image(source, scratch.image()?)),
         }
@@ -203,33 +231,50 @@ fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> 
 
 #[cfg(not(feature = "shared-code"))]
 fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
-    let image = Scratch::compile(source, chunk_name)?.image()?;
+    let image = Scratch::compile(source, chunk_name, true)?.image()?;
     Ok(Code::from_image(source, image))
 }
 
 /// A state of its own with a function on its stack: what goes wrong there, memory included, touches no service.
-pub struct Scratch(Lua);
+pub struct Scratch {
+    state: Lua,
+    /// The line that [`told`] hears of; 0 is none. At a fixed address.
+    assigned_loop: Box<Cell<u32>>,
+}
 
 impl Scratch {
-    /// Compiles a source.
-    pub fn compile(source: &[u8], chunk_name: &[u8]) -> Result<Scratch, LoadError> {
-        let scratch = Scratch(new_scratch_state().ok_or(LoadError::Compile(NO_MEMORY.to_vec()))?);
-        let status = scratch.0.load(source, &c_text(chunk_name), c"bt");
+    /// Compiles a source, also if it assigns to loop variables, if `loops` says so.
+    pub fn compile(source: &[u8], chunk_name: &[u8], loops: bool) -> Result<Scratch, LoadError> {
+        let scratch = Scratch {
+            state: new_scratch_state().ok_or(LoadError::Compile(NO_MEMORY.to_vec()))?,
+            assigned_loop: Box::default(),
+        };
+        if loops {
+            let line: *const Cell<u32> = &raw const *scratch.assigned_loop;
+            // SAFETY: the cell outlives the state, which this struct closes.
+            unsafe { loops::accept(scratch.state.0, told, line.cast_mut().cast()) };
+        }
+        let status = scratch.state.load(source, &c_text(chunk_name), c"bt");
         scratch.check(status)?;
         Ok(scratch)
+    }
+
+    /// The line of the first assignment to a loop variable.
+    pub fn assigned_loop(&self) -> Option<u32> {
+        Some(self.assigned_loop.get()).filter(|line| *line != 0)
     }
 
     /// The state, as long as this lives.
     #[cfg(feature = "shared-code")]
     pub fn state(&self) -> Lua {
-        self.0
+        self.state
     }
 
     fn check(&self, status: c_int) -> Result<(), LoadError> {
         match status {
             ffi::LUA_OK => Ok(()),
             _ => Err(LoadError::Compile(
-                self.0.bytes(-1).unwrap_or(NO_MEMORY).to_vec(),
+                self.state.bytes(-1).unwrap_or(NO_MEMORY).to_vec(),
             )),
         }
     }
@@ -237,20 +282,32 @@ impl Scratch {
     /// The function as bytecode.
     fn image(self) -> Result<Arc<Image>, LoadError> {
         let mut out: Vec<u8> = Vec::new();
-        self.0.push_function(dump);
-        self.0.insert(1);
-        self.0.push_pointer((&raw mut out).cast());
-        let status = self.0.pcall(2, 0, 0);
+        self.state.push_function(dump);
+        self.state.insert(1);
+        self.state.push_pointer((&raw mut out).cast());
+        let status = self.state.pcall(2, 0, 0);
         self.check(status)?;
-        Ok(Arc::new(Image::new(&out)))
+        Ok(Arc::new(Image::new(&out, self.assigned_loop())))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // SAFETY: made by `new_scratch_state`; what was taken out of it has been copied.
-        unsafe { ffi::lua_close(self.0.0) };
+        unsafe { ffi::lua_close(self.state.0) };
     }
+}
+
+/// Notes the line of a source that assigns to loop variables.
+unsafe extern "C-unwind" fn told(
+    _: *mut lua_State,
+    _: *const c_char,
+    line: c_int,
+    cell: *mut c_void,
+) {
+    // SAFETY: `compile` passes the address of a cell that outlives the state.
+    let cell = unsafe { &*cell.cast::<Cell<u32>>() };
+    cell.set(line.unsigned_abs());
 }
 
 const NO_MEMORY: &[u8] = b"not enough memory";
@@ -314,7 +371,7 @@ mod tests {
     #[test]
     fn a_syntax_error_names_the_file_and_line() {
         let Err(LoadError::Compile(text)) =
-            Scratch::compile(b"local x = 1\nlocal = 2", b"@some.lua")
+            Scratch::compile(b"local x = 1\nlocal = 2", b"@some.lua", true)
         else {
             panic!("compiled");
         };
@@ -323,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let Err(e) = file_code("./no such.lua", CacheMode::On) else {
+        let Err(e) = file_code("./no such.lua", CacheMode::On, true) else {
             panic!("read")
         };
         assert_eq!(

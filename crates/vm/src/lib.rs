@@ -4,6 +4,7 @@
 //!   said to have happened; `wanted.rs`: does a caller want results?
 //! * `alloc.rs`: memory accounting; `footprint.rs`: where the parts of a state lie that every message needs.
 //! * `seri/`: the pack format between Lua's stack and bytes; `layout.rs`: how Lua lays out what it reads there.
+//! * `loops.rs`: sources of Lua 5.4.
 //! * `cache.rs`: compiled files; `shared.rs`: what states share.
 
 pub mod alloc;
@@ -11,6 +12,7 @@ pub mod cache;
 pub mod field;
 pub mod footprint;
 mod layout;
+pub mod loops;
 pub mod lua;
 pub mod native;
 pub mod place;

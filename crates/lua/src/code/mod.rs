@@ -3,5 +3,6 @@
 pub(crate) mod codecache;
 pub mod foreign;
 pub(crate) mod load;
+pub(crate) mod loops;
 pub(crate) mod require;
 pub(crate) mod search;

@@ -127,9 +127,12 @@ pub(crate) fn load_embedded(l: Lua, file: &Embedded) -> Result<(), Fault> {
 /// Pushes the function of a file, or says why there is none.
 pub(crate) fn load_file(l: Lua, file: &str) -> Result<(), LoadError> {
     let mode = Svc::of(l).map_or(cache::CacheMode::Off, |svc| svc.cache_mode.get());
-    let code = cache::file_code(file, mode)?;
-    let name = c_text(&text::to_bytes(&format!("@{file}")));
     let svc = Svc::of(l).ok_or_else(|| LoadError::Open("no service".into()))?;
+    let code = cache::file_code(file, mode, svc.loops().accepts())?;
+    if let Some(line) = code.assigned_loop() {
+        svc.told_of_loop(file, line);
+    }
+    let name = c_text(&text::to_bytes(&format!("@{file}")));
     if svc.load_code(l, code, &name) {
         return Ok(());
     }

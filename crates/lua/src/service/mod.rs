@@ -196,7 +196,7 @@ pub struct Svc {
     /// The message being dispatched; null: none, or somebody has taken its payload over. See [`Svc::current`].
     current: Cell<*const Incoming>,
     pub(crate) tables: RefCell<Tables>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// What the state takes.
     pub memory: Arc<MemoryAccount>,
     /// The launcher has heard how the start ended.

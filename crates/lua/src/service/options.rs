@@ -2,9 +2,11 @@
 
 use skynet_kernel::Message;
 use skynet_vm::alloc::Accounts;
+use skynet_vm::loops::LoopAssignments;
 
 use super::Svc;
 use super::parts::Parts;
+use crate::code::loops::ToldLoops;
 use crate::library::Library;
 
 /// Settings of the Lua services of a node.
@@ -12,6 +14,8 @@ use crate::library::Library;
 pub struct LuaOptions {
     /// Deadline of calls that name none, in centiseconds; none: they wait as long as it takes.
     pub call_timeout_cs: Option<u32>,
+    /// What is done about sources of Lua 5.4 that assign to loop variables.
+    pub loops: LoopAssignments,
     /// What Lua code can require, and the services that ship.
     pub library: &'static Library,
     /// What native modules have in common in this node.
@@ -22,6 +26,7 @@ pub struct LuaOptions {
 pub(crate) struct Shared {
     pub(crate) options: LuaOptions,
     pub(crate) accounts: Accounts,
+    pub(crate) told_loops: ToldLoops,
     /// Makes the state of a service and runs its main script, from the first message.
     pub(crate) boot: fn(&Svc, Message),
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
 
-use skynet_lua::service;
+use skynet_lua::{Svc, service};
 use skynet_vm::cache::{Scratch, os_text, strip_first_line};
+use skynet_vm::loops::shown_chunk;
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::push_functions;
-use skynet_vm::native::{Fault, Outcome, native, results};
+use skynet_vm::native::{Fault, Outcome, c_text, native, results};
 use skynet_vm::shared::SharedTable;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
@@ -57,7 +58,12 @@ fn run(l: Lua, source: &[u8], chunk_name: &str, first: c_int) -> Result<Arc<Shar
     }
     let raised =
         |text: Vec<u8>| Fault::Plain(skynet_kernel::text::from_bytes(&text).into_owned().into());
-    let scratch = Scratch::compile(source, chunk_name.as_bytes()).map_err(|e| raised(e.text()))?;
+    let loops = Svc::of(l).is_none_or(|svc| svc.loops().accepts());
+    let scratch =
+        Scratch::compile(source, chunk_name.as_bytes(), loops).map_err(|e| raised(e.text()))?;
+    if let (Some(line), Some(svc)) = (scratch.assigned_loop(), Svc::of(l)) {
+        svc.told_of_loop(&shown_chunk(&c_text(chunk_name.as_bytes())), line);
+    }
     let own = scratch.state();
     own.push_function(open_libraries);
     let mut status = own.pcall(0, 0, 0);

@@ -5,6 +5,7 @@
 
 use super::settings::patterns;
 use super::{Config, ConfigError, Settings, cluster, keys, sources};
+use skynet_vm::loops::{self, LoopAssignments};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -175,7 +176,10 @@ impl Report<'_> {
             "socketinbox",
             "socketusertimeout",
         ];
-        for key in numbers.into_iter().chain(["mqpolicy", "socketkeepalive"]) {
+        for key in numbers
+            .into_iter()
+            .chain(["mqpolicy", "socketkeepalive", "lua54"])
+        {
             let Some(value) = self.config.get(key) else {
                 continue;
             };
@@ -362,8 +366,38 @@ impl Report<'_> {
 
     /// Complains if a Lua file does not compile.
     fn lua_file(&mut self, key: &str, file: &str) {
-        if let Err(text) = crate::interpreter::compile(Path::new(file)) {
-            self.error(key, format!("does not compile: {text}"), "correct the file");
+        match crate::interpreter::compile(Path::new(file), self.loops()) {
+            Err(text) => self.does_not_compile(key, &text),
+            Ok(Some(line)) => self.assigned_loop(key, Path::new(file), line),
+            Ok(None) => {}
+        }
+    }
+
+    /// What the node does about sources that assign to loop variables.
+    fn loops(&self) -> LoopAssignments {
+        LoopAssignments::named(self.value("lua54")).unwrap_or_default()
+    }
+
+    fn does_not_compile(&mut self, key: &str, text: &str) {
+        let remedy = match text.contains("attempt to assign to const variable") {
+            true if loops::AVAILABLE => {
+                "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first, or set lua54 = true"
+            }
+            true => {
+                "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first"
+            }
+            false => "correct the file",
+        };
+        self.error(key, format!("does not compile: {text}"), remedy);
+    }
+
+    fn assigned_loop(&mut self, key: &str, file: &Path, line: u32) {
+        if self.loops() == LoopAssignments::Warn {
+            self.warn(
+                key,
+                loops::told_text(&file.display().to_string(), line),
+                "copy it to a local variable first, or set lua54 = true",
+            );
         }
     }
 
@@ -494,24 +528,26 @@ impl Report<'_> {
             ("snax", &snax),
         ]);
         for source in &sources {
-            let Err(text) = crate::interpreter::compile(&source.file) else {
-                continue;
-            };
+            let file = &source.file;
+            let compiled = crate::interpreter::compile(file, self.loops());
             // The start service has been looked at.
+            let told = match &compiled {
+                Err(text) => text.clone(),
+                Ok(Some(line)) => loops::told_text(&file.display().to_string(), *line),
+                Ok(None) => continue,
+            };
             if self
                 .findings
                 .iter()
-                .any(|finding| finding.text.contains(&text))
+                .any(|finding| finding.text.contains(&told))
             {
                 continue;
             }
-            let remedy = match text.contains("attempt to assign to const variable") {
-                true => {
-                    "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first"
-                }
-                false => "correct the file",
-            };
-            self.error(source.key, format!("does not compile: {text}"), remedy);
+            match compiled {
+                Err(text) => self.does_not_compile(source.key, &text),
+                Ok(Some(line)) => self.assigned_loop(source.key, file, line),
+                Ok(None) => {}
+            }
         }
         for (file, about) in sources::originals(&cpath) {
             let text = format!("`{file}` is never a part of this node: {about}");

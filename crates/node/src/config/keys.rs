@@ -137,6 +137,11 @@ pub const KEYS: &[Key] = &[
         "what happens beyond mqlimit: \"warn\" or \"refuse\"",
     ),
     key(
+        "lua54",
+        Some("warn"),
+        "sources that assign to loop variables: true loads them, \"warn\" logs it too, false refuses them",
+    ),
+    key(
         "calltimeout",
         None,
         "deadline of every call in centiseconds; none if not set",

@@ -6,6 +6,7 @@
 use super::error::Written;
 use super::{Config, ConfigError, keys};
 use skynet_net::{Keepalive, NetOptions};
+use skynet_vm::loops::LoopAssignments;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub mailbox: Option<(usize, MailboxPolicy)>,
     /// Deadline of calls that name none, in centiseconds.
     pub call_timeout_cs: Option<u32>,
+    /// What is done about sources of Lua 5.4 that assign to loop variables.
+    pub loops: LoopAssignments,
     /// Time between two looks for endless loops.
     pub monitor_interval: Duration,
     /// Time that an orderly stop may take.
@@ -131,6 +134,7 @@ impl Settings {
             mailbox,
             // `positive` allows no more than 31 bits.
             call_timeout_cs: positive(config, "calltimeout")?.map(|cs| cs as u32),
+            loops: loops(config)?,
             monitor_interval: milliseconds("monitorinterval", 5_000)?,
             shutdown_timeout: milliseconds("shutdowntimeout", 10_000)?,
             log_timeout: milliseconds("logtimeout", 10_000)?,
@@ -166,6 +170,19 @@ fn policy(config: &Config) -> Result<MailboxPolicy, ConfigError> {
             written: written(config, "mqpolicy"),
         }),
     }
+}
+
+/// `lua54`.
+fn loops(config: &Config) -> Result<LoopAssignments, ConfigError> {
+    let Some(value) = config.get("lua54") else {
+        return Ok(LoopAssignments::default());
+    };
+    LoopAssignments::named(value).ok_or_else(|| ConfigError::Setting {
+        key: "lua54",
+        value: value.to_owned(),
+        expected: "\"warn\", true or false",
+        written: written(config, "lua54"),
+    })
 }
 
 fn net(config: &Config) -> Result<NetOptions, ConfigError> {
@@ -444,6 +461,19 @@ mod tests {
             assert!(text.contains("IDLE INTERVAL PROBES"), "{text}");
         }
         assert!(error(&[("socketpending", "0")]).contains("whole number from 1"));
+    }
+
+    #[test]
+    fn sources_of_lua_5_4() {
+        use super::LoopAssignments::{Refuse, Silent, Warn};
+        assert_eq!(settings(&[]).unwrap().loops, Warn);
+        for (value, meaning) in [("warn", Warn), ("true", Silent), ("false", Refuse)] {
+            assert_eq!(settings(&[("lua54", value)]).unwrap().loops, meaning);
+        }
+        assert_eq!(
+            error(&[("lua54", "yes")]),
+            "Invalid lua54 yes , should be \"warn\", true or false"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use skynet_vm::loops::LoopAssignments;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -95,6 +96,9 @@ struct TypedLua {
     /// Load module NAME into the global NAME first
     #[arg(short = 'l', value_name = "NAME")]
     module: Vec<OsString>,
+    /// Sources of Lua 5.4 that assign to loop variables: true loads them, warn also says so, false refuses them
+    #[arg(long, value_name = "WHAT", default_value = "warn", value_parser = loops)]
+    lua54: LoopAssignments,
     /// A file to run, `-` for standard input, and the script's arguments; without it and without -e, standard input
     #[arg(
         value_name = "FILE",
@@ -130,6 +134,8 @@ pub struct LuaArgs {
     pub command_line: Vec<CString>,
     /// How many arguments follow the script.
     pub arguments: usize,
+    /// What is done about sources that assign to loop variables.
+    pub loops: LoopAssignments,
 }
 
 /// Understands `args`, of which the first is the program.
@@ -198,6 +204,7 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
             modules: typed.module.into_iter().filter_map(c_string).collect(),
             script: typed.script.into_iter().next().and_then(c_string),
             command_line,
+            loops: typed.lua54,
         }),
         Err(error) => {
             // A closed standard output is no reason for another exit code.
@@ -210,6 +217,10 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
 /// Arguments of a process are C strings, so that none is lost here.
 fn c_string(text: OsString) -> Option<CString> {
     CString::new(text.into_vec()).ok()
+}
+
+fn loops(text: &str) -> Result<LoopAssignments, String> {
+    LoopAssignments::named(text).ok_or_else(|| "warn, true or false is needed".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -27,6 +27,7 @@ pub fn run(args: &LuaArgs) -> ExitCode {
         modules: args.modules.clone(),
         chunks: args.code.clone(),
         source,
+        loops: args.loops,
     };
     match interpreter::run(&options) {
         true => ExitCode::SUCCESS,

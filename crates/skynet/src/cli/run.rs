@@ -5,6 +5,7 @@ use super::{NAME, node};
 use anyhow::{Context as _, bail};
 use skynet_kernel::text;
 use skynet_node::config::{Config, Settings};
+use skynet_vm::loops::LoopAssignments;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -17,7 +18,8 @@ const FAILED: &str = "skynet_run_failed";
 /// Starts the node that `args` describe and waits for its end.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let main = main_file(&args.main)?;
-    skynet_node::interpreter::compile(&main).map_err(|message| anyhow::anyhow!(message))?;
+    skynet_node::interpreter::compile(&main, loops(args))
+        .map_err(|message| anyhow::anyhow!(message))?;
     let config = config(args, &main)?;
     let settings = match Settings::new(&config) {
         Ok(settings) => settings,
@@ -33,6 +35,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// What the node will do about sources that assign to loop variables. A value that is wrong is refused with the others.
+fn loops(args: &RunArgs) -> LoopAssignments {
+    let value = args.set.iter().rev().find(|(key, _)| key == "lua54");
+    value
+        .and_then(|(_, value)| LoopAssignments::named(value))
+        .unwrap_or_default()
 }
 
 /// The file that `path` means: itself, or the `main.lua` of a folder.

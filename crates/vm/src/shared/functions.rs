@@ -12,7 +12,10 @@ use crate::lua::Lua;
 
 /// A Lua function without upvalues of its own but the environment, which any state can make closures of. A service that
 /// has done so holds it as long as its state lives.
-pub struct SharedFunction(*mut RawFunction);
+pub struct SharedFunction {
+    raw: *mut RawFunction,
+    assigned_loop: Option<u32>,
+}
 
 // SAFETY: what it points to does not change until it is dropped.
 unsafe impl Send for SharedFunction {}
@@ -87,24 +90,35 @@ pub fn share(
 }
 
 /// Shares the function on top of the stack of a scratch state.
-pub fn share_function(l: Lua) -> Option<Arc<SharedFunction>> {
+/// `assigned_loop` goes with it.
+pub fn share_function(l: Lua, assigned_loop: Option<u32>) -> Option<Arc<SharedFunction>> {
     // SAFETY: the state is this thread's, and has a place for nothing more to be pushed.
     let function = unsafe { lua_sharefunction(l.0) };
-    (!function.is_null()).then(|| Arc::new(SharedFunction(function)))
+    (!function.is_null()).then(|| {
+        Arc::new(SharedFunction {
+            raw: function,
+            assigned_loop,
+        })
+    })
 }
 
 impl SharedFunction {
+    /// The line of the first assignment to the variable of a loop, in a source of Lua 5.4.
+    pub fn assigned_loop(&self) -> Option<u32> {
+        self.assigned_loop
+    }
+
     /// Pushes the function; false with an error text pushed instead. It has to outlive the state.
     pub fn load(&self, l: Lua) -> bool {
         // SAFETY: the pointer came from `lua_sharefunction`; errors are caught inside.
-        unsafe { lua_loadshared(l.0, self.0) == ffi::LUA_OK }
+        unsafe { lua_loadshared(l.0, self.raw) == ffi::LUA_OK }
     }
 }
 
 impl Drop for SharedFunction {
     fn drop(&mut self) {
         // SAFETY: states that have loaded it hold a reference until they are closed.
-        unsafe { lua_freeshared(self.0) }
+        unsafe { lua_freeshared(self.raw) }
     }
 }
 
@@ -119,9 +133,9 @@ mod tests {
     use crate::shared::SharedTable;
 
     fn compile(source: &[u8]) -> Result<Code, LoadError> {
-        let scratch = Scratch::compile(source, b"=test")?;
+        let scratch = Scratch::compile(source, b"=test", true)?;
         Ok(Code::Shared(
-            share_function(scratch.state()).expect("memory"),
+            share_function(scratch.state(), None).expect("memory"),
         ))
     }
 
@@ -163,6 +177,7 @@ mod tests {
         let scratch = Scratch::compile(
             b"local t = {} for i = 1, 300000 do t[i] = { id = i, name = 'n' .. i % 1000 } end return t",
             b"=test",
+            true,
         )
         .ok()
         .expect("compiles");
