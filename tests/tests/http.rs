@@ -33,4 +33,22 @@ lua_cases! {
         tls_hello;
         urls;
     }
+
+    "http/websocket" {
+        conversation;
+        damaged_compression;
+        huge_frames;
+        options;
+        slow_frames;
+        strict_frames;
+        tls_hello_to_websocket;
+        upgrade;
+        warning;
+    }
+}
+
+#[test]
+fn recorded_websocket() {
+    let played = script::play("websocket.json", stage(), without_tls);
+    vectors::count(played, 113);
 }

@@ -6,7 +6,6 @@
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
 const MODULES: &[&str] = &[
     "http.tlshelper",
-    "http.websocket",
     "ltls.*",
     "skynet.db.mongo",
     "skynet.db.mysql",
@@ -52,7 +51,7 @@ mod tests {
     fn names_and_families() {
         for name in [
             "skynet.dns",
-            "http.websocket",
+            "http.tlshelper",
             "skynet.db.redis.cluster",
             "ltls.c",
         ] {

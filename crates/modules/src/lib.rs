@@ -14,6 +14,7 @@ mod db;
 mod debug;
 mod embedded;
 mod http;
+mod owned;
 mod sharing;
 mod sockets;
 

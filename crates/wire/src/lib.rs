@@ -10,7 +10,7 @@
 //! * [`netpack`]: frames with their length in front, as gates and the cluster speak on a connection.
 //! * [`cluster`]: requests and responses between nodes.
 //! * [`harbor`]: packets between the nodes of a master/slave network.
-//! * [`http`]: heads of HTTP.
+//! * [`http`]: heads of HTTP, frames of websockets.
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`foreign`]: text of a peer, made fit for a line of the log.

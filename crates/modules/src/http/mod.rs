@@ -2,6 +2,7 @@
 //! `lualib/http`.
 
 mod plain;
+mod websocket;
 
 use mlua_sys::lua55::lua_CFunction;
 use skynet_vm::lua::Lua;
@@ -9,9 +10,13 @@ use skynet_vm::native::{Fault, native, push_functions, results};
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("fields", plain::fields),
+    ("frame", websocket::frame),
+    ("message", websocket::message),
     ("query", plain::query),
+    ("reader", websocket::new_reader),
     ("request", plain::request),
     ("unescape", plain::unescape),
+    ("waiting", websocket::waiting),
 ];
 
 /// The string at `i`; a number counts as its text. *raises*

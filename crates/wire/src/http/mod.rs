@@ -1,6 +1,8 @@
 //! HTTP/1.1, without I/O.
 //!
 //! * [`plain`]: heads as skynet (C) reads them, which is what its programs rely on: `http.httpd` and `http.httpc`.
+//! * [`frame`]: frames and messages of websockets.
+//! * [`deflate`]: compressed bodies and messages.
 //!
 //! ```
 //! use skynet_wire::http::plain;
@@ -9,4 +11,6 @@
 //! assert_eq!((line.method, line.url, line.version), (&b"GET"[..], &b"/index.html"[..], &b"1.1"[..]));
 //! ```
 
+pub mod deflate;
+pub mod frame;
 pub mod plain;
