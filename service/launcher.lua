@@ -27,8 +27,9 @@ local function forget(handle, killed)
 	settle(handle, not killed)
 end
 
-local function launch(session, source, ...)
-	local line = table.concat({ ... }, " ")
+-- A list with a nil is as long as Lua says, as in skynet (C): mostly what follows is lost.
+local function launch(session, source, module, ...)
+	local line = module .. " " .. table.concat({ ... }, " ")
 	local handle = core.addresscommand("LAUNCH", line)
 	if handle then
 		services[handle] = line

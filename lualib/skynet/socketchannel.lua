@@ -613,7 +613,7 @@ function socketchannel.channel(desc)
 	check(type(desc) == "table", "the description of a channel is a table")
 	local self = {
 		host = check(desc.host, "the description of a channel has a host"),
-		port = desc.port,
+		port = desc.port or nil,
 		backup = desc.backup,
 		auth = desc.auth,
 		response_of_all = desc.response,
@@ -628,7 +628,7 @@ function socketchannel.channel(desc)
 			read = desc.socket_read or methods.read,
 			readline = desc.socket_readline or methods.readline,
 			decode = methods.decode,
-			by_session = desc.response ~= nil,
+			by_session = desc.response and true or false,
 		},
 		__gc = release,
 	}

@@ -361,6 +361,23 @@ mod commands {
     }
 }
 
+mod optional {
+    use super::*;
+
+    lua_cases! {
+        "api/optional" {
+            sockets;
+            channels;
+            gates;
+            clusters;
+            shared;
+            channels_of_many;
+            datacenters;
+            launches;
+        }
+    }
+}
+
 mod original {
     use super::*;
 

@@ -31,6 +31,9 @@ const MODULES: &str = concat!(
 );
 
 lua_cases! {
+    "api/optional" {
+        snax[snax = CLASSES];
+    }
     "snax/objects" {
         methods[snax = CLASSES];
         object[snax = CLASSES];

@@ -351,7 +351,7 @@ impl Parts {
         unsafe {
             let node = &*self.get(|t| t.nodes).add(i);
             let there = node.key.string == key && node.value_tag == tag::LIGHT_FUNCTION;
-            there.then(|| node.value.function)
+            there.then_some(node.value.function)
         }
     }
 
@@ -365,7 +365,7 @@ impl Parts {
                 && !tag::is_empty(node.value_tag)
                 && unsafe { Str::short(node.key.string) } == name;
             // SAFETY: as above.
-            same.then(|| (i, unsafe { node.key.string }))
+            same.then_some((i, unsafe { node.key.string }))
         })
     }
 

@@ -384,7 +384,7 @@ native! {
     /// `udp([addr[, port]])`
     udp = |l| {
         let (svc, net) = net(l)?;
-        let id = if l.is_none_or_nil(1) {
+        let id = if !l.bool(1) {
             let port = if l.is_none_or_nil(2) { 0 } else { port(l, 2)? };
             net.udp(svc.handle(), None, port)
         } else {
