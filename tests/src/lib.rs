@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+pub mod certificates;
 pub mod cluster;
 pub mod console;
 pub mod database;

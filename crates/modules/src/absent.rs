@@ -5,8 +5,6 @@
 
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
 const MODULES: &[&str] = &[
-    "http.tlshelper",
-    "ltls.*",
     "skynet.db.mongo",
     "skynet.db.mysql",
     "skynet.db.redis.cluster",
@@ -49,12 +47,7 @@ mod tests {
 
     #[test]
     fn names_and_families() {
-        for name in [
-            "skynet.dns",
-            "http.tlshelper",
-            "skynet.db.redis.cluster",
-            "ltls.c",
-        ] {
+        for name in ["skynet.dns", "skynet.db.mongo", "skynet.db.redis.cluster"] {
             assert!(hint(name).unwrap().contains("does not have yet"), "{name}");
         }
         assert!(hint("lpeg").unwrap().contains("lua_cpath"));

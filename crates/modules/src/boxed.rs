@@ -12,7 +12,7 @@ use std::sync::Arc;
 use mlua_sys::lua55::{self as ffi, lua_CFunction, lua_State};
 
 use skynet_vm::lua::{Lua, Type};
-use skynet_vm::native::{Fault, Outcome, enter, results};
+use skynet_vm::native::{Fault, Outcome, enter, push_functions, results};
 
 /// What can be in a box.
 pub trait Boxed: Send + Sync + 'static {
@@ -22,6 +22,8 @@ pub trait Boxed: Send + Sync + 'static {
     const WHAT: &'static str;
     /// What happens when the box is called like a function.
     const CALL: Option<lua_CFunction> = None;
+    /// Its methods.
+    const METHODS: &'static [(&'static str, lua_CFunction)] = &[];
 }
 
 /// Pushes a box and puts what `make` returns into it. *raises*, before that
@@ -39,6 +41,10 @@ pub fn push_empty<T: Boxed>(l: Lua) {
     if unsafe { ffi::luaL_newmetatable(l.0, T::NAME.as_ptr()) } != 0 {
         l.push_function(collect::<T>);
         l.set_field(-2, c"__gc");
+        if !T::METHODS.is_empty() {
+            push_functions(l, T::METHODS);
+            l.set_field(-2, c"__index");
+        }
         if let Some(call) = T::CALL {
             l.push_function(call);
             l.set_field(-2, c"__call");

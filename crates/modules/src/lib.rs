@@ -17,6 +17,7 @@ mod http;
 mod owned;
 mod sharing;
 mod sockets;
+mod tls;
 
 use std::sync::Arc;
 
@@ -24,12 +25,15 @@ use skynet_lua::{Library, Native, Parts, open};
 use skynet_net::LazyNet;
 
 pub use embedded::{CORE_MODULES, CORE_SERVICES};
+pub use tls::{Tls, Verify};
 
 /// Native modules by name.
 pub const NATIVE: Native = &[
     ("bson", data::bson::open),
     ("client.crypt", crypt::open),
     ("client.socket", sockets::clientsocket::open),
+    ("ltls.c", tls::ltls::open),
+    ("ltls.init.c", tls::ltls::open_init),
     ("md5.core", crypt::md5::open),
     ("skynet", open::skynet),
     ("skynet.cluster.core", cluster::open),
@@ -48,6 +52,7 @@ pub const NATIVE: Native = &[
     ("skynet.sharetable.core", sharing::sharetable::open),
     ("skynet.socketdriver", sockets::driver::open),
     ("skynet.stm", sharing::stm::open),
+    ("skynet.tls.core", tls::ltls::open_core),
     ("sproto.core", data::sproto::open),
     ("skynet.codecache", open::codecache),
     ("skynet.require", open::require),
@@ -65,8 +70,9 @@ pub const LIBRARY: Library = Library {
 };
 
 /// What the modules need of the node, for [`LuaOptions`](skynet_lua::LuaOptions).
-pub fn parts(net: Arc<LazyNet>) -> Parts {
+pub fn parts(net: Arc<LazyNet>, verify: Verify) -> Parts {
     Parts::default()
         .with(net)
         .with(data::sproto::Slots::default())
+        .with(Tls::new(verify))
 }

@@ -1,5 +1,7 @@
 //! What is known about the sockets.
 
+use std::net::SocketAddr;
+
 use skynet_kernel::Handle;
 use skynet_wire::netaddr::peer_text;
 
@@ -55,6 +57,11 @@ impl Net {
     /// Number of sockets, in whatever state.
     pub fn count(&self) -> usize {
         self.engine.slots.live()
+    }
+
+    /// The address that a connection goes to.
+    pub fn peer(&self, id: SocketId) -> Option<SocketAddr> {
+        self.engine.slots.lock(id)?.address
     }
 
     /// What is known about all sockets that are in use, from the highest slot to the lowest. Those

@@ -65,7 +65,7 @@ pub fn start_with(
         call_timeout_cs: settings.call_timeout_cs,
         loops: settings.loops,
         library: &crate::LIBRARY,
-        parts: skynet_modules::parts(Arc::clone(&net)),
+        parts: skynet_modules::parts(Arc::clone(&net), settings.tls_verify),
     };
     let builder = skynet_lua::install(builder, options);
     let builder = builder.module("gate", skynet_net::gate::module(Arc::clone(&net)));

@@ -33,6 +33,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("nodelay", nodelay),
     ("feed", feed),
     ("pause", pause),
+    ("peer", peer),
     ("pending", pending),
     ("pop", pop),
     ("push", push),
@@ -359,6 +360,19 @@ native! {
             Data::Borrowed(bytes) => net.lsend_slice(id, bytes),
         };
         push_sent(l, sent)
+    };
+
+    /// `peer(id)`: address and port that a connection goes to
+    peer = |l| {
+        let id = socket_id(l)?;
+        match net(l)?.1.peer(id) {
+            Some(peer) => {
+                l.push_owned(netaddr::ip_text(peer.ip()).to_string());
+                l.push_int(peer.port().into());
+                results(2)
+            }
+            None => results(0),
+        }
     };
 
     /// `pending(id)`: queued bytes

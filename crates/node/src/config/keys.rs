@@ -122,10 +122,15 @@ pub const KEYS: &[Key] = &[
     key(
         "enablessl",
         None,
-        "\"true\" loads the TLS holder service at start",
+        "\"true\" initialises ltls.c at start, for Lua files of skynet (C)",
     ),
     key("certfile", None, "certificate file for TLS"),
     key("keyfile", None, "key file for TLS"),
+    key(
+        "tlsverify",
+        Some("true"),
+        "whether TLS clients verify servers: \"true\", \"false\" or \"strict\" (those of ltls.c, too)",
+    ),
     key(
         "mqlimit",
         None,

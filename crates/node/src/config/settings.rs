@@ -5,6 +5,7 @@
 
 use super::error::Written;
 use super::{Config, ConfigError, keys};
+use skynet_modules::Verify;
 use skynet_net::{Keepalive, NetOptions};
 use skynet_vm::loops::LoopAssignments;
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub cluster_buffer: Option<usize>,
     /// The socket engine.
     pub net: NetOptions,
+    /// Whether TLS clients verify servers.
+    pub tls_verify: Verify,
     /// The environment of the node: every key of the configuration, and the core's keys with their defaults.
     pub env: BTreeMap<String, String>,
 }
@@ -145,6 +148,7 @@ impl Settings {
             cluster_control: config.get("clustercontrol") == Some("true"),
             cluster_pending: positive(config, "clusterpending")?.map(|bytes| bytes as usize),
             net: net(config)?,
+            tls_verify: tls_verify(config)?,
             env,
         })
     }
@@ -225,6 +229,20 @@ fn net(config: &Config) -> Result<NetOptions, ConfigError> {
         user_timeout: positive(config, "socketusertimeout")?.map(Duration::from_millis),
         ..defaults
     })
+}
+
+fn tls_verify(config: &Config) -> Result<Verify, ConfigError> {
+    match config.get("tlsverify") {
+        None | Some("true") => Ok(Verify::Usual),
+        Some("false") => Ok(Verify::Off),
+        Some("strict") => Ok(Verify::Strict),
+        Some(other) => Err(ConfigError::Setting {
+            key: "tlsverify",
+            value: other.to_owned(),
+            expected: "true, false or \"strict\"",
+            written: written(config, "tlsverify"),
+        }),
+    }
 }
 
 /// Three numbers within the limits of the system.
