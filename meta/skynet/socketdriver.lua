@@ -81,6 +81,12 @@ function driver.send(id, data, sz) end
 ---@return boolean
 function driver.lsend(id, data, sz) end
 
+---Address and port that a connection goes to, or came from; nothing if the id is invalid. An addition to skynet (C).
+---@param id integer
+---@return string? ip
+---@return integer? port
+function driver.peer(id) end
+
 ---The bytes of output that wait in the engine; nil if the id is invalid. An addition to skynet (C).
 ---@param id integer
 ---@return integer?

@@ -348,6 +348,8 @@ fn page_of(module: &str) -> String {
     let depth = match parts[..] {
         ["sproto", ..] => 1,
         ["skynet", "db", ..] => 3,
+        // `ltls.init.c` is on the page of `ltls.c`.
+        ["ltls", ..] => return "ltls.c".to_owned(),
         _ => 2,
     };
     parts[..parts.len().min(depth)].join(".")

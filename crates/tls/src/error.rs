@@ -83,7 +83,7 @@ pub enum Error {
     AuthoritiesMissing,
     /// The system has no list of authorities.
     #[error(
-        "TLS: this system has no certificates of authorities ({0}): install them (package ca-certificates), or set ca to a file"
+        "TLS: this system has no certificates of authorities ({0}): install ca-certificates, or set ca to a file"
     )]
     SystemRoots(String),
     /// What was given as the name of the server is none.
@@ -91,7 +91,7 @@ pub enum Error {
     InvalidName(String),
     /// A server is to be verified, and nobody has said who it is.
     #[error(
-        "TLS: the server cannot be verified without a name: set name to what its certificate is made out to, or verify = false"
+        "TLS: the server cannot be verified without a name: set name to the one in its certificate, or verify = false"
     )]
     NameMissing,
     /// The peer's certificate is refused.

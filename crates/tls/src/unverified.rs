@@ -19,8 +19,8 @@ impl Unverified {
         }
         told.insert(peer.to_owned());
         Some(format!(
-            "warning: TLS: the certificate of {peer} is NOT VERIFIED ({why}): whoever is on the way can read and change \
-             everything. This line comes once for each peer"
+            "warning: TLS: the certificate of {peer} is NOT VERIFIED ({why}): whoever is on the way can read and \
+             change everything. This line comes once for each peer"
         ))
     }
 }

@@ -49,7 +49,7 @@ function case.objects()
 		end
 		return table.concat(plain)
 	end)(), "piece by piece")
-	check.eq("name", server:info().servername, "a.example")
+	check.eq("name", { server:info().servername, client:name(), server:name() }, { "a.example", "a.example" })
 	check.eq("unverified", { client:info().verified, client:info().names[1] }, { false, "localhost" })
 	check.fails("broken", "SSL_read error:1", server.read, server, ("x"):rep(100))
 	check.ok("why", server:reason():find "TLS: ")
@@ -145,6 +145,11 @@ function case.helper()
 	check.ok("many", c.read(70000) == text)
 	check.eq("all", c.readall(), "the rest")
 	check.eq("verified", c.tls:info().verified, true)
+	local id, _, listening = socket.listen("127.0.0.1", 0)
+	socket.start(id, function() end)
+	local driver = require "skynet.socketdriver"
+	check.eq("peer", { driver.peer(socket.open("127.0.0.1", listening)) }, { "127.0.0.1", listening })
+	check.eq("no peer", { driver.peer(9999) }, {})
 	c.close()
 end
 
@@ -212,6 +217,8 @@ end
 function case.uninitialised()
 	check.fails("ltls.c", "ltls need init, Put enablessl = true in you config file.", require, "ltls.c")
 	check.ok("the helper needs nothing", require("http.tlshelper").newctx())
+	require("ltls.init.c").constructor()
+	check.ok("now it can be used", require("ltls.c").newctx())
 end
 
 return check.main("tls/objects", case, ...)

@@ -27,6 +27,7 @@ const KEYS: [&str; 9] = [
 const PROTOCOLS: usize = 32;
 
 /// What a table says.
+#[expect(dead_code, reason = "sockets need all of it")]
 pub(crate) struct Given {
     pub(crate) options: Options,
     /// What a server's certificate has to be made out to.

@@ -573,24 +573,8 @@ impl Report<'_> {
         }
     }
 
-    /// Is there a C module of this name on `lua_cpath`?
-    fn c_module(&self, name: &str) -> bool {
-        patterns(self.value("lua_cpath"))
-            .any(|pattern| Path::new(&pattern.replace('?', name)).is_file())
-    }
-
     /// Keys with a fixed set of words.
     fn words(&mut self) {
-        let built_in = crate::LIBRARY
-            .native_names()
-            .any(|name| name == "ltls.init.c");
-        if self.config.get("enablessl") == Some("true") && !built_in && !self.c_module("ltls") {
-            self.warn(
-                "enablessl",
-                "TLS is not available in this version, and `lua_cpath` has no `ltls`: the node goes on without it",
-                "remove it",
-            );
-        }
         for key in ["profile", "enablessl"] {
             if let Some(value) = self.config.get(key).map(str::to_owned)
                 && !matches!(value.as_str(), "true" | "false")
