@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use skynet_kernel::{Context, Handle, Node, Payload, SendError, block};
+use skynet_kernel::{Context, Handle, Node, Payload, SendError, block, lock};
 
-use crate::service::{Callback, Extension, Handler};
+use crate::extension::{Callback, Extension, Handler};
 
 /// `PTYPE_TAG_DONTCOPY`, `PTYPE_TAG_ALLOCSESSION`.
 const DONT_COPY: c_int = 0x10000;
@@ -83,10 +83,6 @@ pub(crate) fn know(node: &Arc<Node>) {
     if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(node)) {
         *known = Arc::downgrade(node);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The node of a call without a context.

@@ -16,6 +16,7 @@
 //! A service is entered by one thread at a time, as any service; only its signal function is called by others. The
 //! functions of the table may be called by any thread.
 
+mod extension;
 mod host;
 mod library;
 mod service;

@@ -1,44 +1,13 @@
 //! A kernel service that calls the functions of a library.
 
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use skynet_kernel::{Context, InitError, Interrupt, Message, Payload, Service, block, kind};
-use skynet_net::Net;
 
+use crate::extension::Extension;
 use crate::library::Library;
 use crate::{host, sockets};
-
-/// What a library calls for its messages.
-pub(crate) type Callback = unsafe extern "C" fn(
-    ctx: *const c_void,
-    ud: *mut c_void,
-    kind: c_int,
-    session: c_int,
-    source: u32,
-    msg: *const c_void,
-    size: usize,
-) -> c_int;
-
-/// A callback and the pointer that it gets.
-#[derive(Clone, Copy)]
-pub(crate) struct Handler {
-    pub(crate) call: Callback,
-    pub(crate) ud: *mut c_void,
-}
-
-// SAFETY: what `ud` leads to belongs to the service, which one thread at a time runs.
-unsafe impl Send for Handler {}
-
-/// What is kept with a service's context for C code.
-#[derive(Default)]
-pub(crate) struct Extension {
-    pub(crate) handler: Mutex<Option<Handler>>,
-    /// The result of the last command.
-    pub(crate) result: Mutex<CString>,
-    /// The sockets of the node, once it has asked for them.
-    pub(crate) net: OnceLock<Arc<Net>>,
-}
 
 /// The value that a library's `create` returned.
 struct Instance {
@@ -114,8 +83,7 @@ impl Service for CService {
     fn handle(&mut self, cx: &Arc<Context>, message: Message) {
         let (kind, session, source) = (message.kind, message.session, message.source);
         let extension = cx.extension::<Extension>();
-        let handler =
-            extension.and_then(|e| *e.handler.lock().unwrap_or_else(PoisonError::into_inner));
+        let handler = extension.and_then(|e| *skynet_kernel::lock(&e.handler));
         let Some(handler) = handler else {
             // Nobody will ever answer.
             if session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST) {

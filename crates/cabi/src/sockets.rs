@@ -1,12 +1,12 @@
 //! Sockets for C code, behind `sockets.c`: what it may ask for, and what it gets as messages.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use skynet_kernel::{Context, Message, Node, Payload, block, kind};
+use skynet_kernel::{Context, Message, Node, Payload, block, kind, lock};
 use skynet_net::{EventKind, LazyNet, Net, SocketEvent};
 
-use crate::service::Extension;
+use crate::extension::Extension;
 
 type Ctx = *const Context;
 
@@ -34,7 +34,7 @@ unsafe extern "C" {
 static ENGINES: Mutex<Vec<(Weak<Node>, Arc<LazyNet>)>> = Mutex::new(Vec::new());
 
 fn engines() -> MutexGuard<'static, Vec<(Weak<Node>, Arc<LazyNet>)>> {
-    ENGINES.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&ENGINES)
 }
 
 /// Gives C code its table.

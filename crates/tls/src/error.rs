@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
 
 use crate::date;
-use crate::verifier;
 
 /// Why there is no connection, or no setup for one. The text names what is wrong and what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -286,6 +285,11 @@ impl Error {
     }
 }
 
+/// A certificate of an authority where one of a server is expected. rustls has no name for it.
+pub(crate) fn is_authority(other: &OtherError) -> bool {
+    other.0.to_string() == "CaUsedAsEndEntity"
+}
+
 fn fault(error: CertificateError) -> Fault {
     match error {
         CertificateError::Expired => Fault::Expired { not_after: None },
@@ -305,7 +309,7 @@ fn fault(error: CertificateError) -> Fault {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             Fault::Purpose
         }
-        CertificateError::Other(other) if verifier::is_authority(&other) => Fault::Authority,
+        CertificateError::Other(other) if is_authority(&other) => Fault::Authority,
         other => Fault::Other(other.to_string()),
     }
 }

@@ -7,9 +7,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
-use crate::error::Error;
+use crate::error::{Error, is_authority};
 
 /// With the authorities of the system, which are read once in the life of the process: there are hundreds.
 pub(crate) fn system(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
@@ -80,11 +80,6 @@ impl ServerCertVerifier for Listed {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.usual.supported_verify_schemes()
     }
-}
-
-/// A certificate of an authority where one of a server is expected. rustls has no name for it.
-pub(crate) fn is_authority(other: &OtherError) -> bool {
-    other.0.to_string() == "CaUsedAsEndEntity"
 }
 
 /// Takes any certificate, also one that cannot be read. A signature by an unknown key proves nothing, so it is not

@@ -1,10 +1,10 @@
 //! What a service can do.
 
+use super::about::About;
 use super::calls::{Call, RawCall};
 use super::hold::Hold;
-use super::report::About;
 use super::sleep::Sleep;
-use super::{Actor, Addr, Ask, Error, Handler, Pack, typed};
+use super::{Error, Pack};
 use skynet_kernel::{Context, Handle, Node, Payload, kind};
 use std::future::Future;
 use std::sync::Arc;
@@ -31,12 +31,6 @@ impl From<Handle> for Address {
     }
 }
 
-impl<A> From<Addr<A>> for Address {
-    fn from(addr: Addr<A>) -> Address {
-        Address::Handle(addr.handle())
-    }
-}
-
 impl From<&str> for Address {
     fn from(text: &str) -> Address {
         Address::Text(text.to_owned())
@@ -50,25 +44,9 @@ impl From<String> for Address {
 }
 
 impl Cx {
-    /// A hand on the node for code that is no service: the main function, tests, other runtimes. Its calls can be
-    /// awaited anywhere, or [waited](super::wait) for. It does not keep the node from ending; drop or keep it as you
-    /// like. It has a service of its own on the node, which ends when its clones and calls are dropped and its tasks
-    /// have ended.
-    ///
-    /// # Errors
-    /// If the node is about to stop.
-    pub fn outside(node: &Arc<Node>) -> Result<Cx, Error> {
-        super::outside::cx(node)
-    }
-
     /// The own handle.
     pub fn handle(&self) -> Handle {
         self.shared.context.handle()
-    }
-
-    /// The own address, to be sent to others: `cx.addr::<Self>()` in a handler.
-    pub fn addr<A: Actor>(&self) -> Addr<A> {
-        Addr::new(self.handle())
     }
 
     /// The node.
@@ -140,33 +118,6 @@ impl Cx {
         RawCall::new(&self.shared, self.query(dest), kind, payload.into())
     }
 
-    /// Sends a message to an actor, without an answer. Nothing is packed.
-    ///
-    /// # Errors
-    /// If the address does not take it.
-    #[inline]
-    pub fn tell<A: Handler<M>, M: Send + 'static>(
-        &self,
-        to: Addr<A>,
-        message: M,
-    ) -> Result<(), Error> {
-        let sent =
-            self.shared
-                .context
-                .send(to.handle(), kind::VALUE, 0, typed::letter::<A, M>(message));
-        sent.map_err(Error::of_send)
-    }
-
-    /// Sends a message to an actor, whose answer is the future. It is sent at once.
-    ///
-    /// The future fails with [`Error::CallFailed`] if the actor fails or dies, so that it never waits for the dead.
-    #[inline]
-    pub fn ask<A: Handler<M>, M: Send + 'static>(&self, to: Addr<A>, message: M) -> Ask<A::Answer> {
-        let letter = typed::letter::<A, M>(message);
-        let call = RawCall::new(&self.shared, Some(to.handle()), kind::VALUE, letter);
-        Ask::new(call)
-    }
-
     /// Waits. The resolution is a millisecond; it never ends early.
     pub fn sleep(&self, time: Duration) -> Sleep {
         Sleep::new(&self.shared, time)
@@ -175,14 +126,6 @@ impl Cx {
     /// Runs `task` beside the others of this service. It ends with the service.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         self.shared.spawn(Box::pin(task), About::of::<F>(""));
-    }
-
-    /// Starts an actor.
-    ///
-    /// # Errors
-    /// If there are too many services, or the node is about to stop; the log says why.
-    pub fn start<A: Actor>(&self, actor: A) -> Result<Addr<A>, Error> {
-        super::start(self.node(), actor)
     }
 
     /// Starts a service of a module. Problems are logged.

@@ -3,27 +3,26 @@
 //! Each type of future has a size of its own, so that a task needs memory. Most tasks end at their first poll; what
 //! they lay in is kept for the next one of that type.
 
-use super::host::Refs;
 use std::any::{Any, TypeId};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
-/// The memory of a method's future, with the future in it; empty when that has ended.
-pub(super) trait Method<A>: Send {
+/// The memory of a method's future, with the future in it; empty when that has ended. `R` is what the future ends with.
+pub(super) trait Method<R>: Send {
     /// Polls the future, and drops it if it is ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Refs<A>>;
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<R>;
 
     /// Keeps the memory for the next one.
     fn recycle(self: Pin<Box<Self>>, pool: &mut FuturePool);
 }
 
-impl<A, F: Future<Output = Refs<A>> + Send + 'static> Method<A> for Option<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Refs<A>> {
+impl<R, F: Future<Output = R> + Send + 'static> Method<R> for Option<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<R> {
         let future = self.as_mut().as_pin_mut();
-        let refs = ready!(future.expect("it is polled until it ends").poll(cx));
+        let output = ready!(future.expect("it is polled until it ends").poll(cx));
         self.set(None);
-        Poll::Ready(refs)
+        Poll::Ready(output)
     }
 
     fn recycle(self: Pin<Box<Self>>, pool: &mut FuturePool) {

@@ -17,18 +17,15 @@
 //! A waker belongs to a slot, not to a task. One that is kept for longer than its task wakes the next one in the slot
 //! for nothing, which tasks have to bear anyway.
 
+use super::about::About;
 use super::future_pool::{FuturePool, Method};
 use super::hold::Hold;
 use super::panics::{self, discard};
-use super::report::About;
 use super::request::Request;
 use super::sessions::Woken;
 use super::shared::{Inbox, PollId, Shared, Spawned, TaskWaker};
-use super::typed::Entry;
-use super::{Actor, Addr, Cx, Error};
-use skynet_kernel::{
-    Context, Handle, InitError, Message, Node, Payload, Report, Service, kind, lock,
-};
+use super::{Actor, Cx, Error};
+use skynet_kernel::{Context, InitError, Message, Payload, Report, Service, kind, lock};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +48,7 @@ pub(super) struct Refs<A> {
 
 enum Task<A> {
     /// A method of the actor.
-    Method(Pin<Box<dyn Method<A>>>),
+    Method(Pin<Box<dyn Method<Refs<A>>>>),
     Spawned(Spawned),
 }
 
@@ -116,6 +113,15 @@ impl Drop for Start<'_> {
             self.cx.log(format!("error: {name} did not start"));
             self.cx.exit();
         }
+    }
+}
+
+/// How an actor takes a message: what the label of its type is.
+pub(super) struct Entry<A>(pub(super) fn(&mut Core<A>, Message));
+
+impl<A> Entry<A> {
+    fn run(&self, core: &mut Core<A>, message: Message) {
+        (self.0)(core, message);
     }
 }
 
@@ -545,30 +551,10 @@ impl<A> Drop for Core<A> {
     }
 }
 
-/// Starts an actor on a node, without a module: [`Cx::start`] for code that has no `Cx`.
-///
-/// # Errors
-/// If there are too many services, or the node is about to stop; the log says why.
-pub fn start<A: Actor>(node: &Node, actor: A) -> Result<Addr<A>, Error> {
-    let name = std::any::type_name::<A>();
-    let handle = node.launch_service(name, "", Box::new(Host::new(actor)));
-    handle
-        .map(Addr::new)
-        .ok_or_else(|| format!("{name} did not start").into())
-}
-
 /// Answers a message, which nobody handles, with an error, if it is a request.
 fn fail(context: &Context, message: &Message) {
     if message.is_request() {
         let _: Result<_, _> =
             context.send(message.source, kind::ERROR, message.session, Payload::EMPTY);
-    }
-}
-
-/// Who has sent a message, and which answer they wait for; no session if none.
-pub(super) fn origin(message: &Message) -> (Handle, i32) {
-    match message.is_request() {
-        true => (message.source, message.session),
-        false => (message.source, 0),
     }
 }

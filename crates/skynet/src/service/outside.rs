@@ -3,12 +3,8 @@
 use super::host::Host;
 use super::{Actor, Cx, Error};
 use skynet_kernel::{Context, InitError, Message, Node, Report, Service};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::task::{self, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 struct Nobody;
 
@@ -45,39 +41,19 @@ impl Service for Lender {
     }
 }
 
-pub(super) fn cx(node: &Node) -> Result<Cx, Error> {
-    let (sender, receiver) = channel();
-    let host = Host::lender(Nobody);
-    let lender = node.launch_service("outside", "", Box::new(Lender { host, sender }));
-    lender.ok_or(Error::Closed)?;
-    receiver.try_recv().map_err(|_| Error::Closed)
-}
-
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Blocks this thread until `future` is ready: for the main function, tests, and other threads of a program.
-///
-/// # Panics
-/// In a service, where it would take the worker away from all others: there it is `future.await`.
-pub fn wait<F: Future>(future: F) -> F::Output {
-    assert!(
-        skynet_kernel::current().is_none(),
-        "a service has to await, not to wait"
-    );
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut cx = task::Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
+impl Cx {
+    /// A hand on the node for code that is no service: the main function, tests, other runtimes. Its calls can be
+    /// awaited anywhere, or [waited](super::wait) for. It does not keep the node from ending; drop or keep it as you
+    /// like. It has a service of its own on the node, which ends when its clones and calls are dropped and its tasks
+    /// have ended.
+    ///
+    /// # Errors
+    /// If the node is about to stop.
+    pub fn outside(node: &Arc<Node>) -> Result<Cx, Error> {
+        let (sender, receiver) = channel();
+        let host = Host::lender(Nobody);
+        let lender = node.launch_service("outside", "", Box::new(Lender { host, sender }));
+        lender.ok_or(Error::Closed)?;
+        receiver.try_recv().map_err(|_| Error::Closed)
     }
 }

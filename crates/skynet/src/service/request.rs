@@ -4,7 +4,7 @@
 //! is dropped, which is an error. A handler that takes it over with [`Request::defer`] gets it as a [`Responder`],
 //! which does the same when it is dropped. So nobody waits for ever.
 
-use super::host::origin;
+use super::shared::Deferred;
 use super::{Cx, Error, Pack, Unpack, Values};
 use skynet_kernel::{Handle, Message, Payload, kind, lock};
 use skynet_wire::seri;
@@ -127,11 +127,12 @@ impl Request {
             let mut deferred = lock(&self.cx.shared.deferred);
             if deferred.len() == deferred.capacity() {
                 // Allocation for as many more, so that looking at all of them is rare.
-                deferred.retain(|later: &Weak<Later>| later.strong_count() > 0);
+                deferred.retain(|later| later.strong_count() > 0);
                 let live = deferred.len();
                 deferred.reserve(live.max(8));
             }
-            deferred.push(Arc::downgrade(&later));
+            let later: Weak<dyn Deferred> = Arc::<Later>::downgrade(&later);
+            deferred.push(later);
         }
         Responder { later }
     }
@@ -187,20 +188,22 @@ impl fmt::Debug for Responder {
 }
 
 /// A claim that has left its handler.
-pub(super) struct Later {
+struct Later {
     cx: Cx,
     source: Handle,
     session: i32,
     settled: AtomicBool,
 }
 
-impl Later {
-    pub(super) fn fail(&self) {
+impl Deferred for Later {
+    fn fail(&self) {
         if !self.settled.swap(true, Ordering::AcqRel) {
             refuse(&self.cx, self.source, self.session);
         }
     }
+}
 
+impl Later {
     fn settle(&self, payload: Payload) -> Result<(), Error> {
         if self.settled.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -300,4 +303,12 @@ fn refuse(cx: &Cx, source: Handle, session: i32) {
         .shared
         .context
         .send(source, kind::ERROR, session, Payload::EMPTY);
+}
+
+/// Who has sent a message, and which answer they wait for; no session if none.
+pub(super) fn origin(message: &Message) -> (Handle, i32) {
+    match message.is_request() {
+        true => (message.source, message.session),
+        false => (message.source, 0),
+    }
 }

@@ -1,7 +1,6 @@
 //! What a service's tasks, wakers and handles have in common, also on threads that do not run it.
 
-use super::report::About;
-use super::request::Later;
+use super::about::About;
 use super::sessions::Calls;
 use skynet_kernel::{Context, Doorbell, Lock, Payload, kind, lock};
 use std::collections::VecDeque;
@@ -13,14 +12,20 @@ use std::task::{Wake, Waker};
 
 pub(super) type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A claim to an answer that has left its handler.
+pub(super) trait Deferred: Send + Sync {
+    /// Fails the request, unless it has been answered.
+    fn fail(&self);
+}
+
 /// What a service's tasks, wakers and handles have in common.
 pub(super) struct Shared {
     pub(super) context: Arc<Context>,
-    /// It is there for those who [hold](Hold) it only: how many these are. No number for other services.
+    /// It is there for those who [hold](super::hold) it only: how many these are. No number for other services.
     pub(super) holds: Option<AtomicUsize>,
     pub(super) calls: Lock<Calls>,
     /// Claims that left their handlers, to be failed when the service ends.
-    pub(super) deferred: Mutex<Vec<Weak<Later>>>,
+    pub(super) deferred: Mutex<Vec<Weak<dyn Deferred>>>,
     pub(super) inbox: Mutex<Inbox>,
     /// Makes a worker look at the inbox.
     pub(super) bell: Doorbell,

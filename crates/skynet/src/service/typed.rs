@@ -5,12 +5,12 @@
 //! handler, so that the receiver needs no table of what it takes. It says which actor it is for, too: one that comes to
 //! an actor of another type fails.
 
+use super::about::About;
 use super::calls::RawCall;
-use super::host::{Core, origin};
-use super::report::About;
-use super::request::Claim;
-use super::{Actor, Error};
-use skynet_kernel::{Handle, Message, Parcel, Payload};
+use super::host::{Core, Entry};
+use super::request::{Claim, origin};
+use super::{Actor, Address, Cx, Error};
+use skynet_kernel::{Handle, Message, Parcel, Payload, kind};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -67,7 +67,7 @@ pub trait Handler<M: Send + 'static>: Actor {
     /// An error is logged, and fails the asker with [`Error::CallFailed`]. So does a panic, which ends this task only.
     fn handle(
         &self,
-        cx: &super::Cx,
+        cx: &Cx,
         message: M,
     ) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
 }
@@ -121,6 +121,46 @@ impl<A> fmt::Debug for Addr<A> {
     }
 }
 
+impl<A> From<Addr<A>> for Address {
+    fn from(addr: Addr<A>) -> Address {
+        Address::Handle(addr.handle())
+    }
+}
+
+impl Cx {
+    /// The own address, to be sent to others: `cx.addr::<Self>()` in a handler.
+    pub fn addr<A: Actor>(&self) -> Addr<A> {
+        Addr::new(self.handle())
+    }
+
+    /// Sends a message to an actor, without an answer. Nothing is packed.
+    ///
+    /// # Errors
+    /// If the address does not take it.
+    #[inline]
+    pub fn tell<A: Handler<M>, M: Send + 'static>(
+        &self,
+        to: Addr<A>,
+        message: M,
+    ) -> Result<(), Error> {
+        let sent = self
+            .shared
+            .context
+            .send(to.handle(), kind::VALUE, 0, letter::<A, M>(message));
+        sent.map_err(Error::of_send)
+    }
+
+    /// Sends a message to an actor, whose answer is the future. It is sent at once.
+    ///
+    /// The future fails with [`Error::CallFailed`] if the actor fails or dies, so that it never waits for the dead.
+    #[inline]
+    pub fn ask<A: Handler<M>, M: Send + 'static>(&self, to: Addr<A>, message: M) -> Ask<A::Answer> {
+        let letter = letter::<A, M>(message);
+        let call = RawCall::new(&self.shared, Some(to.handle()), kind::VALUE, letter);
+        Ask::new(call)
+    }
+}
+
 /// A message on its way to the actor `A`.
 struct Letter<A, M>(M, PhantomData<fn(A)>);
 
@@ -133,17 +173,8 @@ struct Answer<T>(T);
 
 impl<T: Send + 'static> Parcel for Answer<T> {}
 
-pub(super) fn letter<A: Handler<M>, M: Send + 'static>(message: M) -> Payload {
+fn letter<A: Handler<M>, M: Send + 'static>(message: M) -> Payload {
     Payload::value(Letter::<A, M>(message, PhantomData))
-}
-
-/// How an actor takes a message: what the label of its type is.
-pub(super) struct Entry<A>(fn(&mut Core<A>, Message));
-
-impl<A> Entry<A> {
-    pub(super) fn run(&self, core: &mut Core<A>, message: Message) {
-        (self.0)(core, message);
-    }
 }
 
 /// Runs the handler of a message.
@@ -175,7 +206,7 @@ pub struct Ask<T> {
 }
 
 impl<T: Send + 'static> Ask<T> {
-    pub(super) fn new(call: RawCall) -> Ask<T> {
+    fn new(call: RawCall) -> Ask<T> {
         Ask {
             call,
             answer: PhantomData,

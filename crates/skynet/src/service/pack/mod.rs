@@ -10,6 +10,9 @@ use skynet_kernel::Payload;
 use skynet_wire::seri::{self, Reader, Token, Value, Writer};
 use std::cell::Cell;
 
+/// A row of values, as a call's arguments or results.
+pub type Values = Vec<Value>;
+
 /// Values that can be sent: a tuple of [`PackValue`]s such as `("add", 2)`, one of them alone, what
 /// [`args!`](super::args) makes, or a slice of [`Value`]s.
 #[diagnostic::on_unimplemented(
