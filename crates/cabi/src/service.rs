@@ -1,8 +1,9 @@
 //! A kernel service that calls the functions of a library.
 
 use std::ffi::{CString, c_char, c_void};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
+use skynet_kernel::poison::write;
 use skynet_kernel::{Context, InitError, Interrupt, Message, Payload, Service, block, kind};
 
 use crate::extension::Extension;
@@ -123,10 +124,7 @@ impl Service for CService {
 impl Drop for CService {
     fn drop(&mut self) {
         let instance = &self.instance;
-        let mut alive = instance
-            .alive
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut alive = write(&instance.alive);
         if let (Some(release), true) = (instance.library.release, *alive) {
             // SAFETY: a function of the library; no other is called with this instance afterwards.
             unsafe { release(instance.at) };

@@ -1,9 +1,10 @@
 //! Names that this node publishes to others. The daemon changes them; agents read them.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 use skynet_kernel::Handle;
+use skynet_kernel::poison::{read, write};
 
 #[derive(Default)]
 pub(crate) struct Names(RwLock<HashMap<Vec<u8>, Handle>>);
@@ -11,13 +12,13 @@ pub(crate) struct Names(RwLock<HashMap<Vec<u8>, Handle>>);
 impl Names {
     /// Who has the name, which is given without `@`.
     pub(crate) fn find(&self, name: &[u8]) -> Option<Handle> {
-        let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let names = read(&self.0);
         names.get(name).copied()
     }
 
     /// Gives a free name to a service, and takes away the one that it had. False if the name is taken.
     pub(crate) fn register(&self, name: &[u8], handle: Handle) -> bool {
-        let mut names = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut names = write(&self.0);
         if names.contains_key(name) {
             return false;
         }
@@ -28,7 +29,7 @@ impl Names {
 
     /// Who had it.
     pub(crate) fn unregister(&self, name: &[u8]) -> Option<Handle> {
-        let mut names = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut names = write(&self.0);
         names.remove(name)
     }
 }

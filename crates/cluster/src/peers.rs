@@ -2,9 +2,9 @@
 //! cluster's own services about, unless the configuration lets it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-use skynet_kernel::{Context, Handle};
+use skynet_kernel::{Context, Handle, lock};
 
 /// The agents of this node, and whether it was logged that one's peer was refused something.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Peers(Mutex<HashMap<Handle, bool>>);
 
 impl Peers {
     fn lock(&self) -> MutexGuard<'_, HashMap<Handle, bool>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(crate) fn add(&self, agent: Handle) {

@@ -4,9 +4,10 @@
 //! worth a line of the log. Without a master only this node could take it, and then they fail.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use rustc_hash::FxHashMap;
+use skynet_kernel::poison::{read, write};
 use skynet_kernel::{GlobalBacklog, Handle};
 
 use crate::envelope::{self, Name, Outgoing};
@@ -28,7 +29,7 @@ pub(crate) struct Directory {
 
 impl Directory {
     fn find(&self, name: &Name) -> Option<Handle> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = read(&self.known);
         known.get(name).copied()
     }
 
@@ -92,10 +93,7 @@ impl Names {
 
     /// Notes whose a name is; returns what has waited for it.
     pub(crate) fn set(&mut self, name: Name, handle: Handle) -> Vec<Outgoing> {
-        let known = self.directory.known.write();
-        known
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, handle);
+        write(&self.directory.known).insert(name, handle);
         let asked = self.asked.remove(&name);
         let waiting = asked.map(|asked| asked.waiting).unwrap_or_default();
         self.uncount(&waiting);
@@ -104,10 +102,7 @@ impl Names {
 
     /// The names of this node's services are nobody's now.
     pub(crate) fn forget(&mut self, node: u8) {
-        let known = self.directory.known.write();
-        known
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, handle| handle.harbor() != node);
+        write(&self.directory.known).retain(|_, handle| handle.harbor() != node);
     }
 
     /// Takes out all that waits.

@@ -77,7 +77,7 @@ pub mod panics;
 mod parcel;
 mod parking;
 mod payload;
-mod poison;
+pub mod poison;
 mod post;
 mod progress;
 mod quota;

@@ -21,10 +21,10 @@
 //! no flood keeps others out.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use skynet_kernel::{Handle, Message, Node};
+use skynet_kernel::{Handle, Message, Node, lock};
 
 /// Who is congested.
 pub(crate) struct Flow {
@@ -108,8 +108,4 @@ impl Flow {
     pub(crate) fn has_relieved(&self, reactor: usize) -> bool {
         !lock(&self.relieved[reactor]).is_empty()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

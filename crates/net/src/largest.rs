@@ -1,7 +1,9 @@
 //! Which sockets have the most output that waits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use skynet_kernel::lock;
 
 use crate::SocketId;
 use crate::slots::{Entry, Slots};
@@ -24,7 +26,7 @@ pub(crate) struct Found {
 
 impl Largest {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Found> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The engine of a node, started when somebody needs it.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use skynet_kernel::Node;
+use skynet_kernel::{Node, lock};
 
 use crate::net::Net;
 use crate::options::NetOptions;
@@ -35,7 +35,7 @@ impl LazyNet {
         if let Some(net) = self.net.get() {
             return Ok(net);
         }
-        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _starting = lock(&self.starting);
         if let Some(net) = self.net.get() {
             return Ok(net);
         }

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use mio::{Poll, Waker};
-use skynet_kernel::{Attachment, Node};
+use skynet_kernel::{Attachment, Node, lock};
 
 use crate::deadlines::Deadlines;
 use crate::descriptors;
@@ -103,7 +103,7 @@ impl Net {
     }
 
     fn posts(&self) -> std::sync::MutexGuard<'_, Vec<(Attachment, JoinHandle<()>)>> {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.posts)
     }
 
     /// Ends the reactors and destroys all sockets. Output that waits is written for a moment more; a connection whose

@@ -12,9 +12,9 @@
 //! what happened to it.
 
 use std::iter;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-use skynet_kernel::{Handle, Message, Node};
+use skynet_kernel::{Handle, Message, Node, lock};
 
 use crate::flow::Flow;
 
@@ -30,7 +30,7 @@ struct Inner {
 
 impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The reactor has work: messages are kept from now on.

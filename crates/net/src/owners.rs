@@ -1,10 +1,10 @@
 //! Which sockets a service owns. This changes when a socket comes, goes, or changes hands; messages do not pass through
 //! it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use skynet_kernel::Handle;
+use skynet_kernel::{Handle, lock};
 
 use crate::SocketId;
 
@@ -20,7 +20,7 @@ pub(crate) struct Owners([Mutex<Shard>; SHARDS]);
 impl Owners {
     fn shard(&self, owner: Handle) -> MutexGuard<'_, Shard> {
         let shard = &self.0[owner.0 as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(shard)
     }
 
     pub(crate) fn add(&self, owner: Handle, id: SocketId) {

@@ -15,12 +15,12 @@
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use skynet_kernel::{Node, Poller, Wait};
+use skynet_kernel::{Node, Poller, Wait, lock};
 
 use crate::defer::Deferred;
 use crate::eager::{self, Eagerness};
@@ -74,7 +74,7 @@ impl Reactor {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

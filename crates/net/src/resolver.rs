@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use skynet_kernel::lock;
+
 use crate::error::{self, Error};
 
 /// Resolves a name, or reads an address. Blocks. Every address is given once, in the resolver's order.
@@ -118,7 +120,7 @@ impl Resolver {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn run(&self) {

@@ -10,7 +10,9 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+
+use skynet_kernel::lock;
 
 use crate::SocketId;
 use crate::socket::Socket;
@@ -149,11 +151,6 @@ impl DerefMut for Entry<'_> {
     fn deref_mut(&mut self) -> &mut Socket {
         self.slot.as_mut().expect("an entry holds a socket")
     }
-}
-
-/// A panic of the engine is a bug; sockets other than the one concerned should not suffer from it.
-fn lock(slot: &Slot) -> MutexGuard<'_, Option<Box<Socket>>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -98,10 +98,12 @@ fn lua(body: &str) -> Values {
         end)"
     );
     fs::write(folder.path().join("main.lua"), main).unwrap();
-    let child = "local skynet = require 'skynet' skynet.start(function()
+    let child = "local skynet = require 'skynet' require 'skynet.manager' skynet.start(function()
         if ... == 'broken' then error 'broken' end
         skynet.dispatch('lua', function(_, _, command)
-            if command ~= 'never' then skynet.retpack(skynet.self()) else skynet.wait() end
+            if command ~= 'never' then return skynet.retpack(skynet.self()) end
+            skynet.fork(function() skynet.kill(skynet.self()) end)
+            skynet.wait()
         end)
     end)";
     fs::write(
@@ -186,7 +188,6 @@ fn nobody_waits_for_a_dead_rust_service() {
 fn nobody_waits_for_a_dead_lua_service() {
     let body = "
         local child = skynet.newservice 'child'
-        skynet.fork(function() skynet.sleep(2) skynet.kill(child) end)
         return skynet.call(native, 'lua', 'watch', child)";
     assert_eq!(lua(body), args!["it died"]);
 }

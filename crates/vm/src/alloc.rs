@@ -5,10 +5,10 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Handle, block};
+use skynet_kernel::{Handle, block, lock};
 
 /// First size that is reported; then every doubling.
 const FIRST_WARNING: usize = 32 << 20;
@@ -152,7 +152,7 @@ pub struct Accounts(Mutex<FxHashMap<Handle, Arc<MemoryAccount>>>);
 
 impl Accounts {
     fn lock(&self) -> MutexGuard<'_, FxHashMap<Handle, Arc<MemoryAccount>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// A service has this account from now on.

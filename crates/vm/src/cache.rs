@@ -14,17 +14,20 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mlua_sys::lua55::{self as ffi, lua_State};
 
-#[cfg(feature = "shared-code")]
-use super::shared::{self, SharedFunction};
 use crate::alloc::plain_alloc;
+use crate::code::{Code, Image, LoadError};
+#[cfg(feature = "shared-code")]
+use crate::known;
 use crate::loops;
 use crate::lua::Lua;
 use crate::native::{c_text, native};
-use skynet_kernel::text;
+#[cfg(feature = "shared-code")]
+use crate::shared;
+use skynet_kernel::{lock, text};
 
 /// What `codecache.mode` sets for a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,118 +40,29 @@ pub enum CacheMode {
     Exist,
 }
 
-/// Compiled code at a fixed, aligned address.
-pub struct Image {
-    words: Box<[u64]>,
-    len: usize,
-    assigned_loop: Option<u32>,
-}
-
-impl Image {
-    fn new(bytes: &[u8], assigned_loop: Option<u32>) -> Image {
-        let mut words = vec![0u64; bytes.len().div_ceil(8)].into_boxed_slice();
-        for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
-            let mut b = [0; 8];
-            b[..chunk.len()].copy_from_slice(chunk);
-            *word = u64::from_ne_bytes(b);
-        }
-        Image {
-            words,
-            len: bytes.len(),
-            assigned_loop,
-        }
-    }
-
-    /// The bytecode.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: any bytes of an initialised slice may be read as `u8`; `len` is at most its size.
-        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.len) }
-    }
-}
-
-/// A compiled file.
-#[derive(Clone)]
-pub enum Code {
-    /// The functions themselves, for all states.
-    #[cfg(feature = "shared-code")]
-    Shared(Arc<SharedFunction>),
-    /// Bytecode in the cache.
-    Cached(Arc<Image>),
-    /// Bytecode for one load, or to be copied by each.
-    Private(Arc<Image>),
-}
-
-impl Code {
-    /// The line of the first assignment to the variable of a loop, in a source of Lua 5.4.
-    pub fn assigned_loop(&self) -> Option<u32> {
-        match self {
-            #[cfg(feature = "shared-code")]
-            Code::Shared(function) => function.assigned_loop(),
-            Code::Cached(image) | Code::Private(image) => image.assigned_loop,
-        }
-    }
-
-    /// What stays in an image must have line numbers: Lua takes a function for one that has, if its table of them lies
-    /// somewhere. A file that was compiled elsewhere may have none.
-    fn from_image(source: &[u8], image: Arc<Image>) -> Code {
-        if source.starts_with(b"\x1bLua") {
-            Code::Private(image)
-        } else {
-            Code::Cached(image)
-        }
-    }
-}
-
 fn cache() -> &'static Mutex<HashMap<String, Code>> {
     static CACHE: OnceLock<Mutex<HashMap<String, Code>>> = OnceLock::new();
     CACHE.get_or_init(Mutex::default)
 }
 
 fn cached(name: &str) -> Option<Code> {
-    cache()
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(name)
-        .cloned()
+    lock(cache()).get(name).cloned()
 }
 
 fn store(name: &str, code: &Code) {
-    cache()
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(name.to_owned(), code.clone());
+    lock(cache()).insert(name.to_owned(), code.clone());
 }
 
 /// Forgets all compiled files.
 pub fn clear() {
     // They are freed when the lock is not held any more.
-    let _gone: Vec<_> = cache()
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    let _gone: Vec<_> = lock(cache())
         .extract_if(|name, _| !name.starts_with(EMBEDDED))
         .collect();
 }
 
 /// Front of the keys of embedded files, which do not change.
 const EMBEDDED: &str = "\0embedded:";
-
-/// Why a file gives no function.
-pub enum LoadError {
-    /// Can't be read: `cannot open x: reason`.
-    Open(String),
-    /// Does not compile.
-    Compile(Vec<u8>),
-}
-
-impl LoadError {
-    /// The text for the user.
-    pub fn text(&self) -> Vec<u8> {
-        match self {
-            LoadError::Open(s) => text::to_bytes(s).into_owned(),
-            LoadError::Compile(s) => s.clone(),
-        }
-    }
-}
 
 /// The code of a file, by the service's cache mode. Sources that assign to loop variables are refused, or not.
 pub fn file_code(file: &str, mode: CacheMode, loops: bool) -> Result<Code, LoadError> {
@@ -220,7 +134,7 @@ pub fn strip_first_line(source: &[u8]) -> &[u8] {
 
 #[cfg(feature = "shared-code")]
 fn compile_for_all(source: &[u8], chunk_name: &[u8]) -> Result<Code, LoadError> {
-    shared::share(source, chunk_name, || {
+    known::share(source, chunk_name, || {
         let scratch = Scratch::compile(source, chunk_name, true)?;
         match shared::share_function(scratch.state, scratch.assigned_loop()) {
             Some(function) => Ok(Code::Shared(function)),

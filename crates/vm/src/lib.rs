@@ -5,12 +5,15 @@
 //! * `alloc.rs`: memory accounting; `footprint.rs`: where the parts of a state lie that every message needs.
 //! * `seri/`: the pack format between Lua's stack and bytes; `layout.rs`: how Lua lays out what it reads there.
 //! * `loops.rs`: sources of Lua 5.4.
-//! * `cache.rs`: compiled files; `shared.rs`: what states share.
+//! * `cache.rs`, `code.rs`, `known.rs`: compiled files, and the sources that are shared; `shared/`: what states share.
 
 pub mod alloc;
 pub mod cache;
+pub mod code;
 pub mod field;
 pub mod footprint;
+#[cfg(feature = "shared-code")]
+mod known;
 mod layout;
 pub mod loops;
 pub mod lua;

@@ -132,7 +132,7 @@ pub unsafe fn enter(l: *mut lua_State, body: impl FnOnce(Lua) -> Outcome) -> c_i
         Ok(outcome) => outcome,
         Err(panic) => Err(Fault::Text(Cow::Owned(format!(
             "internal error: {}",
-            panic_text(&*panic)
+            skynet_kernel::panics::text(&*panic)
         )))),
     };
     // SAFETY: no value with a destructor is alive in the arms that may jump: `Next` holds plain data, and the texts of
@@ -301,15 +301,6 @@ pub fn guarded_with<F: FnMut(Lua)>(lua: Lua, args: c_int, mut f: F) -> Result<()
         ffi::LUA_OK => Ok(()),
         _ => Err(Fault::Raised),
     }
-}
-
-/// What a panic said.
-pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panic")
 }
 
 /// A C string for Lua from any text; zero bytes end it.

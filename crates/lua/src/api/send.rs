@@ -10,7 +10,7 @@ use skynet_kernel::{Delay, Handle, Payload, SendError, kind};
 
 use super::service;
 use super::target::{Target, address_text, push_sent, target, transmit};
-use crate::service::entry::{check_foreign, is_unpack};
+use crate::service::pack::{check_foreign, is_unpack};
 use crate::service::pack::{is_pack, is_packstring, payload_argument};
 use crate::service::sessions::{Kind, NO_DEADLINE, Pending};
 use crate::service::tasks::NO_TASK;

@@ -7,8 +7,10 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
+
+use skynet_kernel::lock;
 
 use crate::library::Library;
 
@@ -67,7 +69,7 @@ pub fn original(file: &str) -> Option<Original> {
     static KNOWN: Mutex<Option<HashMap<String, Known>>> = Mutex::new(None);
     let data = fs::metadata(skynet_kernel::text::path(file)).ok()?;
     let (size, age) = (data.len(), data.modified().ok());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     let known = known.get_or_insert_default();
     if let Some((of_size, of_age, found)) = known.get(file)
         && (*of_size, *of_age) == (size, age)

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use mlua_sys::lua55 as ffi;
-use skynet_vm::cache::Code;
+use skynet_vm::code::Code;
 use skynet_vm::lua::Lua;
 
 use crate::service::Svc;

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::ffi::c_int;
 
 use skynet_kernel::text;
-use skynet_vm::cache::{self, LoadError};
+use skynet_vm::cache;
+use skynet_vm::code::LoadError;
 
 use super::foreign;
 use crate::library::{Embedded, Library};

@@ -7,9 +7,9 @@ use std::ffi::{c_int, c_void};
 use mlua_sys::lua55 as ffi;
 use skynet_kernel::{Handle, kind};
 use skynet_wire::foreign::Foreign;
-use skynet_wire::seri::holds_pointer;
 
 use super::log::log_text;
+use super::pack::{check_foreign, is_unpack};
 use super::{Incoming, Svc, Told};
 use skynet_vm::lua::{Lua, MULTRET, Type};
 use skynet_vm::native::{Fault, Next, Outcome, continuation, native, results};
@@ -222,22 +222,6 @@ fn message_bytes<'a>(l: Lua) -> &'a [u8] {
 fn unknown_session(l: Lua) -> Fault {
     let (session, source) = (l.int(1).unwrap_or(0), l.int(2).unwrap_or(0));
     Fault::Plain(format!("Unknown session : {session} from {source:x}").into())
-}
-
-/// A message of another node that is about to be unpacked must hold no light userdata. The types whose content is
-/// known to be packed are looked at before they get here; this is for those of applications.
-pub(crate) fn check_foreign(svc: &Svc, m: &Incoming) -> Result<(), Fault> {
-    if svc.cx.node().is_remote(m.source) && holds_pointer(m.bytes()) {
-        return Err(
-            "the message of another node holds a light userdata, which has no meaning here".into(),
-        );
-    }
-    Ok(())
-}
-
-/// Is this the native `skynet.unpack`?
-pub(crate) fn is_unpack(f: ffi::lua_CFunction) -> bool {
-    f as usize == super::pack::unpack as *const () as usize
 }
 
 continuation! {

@@ -1,9 +1,9 @@
 //! `pack`, `packstring`, `unpack`, `tostring`, `trash`: messages as Lua code handles them, as pointer and size.
 
 use skynet_kernel::Payload;
+use skynet_wire::seri::holds_pointer;
 
-use super::entry::check_foreign;
-use super::{Svc, service};
+use super::{Incoming, Svc, service};
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, native, results};
 use skynet_vm::seri;
@@ -13,9 +13,25 @@ pub(crate) fn is_pack(f: mlua_sys::lua55::lua_CFunction) -> bool {
     f as usize == pack as *const () as usize
 }
 
+/// Is this the native `skynet.unpack`?
+pub(crate) fn is_unpack(f: mlua_sys::lua55::lua_CFunction) -> bool {
+    f as usize == unpack as *const () as usize
+}
+
 /// Is this the native `skynet.packstring`?
 pub(crate) fn is_packstring(f: mlua_sys::lua55::lua_CFunction) -> bool {
     f as usize == packstring as *const () as usize
+}
+
+/// A message of another node that is about to be unpacked must hold no light userdata. The types whose content is
+/// known to be packed are looked at before they get here; this is for those of applications.
+pub(crate) fn check_foreign(svc: &Svc, m: &Incoming) -> Result<(), Fault> {
+    if svc.cx.node().is_remote(m.source) && holds_pointer(m.bytes()) {
+        return Err(
+            "the message of another node holds a light userdata, which has no meaning here".into(),
+        );
+    }
+    Ok(())
 }
 
 /// The message given by the arguments at `i` (string, or pointer and size). Takes ownership of a pointer.

@@ -18,10 +18,10 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, OnceLock, Weak};
 
 use mlua_sys::lua55::{self as ffi, lua_Debug, lua_State};
-use skynet_kernel::{Context, Interrupt, Report, Samples};
+use skynet_kernel::{Context, Interrupt, Report, Samples, lock};
 
 use super::hooks::Hooks;
 use super::{Svc, inspect};
@@ -172,11 +172,6 @@ impl Interrupts {
             samples.add(inspect::folded(l));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is locked here is never left half changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Interrupt for Interrupts {

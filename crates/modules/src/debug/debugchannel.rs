@@ -17,6 +17,8 @@ use skynet_vm::lua::{Lua, REGISTRY, Type};
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, native, results};
 
+use skynet_kernel::lock;
+
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("connect", connect),
     ("create", create),
@@ -50,7 +52,7 @@ struct Lines {
 
 impl Channel {
     fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -5,10 +5,10 @@
 //! (`boxed.rs`).
 
 use std::ffi::CStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mlua_sys::lua55::lua_CFunction;
-use skynet_kernel::Payload;
+use skynet_kernel::{Payload, lock};
 
 use crate::boxed::{self, Boxed};
 use skynet_lua::payload_argument;
@@ -23,7 +23,7 @@ struct Value(Mutex<Option<Arc<Payload>>>);
 
 impl Value {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Payload>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -73,7 +73,7 @@ impl Reader {
     /// The present version, unless it was read before.
     fn news(&self) -> Option<Arc<Payload>> {
         let now = self.value.lock().clone()?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &now)) {
             return None;
         }

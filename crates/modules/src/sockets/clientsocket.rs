@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use skynet_vm::cache::os_text;
 use skynet_vm::lua::Lua;
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, native, results};
+
+use skynet_kernel::lock;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("close", close),
@@ -38,7 +40,7 @@ const PATIENCE: Duration = Duration::from_micros(200);
 static CONNECTIONS: Mutex<BTreeMap<i64, Arc<TcpStream>>> = Mutex::new(BTreeMap::new());
 
 fn connections() -> MutexGuard<'static, BTreeMap<i64, Arc<TcpStream>>> {
-    CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&CONNECTIONS)
 }
 
 /// The connection whose number is argument 1.
@@ -168,7 +170,7 @@ native! {
 
     /// `readstdin()` to a line, or nothing; when there will be no more, the program ends
     readstdin = |l| {
-        let next = lines().lock().unwrap_or_else(PoisonError::into_inner).try_recv();
+        let next = lock(lines()).try_recv();
         match next {
             Ok(line) => {
                 l.push_owned(line);

@@ -3,56 +3,12 @@
 //! Errors are what keeps the node from starting or from doing what the file asks for; warnings are what is
 //! probably not meant. Only files are looked at; nothing is created, executed or connected to.
 
+use super::finding::{Finding, Severity};
 use super::settings::patterns;
 use super::{Config, ConfigError, Settings, cluster, keys, sources};
 use skynet_vm::loops::{self, LoopAssignments};
-use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// The key that it is about.
-    pub key: String,
-    /// The file that set the key, or the main file if none did.
-    pub file: String,
-    /// The line that set the key; 0 if none did.
-    pub line: u32,
-    /// What is wrong.
-    pub text: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-/// How bad a [`Finding`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Probably not meant.
-    Warning,
-    /// The node does not start, or not with what the file asks for.
-    Error,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file)?;
-        if self.line != 0 {
-            write!(f, "{}:", self.line)?;
-        }
-        let severity = match self.severity {
-            Severity::Warning => "warning: ",
-            Severity::Error => "",
-        };
-        write!(
-            f,
-            " {}: {severity}{} ({})",
-            self.key, self.text, self.remedy
-        )
-    }
-}
 
 /// Examines `config`. Lua services that ship with the runtime count as found.
 pub fn check(config: &Config) -> Vec<Finding> {

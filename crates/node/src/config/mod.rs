@@ -18,14 +18,16 @@ mod cluster;
 mod error;
 mod eval;
 mod expand;
+mod finding;
 mod keys;
 mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Finding, Severity, check, check_with};
+pub use check::{check, check_with};
 pub use error::{ConfigError, Written};
+pub use finding::{Finding, Severity};
 pub use keys::{KEYS, Key};
 pub use settings::{MailboxPolicy, Settings};
 

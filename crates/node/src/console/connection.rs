@@ -13,7 +13,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use skynet_kernel::{Node, Payload, kind, text};
+use skynet_kernel::{Node, Payload, kind, lock, text};
 use skynet_wire::console::{Command, Input, Reader, same_secret, shown, words};
 use skynet_wire::seri::Value;
 
@@ -159,7 +159,7 @@ impl Connection {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Changes the state, and wakes whoever waits for it.

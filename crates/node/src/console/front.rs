@@ -8,12 +8,12 @@
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use skynet_kernel::{Handle, Node};
+use skynet_kernel::{Handle, Node, lock};
 use socket2::SockRef;
 
 use super::connection::{Connection, PENALTY, Seat};
@@ -171,12 +171,12 @@ impl Front {
 
     /// A wrong password has been given.
     pub(super) fn wrong(&self) {
-        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *lock(&self.wrong) = Some(Instant::now());
     }
 
     /// Whether that was not long ago.
     pub(super) fn wrong_lately(&self) -> bool {
-        let wrong = *self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = *lock(&self.wrong);
         wrong.is_some_and(|at| at.elapsed() < PENALTY)
     }
 
@@ -211,14 +211,12 @@ impl Front {
     }
 
     fn connections(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Connection>>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connections)
     }
 
     /// A log line that a peer can cause without giving a command: not too many of them.
     pub(super) fn note(&self, line: &str) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = lock(&self.notes);
         let now = Instant::now();
         if notes
             .since

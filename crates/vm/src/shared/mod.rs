@@ -5,6 +5,6 @@ mod functions;
 mod prepare;
 mod tables;
 
-pub use functions::{SharedFunction, share, share_function};
+pub use functions::{SharedFunction, share_function};
 pub use prepare::{Preparing, SharedNodes, prepare};
 pub use tables::SharedTable;

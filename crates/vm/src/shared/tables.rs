@@ -2,9 +2,11 @@
 //! place.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use mlua_sys::lua55::lua_State;
+
+use skynet_kernel::lock;
 
 use crate::lua::Lua;
 
@@ -134,7 +136,7 @@ const MATCHES: usize = 8;
 static KEPT: Mutex<Vec<Arc<Match>>> = Mutex::new(Vec::new());
 
 fn matches() -> MutexGuard<'static, Vec<Arc<Match>>> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&KEPT)
 }
 
 impl Match {

@@ -27,6 +27,7 @@
 
 mod convert;
 mod error;
+mod kind;
 mod pointers;
 mod reader;
 mod table;
@@ -36,10 +37,11 @@ mod writer;
 #[doc(inline)]
 pub use crate::{__seri_args as args, __seri_table as table};
 pub use error::Error;
+pub use kind::Kind;
 pub use pointers::holds_pointer;
 pub use reader::{Reader, Token};
 pub use table::{Key, Table};
-pub use value::{Kind, Value, pack, unpack};
+pub use value::{Value, pack, unpack};
 pub use writer::Writer;
 
 /// How many tables may enclose a value that is packed.

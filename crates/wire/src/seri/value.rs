@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Error, MAX_DEPTH, MAX_NESTING, Reader, Table, Token, Writer};
+use super::{Error, Kind, MAX_DEPTH, MAX_NESTING, Reader, Table, Token, Writer};
 
 /// A value as Lua sees it: what a message's arguments consist of.
 ///
@@ -41,33 +41,6 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A table, boxed to keep a value at three words.
     Table(Box<Table>),
-}
-
-/// The type of a [`Value`]; `Display` gives Lua's name for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Kind {
-    Nil,
-    Boolean,
-    Integer,
-    Float,
-    Pointer,
-    String,
-    Table,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Nil => "nil",
-            Kind::Boolean => "boolean",
-            Kind::Integer => "integer",
-            Kind::Float => "float",
-            Kind::Pointer => "light userdata",
-            Kind::String => "string",
-            Kind::Table => "table",
-        })
-    }
 }
 
 /// Packs values one after the other, as `skynet.packstring` does with its arguments.

@@ -8,7 +8,7 @@ mod encode;
 
 use std::ffi::{CStr, c_int};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mlua_sys::lua55::lua_CFunction;
 use skynet_wire::sproto::{self, Error, Kind, Schema};
@@ -19,6 +19,8 @@ use skynet_lua::service;
 use skynet_vm::lua::{Lua, Type as LuaType};
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, native, results};
+
+use skynet_kernel::lock;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("decode", decode_),
@@ -263,7 +265,7 @@ native! {
 fn slots<'a>(l: Lua) -> Result<MutexGuard<'a, [Option<Arc<Schema>>; 16]>, Fault> {
     let slots = service(l)?.node_part::<Slots>();
     let slots = slots.ok_or("this node has no place for schemas")?;
-    Ok(slots.0.lock().unwrap_or_else(PoisonError::into_inner))
+    Ok(lock(&slots.0))
 }
 
 /// Types and protocols, one a line.
