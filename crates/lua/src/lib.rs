@@ -48,7 +48,7 @@ pub fn install(builder: NodeBuilder, options: LuaOptions) -> NodeBuilder {
     let shared = Arc::new(service::options::Shared {
         options,
         accounts: skynet_vm::alloc::Accounts::default(),
-        told_loops: code::loops::ToldLoops::default(),
+        told_loops: service::told_loops::ToldLoops::default(),
         boot: Svc::boot,
     });
     builder.module(

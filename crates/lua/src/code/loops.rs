@@ -1,45 +1,13 @@
 //! Sources of Lua 5.4, which assign to loop variables: who is told that one was loaded.
 
-use std::collections::HashSet;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::{Mutex, PoisonError};
 
 use mlua_sys::lua55::lua_State;
 use skynet_vm::loops::{self, LoopAssignments};
 use skynet_vm::lua::Lua;
 
 use crate::service::Svc;
-
-/// Of so many sources a node tells; a program may make any number of them at run time.
-const MOST: usize = 1000;
-
-/// The sources that the log of a node has a line of.
-#[derive(Default)]
-pub(crate) struct ToldLoops(Mutex<HashSet<Box<str>>>);
-
-/// What the log says of one more source.
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Text,
-    /// Too many have been told of.
-    NoMore,
-    None,
-}
-
-impl ToldLoops {
-    fn next(&self, chunk: &str) -> Line {
-        let chunk = chunk.strip_prefix("./").unwrap_or(chunk);
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() > MOST || told.contains(chunk) {
-            return Line::None;
-        }
-        told.insert(chunk.into());
-        match told.len() {
-            ..=MOST => Line::Text,
-            _ => Line::NoMore,
-        }
-    }
-}
+use crate::service::told_loops::{Line, MOST};
 
 impl Svc {
     /// What this node does about sources that assign to loop variables.
@@ -83,21 +51,4 @@ unsafe extern "C-unwind" fn told(
     // SAFETY: `accept_loops` passes the service, which outlives its state; Lua passes a C string.
     let (svc, chunk) = unsafe { (&*service.cast::<Svc>(), CStr::from_ptr(chunk)) };
     svc.told_of_loop(&loops::shown_chunk(chunk), line.unsigned_abs());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_source_is_told_of_once_and_not_without_end() {
-        let told = ToldLoops::default();
-        assert_eq!(told.next("a.lua"), Line::Text);
-        assert_eq!(told.next("a.lua"), Line::None);
-        for i in 1..MOST {
-            assert_eq!(told.next(&i.to_string()), Line::Text);
-        }
-        assert_eq!(told.next("one more"), Line::NoMore);
-        assert_eq!(told.next("and another"), Line::None);
-    }
 }

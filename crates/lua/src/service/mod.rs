@@ -39,6 +39,7 @@ pub(crate) mod sessions;
 pub(crate) mod signals;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
+pub(crate) mod told_loops;
 pub(crate) mod trace;
 
 use std::cell::{Cell, RefCell};

@@ -6,7 +6,7 @@ use skynet_vm::loops::LoopAssignments;
 
 use super::Svc;
 use super::parts::Parts;
-use crate::code::loops::ToldLoops;
+use super::told_loops::ToldLoops;
 use crate::library::Library;
 
 /// Settings of the Lua services of a node.
