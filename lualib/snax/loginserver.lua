@@ -254,10 +254,8 @@ local function run_master(conf, name)
 	for i = 1, instances do
 		slaves[i] = skynet.newservice(SERVICE_NAME)
 	end
-	local listener, why, bound = socket.listen(host, port)
-	if not listener then
-		error(("login server: listen on %s:%d: %s"):format(host, port, why), 0)
-	end
+	local listener, _, bound = socket.listen(host, port) -- a failure raises, and says what was wrong
+	conf.port = bound -- it may have been 0
 	skynet.error(("login server listen at : %s %d"):format(host, bound))
 	socket.start(listener, accept)
 end

@@ -220,7 +220,7 @@ local function events(conf)
 
 	function handler.open(_, gate)
 		local server = check(gate.servername, "servername is missing in what open was called with")
-		return conf.register_handler(server)
+		return conf.register_handler(server, gate.address, gate.port)
 	end
 
 	function handler.connect(fd, from)

@@ -122,6 +122,11 @@ fn gate() {
     check_any_order("examples/gate/main.lua");
 }
 
+#[test]
+fn login() {
+    check("examples/login/main.lua");
+}
+
 /// The server of `examples/redis`, and its port.
 fn redis_server() -> (Running, u16) {
     let node = Node::bare().args(&["run", "examples/redis", "127.0.0.1:0"]);

@@ -43,7 +43,7 @@ function server.auth_handler(token)
 	return name, user
 end
 
-local given, running, most = {}, 0, 0
+local given, held, running, most = {}, {}, 0, 0
 
 function server.login_handler(name, user, secret)
 	running = running + 1
@@ -51,7 +51,9 @@ function server.login_handler(name, user, secret)
 	if user == "slow" then
 		skynet.sleep(conf.slow or 30)
 	elseif user == "held" then
-		skynet.wait "held"
+		local token = {}
+		held[#held + 1] = token
+		skynet.wait(token)
 	end
 	running = running - 1
 	if user == "forbidden" then
@@ -74,7 +76,7 @@ function command.running()
 end
 
 function command.release()
-	skynet.wakeup "held"
+	skynet.wakeup(table.remove(held, 1))
 end
 
 function server.command_handler(name, ...)

@@ -27,8 +27,8 @@ function handler.kick_handler(what, ...)
 	return "kicked", what, ...
 end
 
-function handler.register_handler(name)
-	return "registered", name
+function handler.register_handler(name, _, port)
+	return "registered", name, port
 end
 
 function handler.disconnect_handler(name)
