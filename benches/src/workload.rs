@@ -97,6 +97,7 @@ pub const ALL: &[Workload] = &[
     of(Kind::Tcp, node("memsocket", 4_000, 50, "", "memory of one end of a connection")),
     of(Kind::Tcp, node("tcpecho", 200_000, 640, "lines", "64 loopback connections, one line of 64 bytes on each")),
     of(Kind::Tcp, node("tcpbulk", 4_000, 20, "blocks", "one loopback connection, 64 KiB there and back")),
+    of(Kind::Tcp, node("login", 20_000, 64, "logins", "whole logins with snax.loginserver, 64 at a time")),
     of(Kind::Gate, node("gate", 300_000, 500, "messages", "the service gate, 10,000 idle and 1,000 busy clients; broadcast to those")),
     of(Kind::Gate, node("gatenative", 300_000, 500, "messages", "the same with the native gate")),
     of(Kind::Cluster, node("cluster", 40_000, 50, "calls", "calls to another node, one outstanding")),

@@ -220,6 +220,11 @@ function case.users()
 	check.returns("a name", { "u", "12", "s" }, msgserver.userid, msgserver.username("u", 12, "s"))
 	check.fails("open without a name", "call failed", skynet.call, skynet.newservice "login/recorded_gate", "lua",
 		"open", { address = "127.0.0.1", port = 0 })
+	check.eq("of nobody", msgserver.ip(name), nil)
+	check.fails("nobody", "is not logged in", msgserver.logout, name)
+	msgserver.login(name, SECRET)
+	check.fails("twice", "is logged in already", msgserver.login, name, SECRET)
+	msgserver.logout(name)
 	check.fails("no handlers", "login_handler is missing", msgserver.start, {})
 end
 
