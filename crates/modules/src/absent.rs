@@ -9,8 +9,6 @@ const MODULES: &[&str] = &[
     "skynet.db.mysql",
     "skynet.db.redis.cluster",
     "skynet.dns",
-    "snax.loginserver",
-    "snax.msgserver",
 ];
 
 /// C modules that skynet (C) is delivered with, which are nobody's part: they are built from their own sources.
