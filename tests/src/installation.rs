@@ -3,7 +3,8 @@
 //! There is none on most machines, so one is made: Lua libraries and services under the names of that program, which
 //! call its native halves (copies of those of this project, which note that they are used), others in the place of the
 //! core, which fail when they are loaded, a loader, and C libraries that end the process when they are opened.
-//! `SKYNET_C=folder` names a real one.
+//! `SKYNET_C=folder` names a real one: a checkout of skynet (C), built by its own `make linux`, whose files are not
+//! copies of ours.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,16 +108,28 @@ impl Installation {
         }
     }
 
-    /// A real one, if the environment names it; says so otherwise.
+    /// A real one, if the environment names it; says how to get one otherwise.
     pub fn real() -> Option<Installation> {
         let Some(root) = std::env::var_os("SKYNET_C") else {
-            eprintln!("skipped: SKYNET_C names no installation of skynet (C)");
+            eprintln!(
+                "skipped: no installation of skynet (C); clone github.com/cloudwu/skynet, run `make linux` there, and \
+                 set SKYNET_C to the full path of that folder"
+            );
             return None;
         };
-        Some(Installation {
-            root: root.into(),
-            _made: None,
-        })
+        let root = PathBuf::from(root);
+        for file in [
+            "lualib/skynet.lua",
+            "lualib/loader.lua",
+            "service/launcher.lua",
+        ] {
+            assert!(
+                root.is_absolute() && root.join(file).exists(),
+                "SKYNET_C={} is not the full path of a checkout of skynet (C): it has no {file}",
+                root.display()
+            );
+        }
+        Some(Installation { root, _made: None })
     }
 
     /// The full path of a file in it.

@@ -308,6 +308,20 @@ mod trace {
                 out.has("<TRACE forced-tag> ").has("tracecall begin").has("tracecall end");
             };
             traceproto;
+            places => |out| {
+                // By the application itself; whom it calls traces on with its tag.
+                let own = out.stdout.lines().filter(|line| line.starts_with("[:00000008] <TRACE "));
+                let places: Vec<_> = own
+                    .filter_map(|line| line.split_once(" call : ").or(line.split_once(" sleep : ")))
+                    .map(|(_, places)| places)
+                    .collect();
+                assert_eq!(places.len(), 8, "{places:#?}\n{out}");
+                for place in places {
+                    let first = place.split(' ').next().expect("a place");
+                    let known = ["/api/trace.lua:", "/lib/check.lua:"];
+                    assert!(known.iter().any(|file| first.contains(file)), "{place}\n{out}");
+                }
+            };
         }
     }
 }

@@ -64,4 +64,25 @@ function case.traceproto()
 	check.eq("forced off", skynet.call(off, "lua"), false)
 end
 
+-- Calls and waits inside the library happen where the application calls it.
+function case.places()
+	local cluster = require "skynet.cluster"
+	local inner = check.spawn "traced"
+	local _, port = cluster.open(0)
+	cluster.reload { here = "127.0.0.1:" .. port }
+	cluster.register("inner", inner)
+	cluster.call("here", "@inner", "tag")
+	local queue = require "skynet.queue"()
+	skynet.trace "places"
+	cluster.call("here", "@inner", "tag")
+	cluster.pcall("here", "@inner", "tag")
+	cluster.query("here", "inner")
+	check.spawn "traced"
+	skynet.uniqueservice "datacenterd"
+	require("skynet.datacenter").get "nothing"
+	queue(function() skynet.sleep(1) end)
+	skynet.yield()
+	check.ok("traced", skynet.tracetag())
+end
+
 return check.main(role, case, ...)

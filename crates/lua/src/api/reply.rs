@@ -9,7 +9,7 @@ use skynet_kernel::{Handle, Payload, SendError};
 use super::service;
 use crate::service::Svc;
 use crate::service::log::log_text;
-use crate::service::pack::{is_pack, payload_argument};
+use crate::service::pack::{is_pack, pack, payload_argument};
 use crate::service::tasks::NO_TASK;
 use skynet_vm::lua::{Lua, MULTRET, Type};
 use skynet_vm::native::{Next, Outcome, continuation, native, results};
@@ -131,7 +131,7 @@ native! {
     /// `retpack(...)`
     hot retpack = |l| {
         let svc = service(l)?;
-        if svc.replaced.ret_or_pack() {
+        if svc.replaced.ret(ret) || svc.replaced.pack(pack) {
             return retpack_by_theirs(l, svc);
         }
         let payload = seri::pack(l, 1, l.top())?;
@@ -177,7 +177,7 @@ native! {
     response = |l| {
         let svc = service(l)?;
         l.set_top(1);
-        if !l.bool(1) && svc.replaced.pack() {
+        if !l.bool(1) && svc.replaced.pack(pack) {
             svc.push_function_of_skynet(l, "pack");
             l.replace(1);
         }

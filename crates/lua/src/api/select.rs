@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use super::send::{Packing, pack_arguments, protocol, push_unpack, return_all};
 use super::service;
-use super::target::{Target, target, transmit};
+use super::target::{Target, target, trace_request, transmit};
 use crate::service::pack::payload_argument;
 use crate::service::sessions::{Kind, Pending};
 use skynet_vm::lua::{MULTRET, Type};
@@ -24,9 +24,7 @@ native! {
             }
         };
         let to = target(l, svc, 1)?;
-        if let Target::Handle(to) = to {
-            svc.trace_call(l, to);
-        }
+        trace_request(l, svc, to);
         let session = svc.new_session();
         if transmit(svc, to, svc.handle(), kind, session, payload).is_err() {
             return results(0);

@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use skynet_kernel::{Delay, Handle, Payload, SendError, kind};
 
 use super::service;
-use super::target::{Target, address_text, push_sent, target, transmit};
+use super::target::{Target, address_text, push_sent, target, trace_request, transmit};
 use crate::service::pack::{check_foreign, is_unpack};
 use crate::service::pack::{is_pack, is_packstring, payload_argument};
 use crate::service::sessions::{Kind, NO_DEADLINE, Pending};
@@ -152,8 +152,8 @@ pub fn request(
     tracing: Tracing,
 ) -> Result<i32, Fault> {
     let to = target(l, svc, 1)?;
-    if let (Target::Handle(to), Tracing::Own) = (to, tracing) {
-        svc.trace_call(l, to);
+    if let Tracing::Own = tracing {
+        trace_request(l, svc, to);
     }
     let session = svc.new_session();
     post_request(l, svc, to, kind, session, payload)?;

@@ -79,6 +79,17 @@ pub fn transmit(
     }
 }
 
+/// Sends the running task's trace tag ahead of a request, if it has one, and logs it.
+pub(super) fn trace_request(l: Lua, svc: &Svc, to: Target<'_>) {
+    match to {
+        Target::Handle(to) => svc.trace_call(l, to),
+        Target::Unknown => {}
+        Target::Global(_) => svc.trace_call_by(l, |tag| {
+            let _ = transmit(svc, to, svc.handle(), kind::TRACE, 0, tag);
+        }),
+    }
+}
+
 /// Pushes what `core.send` returns.
 pub(crate) fn push_sent(l: Lua, sent: Result<(), SendError>, session: i32) -> Outcome {
     match sent {

@@ -355,7 +355,7 @@ native! {
     /// `yield()`
     yield_ = |l| {
         let svc = service(l)?;
-        if svc.replaced.sleep() {
+        if svc.replaced.sleep(sleep) {
             return yield_by_theirs(l, svc);
         }
         suspend(l, svc, 0, Some(Delay::Cs(0)))
@@ -406,7 +406,7 @@ native! {
     time = |l| {
         let svc = service(l)?;
         let node = svc.cx.node();
-        if svc.replaced.now() {
+        if svc.replaced.now(now) {
             return time_by_theirs(l, svc);
         }
         l.push_float(node.starttime() as f64 + node.now_cs() as f64 / 100.0);

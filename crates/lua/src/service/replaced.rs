@@ -9,8 +9,6 @@ use skynet_vm::field::Field;
 use skynet_vm::lua::{Lua, Type};
 
 use super::Svc;
-use super::pack;
-use crate::api::{reply, time};
 
 /// The table, and where the functions lie in it that others of the library call on every message.
 pub(crate) struct Replaced {
@@ -40,6 +38,7 @@ impl Replaced {
         self.table.set(l.value(l.top() as usize));
     }
 
+    /// Is another function there than this native one?
     #[inline(always)]
     fn is(&self, field: &Field, native: lua_CFunction) -> bool {
         // SAFETY: the registry keeps the table alive as long as its state; a service runs on one thread at a time.
@@ -47,22 +46,23 @@ impl Replaced {
     }
 
     #[inline(always)]
-    pub(crate) fn ret_or_pack(&self) -> bool {
-        self.is(&self.ret, reply::ret) || self.is(&self.pack, pack::pack)
-    }
-
-    pub(crate) fn pack(&self) -> bool {
-        self.is(&self.pack, pack::pack)
+    pub(crate) fn ret(&self, native: lua_CFunction) -> bool {
+        self.is(&self.ret, native)
     }
 
     #[inline(always)]
-    pub(crate) fn sleep(&self) -> bool {
-        self.is(&self.sleep, time::sleep)
+    pub(crate) fn pack(&self, native: lua_CFunction) -> bool {
+        self.is(&self.pack, native)
     }
 
     #[inline(always)]
-    pub(crate) fn now(&self) -> bool {
-        self.is(&self.now, time::now)
+    pub(crate) fn sleep(&self, native: lua_CFunction) -> bool {
+        self.is(&self.sleep, native)
+    }
+
+    #[inline(always)]
+    pub(crate) fn now(&self, native: lua_CFunction) -> bool {
+        self.is(&self.now, native)
     }
 }
 

@@ -129,13 +129,20 @@ impl Svc {
 
     /// Sends the running task's tag ahead of a request, and logs it.
     pub fn trace_call(&self, l: Lua, to: Handle) {
+        self.trace_call_by(l, |tag| {
+            let _ = self.cx.send(to, kind::TRACE, 0, tag);
+        });
+    }
+
+    /// [`trace_call`](Self::trace_call), where the tag is sent by `send`.
+    pub(crate) fn trace_call_by(&self, l: Lua, send: impl FnOnce(Payload)) {
         let id = self.running.get();
         if id == NO_TASK {
             return;
         }
         if let Some(Tag::On(tag)) = self.tag(id) {
             self.trace_log(&tag, b"call", Some((l, place::level(l))));
-            let _ = self.cx.send(to, kind::TRACE, 0, Payload::from_slice(&tag));
+            send(Payload::from_slice(&tag));
         }
     }
 
