@@ -285,11 +285,6 @@ impl Error {
     }
 }
 
-/// A certificate of an authority where one of a server is expected. rustls has no name for it.
-pub(crate) fn is_authority(other: &OtherError) -> bool {
-    other.0.to_string() == "CaUsedAsEndEntity"
-}
-
 fn fault(error: CertificateError) -> Fault {
     match error {
         CertificateError::Expired => Fault::Expired { not_after: None },
@@ -312,6 +307,11 @@ fn fault(error: CertificateError) -> Fault {
         CertificateError::Other(other) if is_authority(&other) => Fault::Authority,
         other => Fault::Other(other.to_string()),
     }
+}
+
+/// A certificate of an authority where one of a server is expected. rustls has no name for it.
+pub(crate) fn is_authority(other: &OtherError) -> bool {
+    other.0.to_string() == "CaUsedAsEndEntity"
 }
 
 /// A record begins with its type, 20 to 24, and the version 3.
