@@ -19,7 +19,7 @@ use skynet_kernel::{
     Context, Doing, Handle, InitError, LogQuota, Message, Payload, Report, SendError, Service,
     TaskReport, kind,
 };
-use skynet_net::{EventKind, Net, PassedOn, Room, SocketEvent, SocketId};
+use skynet_net::{EventKind, Gathered, Net, PassedOn, Room, SocketEvent, SocketId};
 use skynet_wire::cluster::{
     Address, Complete, Error, Event, Refusal, Request, Requests, pack_error, pack_ok, query_name,
 };
@@ -29,10 +29,11 @@ use skynet_wire::seri::{self, Value};
 
 use crate::Cluster;
 use crate::assembled::{self, Assembled};
-use crate::common::{self, Asker, Command, Large};
-
-/// Bytes of small answers that are written before the turn ends.
-const FULL: usize = 64 << 10;
+use crate::command::{Asker, Command, pack};
+use crate::debug;
+use crate::large::Large;
+use crate::launcher;
+use crate::trace;
 
 /// Bytes of answers that may wait to be sent, unless the configuration says otherwise.
 const UNREAD: usize = 64 << 20;
@@ -77,7 +78,7 @@ pub(crate) struct Agent {
     requests: Requests<Assembled>,
     calls: FxHashMap<i32, Call>,
     /// Frames that are to be written when the turn ends.
-    out: Vec<u8>,
+    out: Gathered,
     gone: bool,
     /// It was said that too much waits for names that nobody has.
     refused: bool,
@@ -109,7 +110,7 @@ impl Agent {
             filling: None,
             requests,
             calls: FxHashMap::default(),
-            out: Vec::new(),
+            out: Gathered::default(),
             gone: false,
             refused: false,
             pointers: false,
@@ -163,7 +164,7 @@ impl Agent {
         {
             Some(Event::Request(request)) => self.on_request(cx, request),
             Some(Event::Refused { session, why }) => {
-                pack_error(&mut self.out, session, why.to_string().as_bytes());
+                pack_error(self.out.buffer(), session, why.to_string().as_bytes());
             }
             _ => {}
         }
@@ -183,7 +184,7 @@ impl Agent {
                 self.leave(cx);
             }
             Ok(Some(Event::Refused { session, why })) => {
-                pack_error(&mut self.out, session, why.to_string().as_bytes());
+                pack_error(self.out.buffer(), session, why.to_string().as_bytes());
             }
             Ok(_) => {}
             Err(error) => self.on_malformed(cx, &error),
@@ -211,7 +212,7 @@ impl Agent {
                     Some(handle) => Some(handle),
                     None => {
                         let text = Refusal::InvalidName.to_string();
-                        return pack_error(&mut self.out, number, text.as_bytes());
+                        return pack_error(self.out.buffer(), number, text.as_bytes());
                     }
                 },
                 Some(b'.' | b':') => {
@@ -265,7 +266,7 @@ impl Agent {
         }
         let trace = request.trace.filter(|tag| self.may_trace(cx, tag));
         if let Some(tag) = &trace {
-            common::trace_log(cx, tag, b"tracecall begin");
+            trace::log(cx, tag, b"tracecall begin");
             let _ = cx.send(to, kind::TRACE, 0, Payload::from_slice(tag));
         }
         match self.pass_on(cx, to, session, payload) {
@@ -389,13 +390,13 @@ impl Agent {
         };
         match name.and_then(|name| self.cluster.names.find(name)) {
             Some(handle) => {
-                let results = common::pack(&[handle.0.into()]);
+                let results = pack(&[handle.0.into()]);
                 // So few bytes are never too long.
-                let _ = pack_ok(&mut self.out, number, results.as_slice());
+                let _ = pack_ok(self.out.buffer(), number, results.as_slice());
             }
             None => {
                 let text = Refusal::NameNotFound.to_string();
-                pack_error(&mut self.out, number, text.as_bytes());
+                pack_error(self.out.buffer(), number, text.as_bytes());
             }
         }
     }
@@ -403,7 +404,7 @@ impl Agent {
     // ---- answers
 
     fn fail(&mut self, number: u32, text: &str) {
-        pack_error(&mut self.out, number, text.as_bytes());
+        pack_error(self.out.buffer(), number, text.as_bytes());
     }
 
     fn on_response(&mut self, cx: &Context, session: i32, results: Payload) {
@@ -411,23 +412,23 @@ impl Agent {
             return;
         };
         if let Some(tag) = &call.tag {
-            common::trace_log(cx, tag, b"tracecall end");
+            trace::log(cx, tag, b"tracecall end");
         }
         if self.full && results.len() > SMALL {
             return self.fail(call.number, UNSENT);
         }
         let start = self.out.len();
-        let parts = match pack_ok(&mut self.out, call.number, results.as_slice()) {
+        let parts = match pack_ok(self.out.buffer(), call.number, results.as_slice()) {
             Ok(parts) => parts,
             Err(error) => return self.fail(call.number, &error.to_string()),
         };
         if parts.len() == 0 {
-            if self.out.len() >= FULL {
+            if self.out.is_full() {
                 self.flush(cx);
             }
             return;
         }
-        let large = Large::new(self.out.split_off(start), parts);
+        let large = Large::new(self.out.buffer().split_off(start), parts);
         self.flush(cx);
         if !self.has_room(cx, results.len()) {
             return self.fail(call.number, UNSENT);
@@ -482,7 +483,7 @@ impl Agent {
                 continue;
             };
             if let Some(tag) = &call.tag {
-                common::trace_log(cx, tag, b"tracecall end");
+                trace::log(cx, tag, b"tracecall end");
             }
             self.fail(
                 call.number,
@@ -496,12 +497,9 @@ impl Agent {
             return;
         }
         self.has_room(cx, self.out.len());
-        if let Some(net) = self.net(cx) {
-            net.send_slice(self.id, &self.out);
-        }
-        self.out.clear();
-        if self.out.capacity() > 4 * FULL {
-            self.out = Vec::new();
+        match self.cluster.options.net.get(cx.node()) {
+            Ok(net) => self.out.write(net, self.id),
+            Err(_) => self.out.clear(),
         }
     }
 
@@ -513,12 +511,12 @@ impl Agent {
         }
         self.flush(cx);
         self.hang_up(cx);
-        common::leave(cx);
+        launcher::leave(cx);
     }
 
     fn hang_up(&mut self, cx: &Context) {
         if let Some(gate) = self.gate.take() {
-            let kick = common::pack(&["kick".into(), self.id.into()]);
+            let kick = pack(&["kick".into(), self.id.into()]);
             let _ = cx.send(gate, kind::LUA, 0, kick);
         } else if let Some(net) = self.net(cx) {
             net.close(self.id);
@@ -590,13 +588,13 @@ impl Service for Agent {
             self.gate = Some(Handle(gate));
             // What the gate forwards comes here.
             self.passed_on = PassedOn::new(cx.handle());
-            let forward = common::pack(&["forward".into(), self.id.into()]);
+            let forward = pack(&["forward".into(), self.id.into()]);
             cx.send(Handle(gate), kind::LUA, 0, forward)
                 .map_err(|_| InitError::new("clusteragent: there is no such gate"))?;
         }
         self.cx = Some(Arc::clone(cx));
         self.cluster.peers.add(cx.handle());
-        common::report_started(cx, &self.line);
+        launcher::report_started(cx, &self.line);
         Ok(())
     }
 
@@ -619,7 +617,7 @@ impl Service for Agent {
             kind::LUA => self.on_command(cx, &message),
             kind::DEBUG => {
                 let calls = self.calls.len();
-                common::debug(cx, &message, calls, || Value::from(self.line.as_str()));
+                debug::answer(cx, &message, calls, || Value::from(self.line.as_str()));
             }
             kind::TRACE => {}
             _ => Asker::of(&message).fail(cx),

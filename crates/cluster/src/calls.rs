@@ -9,8 +9,9 @@ use skynet_wire::cluster::{self, Body, Outcome, Reply, Response, Store, TRUSTED}
 use skynet_wire::seri::Table;
 
 use crate::assembled::Assembled;
-use crate::common;
+use crate::command::pack;
 use crate::request::{DETAIL, PUSH, Reason};
+use crate::results;
 
 /// Calls that are remembered after nobody waits for them any more.
 const FORGOTTEN: usize = 1024;
@@ -41,7 +42,7 @@ impl Caller {
     pub(crate) fn answer(self, cx: &Context, results: Payload) {
         let results = match self.flags & DETAIL {
             0 => results,
-            _ => common::after_true(results.as_slice()),
+            _ => results::after_true(results.as_slice()),
         };
         // One that has gone does not wait any more.
         let _ = cx.send(self.source, kind::RESPONSE, self.session, results);
@@ -56,7 +57,7 @@ impl Caller {
             (kind::ERROR, Payload::EMPTY)
         } else {
             let values = [false.into(), why.into(), reason.name().into()];
-            (kind::RESPONSE, common::pack(&values))
+            (kind::RESPONSE, pack(&values))
         };
         let _ = cx.send(self.source, answer, self.session, payload);
     }

@@ -16,10 +16,14 @@ use skynet_wire::netaddr;
 use skynet_wire::seri::{Key, Table, Value};
 
 use crate::Cluster;
-use crate::common::{self, Asker, Command, show};
-use crate::links::Links;
+use crate::command::{Asker, Command, pack};
+use crate::debug;
+use crate::launcher;
+use crate::link_events::LinkEvents;
 use crate::listener::Listeners;
 use crate::proxies::Proxies;
+use crate::results;
+use crate::results::show;
 
 /// What the configuration says about a node.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(crate) struct Daemon {
     listeners: Listeners,
     /// Senders that are to connect, by the session of that request.
     changing: FxHashMap<i32, String>,
-    links: Links,
+    link_events: LinkEvents,
 }
 
 /// A command's outcome: answered, to be answered later, or failed with a text for the log.
@@ -82,7 +86,7 @@ impl Daemon {
             proxies: Proxies::default(),
             listeners: Listeners::default(),
             changing: FxHashMap::default(),
-            links: Links::default(),
+            link_events: LinkEvents::default(),
         }
     }
 
@@ -213,7 +217,7 @@ impl Daemon {
             Some(Entry::Down) => {
                 peer.state = PeerState::Idle;
                 if let Some(sender) = peer.sender {
-                    let change = common::pack(&["changenode".into(), false.into()]);
+                    let change = pack(&["changenode".into(), false.into()]);
                     let _ = cx.send(sender, kind::LUA, 0, change);
                 } else {
                     cx.log(format!("cluster node [{name}] is down."));
@@ -227,7 +231,7 @@ impl Daemon {
                     peer.sender = cx.node().launch(cx.handle(), "snlua", &line);
                 }
                 let session = cx.new_session();
-                let change = common::pack(&["changenode".into(), address.as_str().into()]);
+                let change = pack(&["changenode".into(), address.as_str().into()]);
                 let sent = peer
                     .sender
                     .is_some_and(|sender| cx.send(sender, kind::LUA, session, change).is_ok());
@@ -432,12 +436,12 @@ impl Daemon {
                 Done::Answer(Vec::new())
             }
             "link" => {
-                self.links.note(cx, arguments);
+                self.link_events.note(cx, arguments);
                 Done::Later
             }
             "watch" => {
                 let after = arguments.next().as_int();
-                match self.links.watch(cx, after, asker) {
+                match self.link_events.watch(cx, after, asker) {
                     Some(values) => Done::Answer(values),
                     None => Done::Later,
                 }
@@ -452,7 +456,7 @@ impl Daemon {
             return;
         }
         if let Some(name) = self.changing.remove(&session) {
-            let connected = good && common::first_is_true(message.payload());
+            let connected = good && results::first_is_true(message.payload());
             self.on_change_done(cx, session, &name, connected);
         }
     }
@@ -460,7 +464,7 @@ impl Daemon {
     /// Requests that wait for an answer.
     fn waiting(&self) -> usize {
         let senders: usize = self.peers.values().map(|peer| peer.askers.len()).sum();
-        senders + self.proxies.waiting() + self.links.waiting()
+        senders + self.proxies.waiting() + self.link_events.waiting()
     }
 }
 
@@ -482,7 +486,7 @@ impl Service for Daemon {
         let values = self.read_config().map_err(InitError::new)?;
         self.merge(cx, values).map_err(InitError::new)?;
         self.cluster.daemon.store(cx.handle().0, Relaxed);
-        common::report_started(cx, param);
+        launcher::report_started(cx, param);
         Ok(())
     }
 
@@ -497,7 +501,7 @@ impl Service for Daemon {
                 }
             }
             kind::RESPONSE | kind::ERROR => self.on_answer(cx, &message),
-            kind::DEBUG => common::debug(cx, &message, self.waiting(), || Value::Nil),
+            kind::DEBUG => debug::answer(cx, &message, self.waiting(), || Value::Nil),
             kind::TRACE => {}
             _ => Asker::of(&message).fail(cx),
         }
@@ -513,7 +517,7 @@ impl Drop for Daemon {
             .flat_map(|peer| peer.askers.drain(..));
         let askers = senders
             .chain(self.proxies.askers())
-            .chain(self.links.watchers())
+            .chain(self.link_events.watchers())
             .chain(self.listeners.askers());
         for asker in askers {
             asker.fail(&cx);

@@ -32,9 +32,12 @@
 mod agent;
 mod assembled;
 mod calls;
-mod common;
+mod command;
 mod daemon;
-mod links;
+mod debug;
+mod large;
+mod launcher;
+mod link_events;
 mod listener;
 mod names;
 mod nodename;
@@ -43,7 +46,9 @@ mod pointer;
 mod proxies;
 mod proxy;
 pub mod request;
+mod results;
 mod sender;
+mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;

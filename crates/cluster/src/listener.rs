@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 use skynet_kernel::{Context, Handle, kind};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 
-use crate::common::{self, Asker, Command, show};
+use crate::command::{Asker, Command, pack};
+use crate::results::show;
 
 /// Connections of a listener, unless its `open` says otherwise.
 const MAX_CLIENTS: i64 = 1024;
@@ -145,7 +146,7 @@ impl Listeners {
             }
             "close" | "error" => {
                 if let Some(agent) = self.foreign.remove(&key) {
-                    let _ = cx.send(agent, kind::LUA, 0, common::pack(&["exit".into()]));
+                    let _ = cx.send(agent, kind::LUA, 0, pack(&["exit".into()]));
                 }
             }
             _ => cx.log(format!("socket {event} {fd} {text}")),

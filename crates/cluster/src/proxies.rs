@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use rustc_hash::FxHashMap;
 use skynet_kernel::{Context, Handle, Payload, kind};
 
-use crate::common::Asker;
+use crate::command::Asker;
 use crate::proxy;
 
 /// A proxy that was launched.

@@ -13,7 +13,9 @@ use skynet_wire::cluster::Address;
 use skynet_wire::seri::{self, Value};
 
 use crate::Cluster;
-use crate::common::{self, Asker};
+use crate::command::{Asker, pack};
+use crate::debug;
+use crate::launcher;
 use crate::request::{self, PUSH, REQUEST};
 
 pub(crate) struct Proxy {
@@ -54,7 +56,7 @@ impl Proxy {
     fn ask(&mut self, cx: &Context) -> bool {
         self.asked = cx.new_session();
         let daemon = Handle(self.cluster.daemon.load(Relaxed));
-        let question = common::pack(&["sender".into(), self.node.as_str().into()]);
+        let question = pack(&["sender".into(), self.node.as_str().into()]);
         cx.send(daemon, kind::LUA, self.asked, question).is_ok()
     }
 
@@ -96,7 +98,7 @@ impl Proxy {
         };
         self.sender = Some(Handle(sender as u32));
         if !std::mem::replace(&mut self.started, true) {
-            common::report_started(cx, &self.line);
+            launcher::report_started(cx, &self.line);
         }
         for asker in self.askers.drain(..) {
             asker.answer(cx, &[]);
@@ -112,7 +114,7 @@ impl Proxy {
         self.asked = 0;
         // One that has been in use may be needed again: the next message asks anew.
         if !self.started {
-            common::report_failed(cx);
+            launcher::report_failed(cx);
             cx.exit();
         }
     }
@@ -188,7 +190,7 @@ impl Service for Proxy {
             (kind::SYSTEM, _) if self.started => Asker::of(&message).answer(cx, &[]),
             (kind::SYSTEM, _) => self.askers.push(Asker::of(&message)),
             (kind::DEBUG, _) => {
-                common::debug(cx, &message, self.held.len(), || self.line.as_str().into())
+                debug::answer(cx, &message, self.held.len(), || self.line.as_str().into())
             }
             _ => Asker::of(&message).fail(cx),
         }

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use skynet_kernel::{
     Context, Handle, InitError, LogQuota, Message, Payload, Report, Service, kind,
 };
-use skynet_net::{EventKind, Net, Room, SocketEvent, SocketId};
+use skynet_net::{EventKind, Gathered, Net, Room, SocketEvent, SocketId};
 use skynet_wire::cluster::{
     Address, Error, Outcome, Response, Sessions, pack_trace, query_name, relayed_tag,
 };
@@ -25,12 +25,14 @@ use skynet_wire::seri::{self, Value};
 use crate::Cluster;
 use crate::assembled;
 use crate::calls::{Arrived, Caller, Calls, Target, Waiting};
-use crate::common::{self, Asker, Command, Large};
+use crate::command::{Asker, Command, pack};
+use crate::debug;
+use crate::large::Large;
+use crate::launcher;
 use crate::pointer;
 use crate::request::{self, FORGET, PUSH, REQUEST, Reason, Request};
+use crate::trace;
 
-/// Bytes of small requests that are written before the turn ends.
-const FULL: usize = 64 << 10;
 /// Calls that one log line names when a connection ends.
 const NAMED: usize = 3;
 /// Bytes of an error's text that are logged, and passed on to who asks for it.
@@ -82,7 +84,7 @@ pub(crate) struct Sender {
     sessions: Sessions,
     calls: Calls,
     /// Frames that are to be written when the turn ends.
-    out: Vec<u8>,
+    out: Gathered,
     partial: Partial,
     /// A frame without content has come: whatever follows is malformed.
     malformed: bool,
@@ -110,7 +112,7 @@ impl Sender {
             link: Link::None,
             sessions: Sessions::default(),
             calls: Calls::default(),
-            out: Vec::new(),
+            out: Gathered::default(),
             partial: Partial::default(),
             malformed: false,
             full: false,
@@ -223,18 +225,18 @@ impl Sender {
     ) -> Result<(u32, Option<Large>), Error> {
         let start = self.out.len();
         let (number, parts) = if push {
-            (0, self.sessions.push(&mut self.out, to, arguments)?)
+            (0, self.sessions.push(self.out.buffer(), to, arguments)?)
         } else {
-            self.sessions.call(&mut self.out, to, arguments)?
+            self.sessions.call(self.out.buffer(), to, arguments)?
         };
         if parts.len() == 0 {
-            if self.out.len() >= FULL {
+            if self.out.is_full() {
                 self.flush(cx);
             }
             return Ok((number, None));
         }
         // The small requests before it, and then its own frames, the first of which is at the end of `out`.
-        let large = Large::new(self.out.split_off(start), parts);
+        let large = Large::new(self.out.buffer().split_off(start), parts);
         self.flush(cx);
         Ok((number, Some(large)))
     }
@@ -256,20 +258,19 @@ impl Sender {
         if self.out.is_empty() {
             return;
         }
-        if let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) {
-            net.send_slice(id, &self.out);
-            self.full = self.is_full(net, id);
-        }
-        self.out.clear();
-        if self.out.capacity() > 4 * FULL {
-            self.out = Vec::new();
+        match (self.link.id(), self.cluster.options.net.get(cx.node())) {
+            (Some(id), Ok(net)) => {
+                self.out.write(net, id);
+                self.full = self.is_full(net, id);
+            }
+            _ => self.out.clear(),
         }
     }
 
     fn relay_tag(&mut self, cx: &Context, tag: &[u8]) {
         let relayed = relayed_tag(tag, &self.own_id, &self.node, self.sessions.peek());
-        match pack_trace(&mut self.out, &relayed) {
-            Ok(()) => common::trace_log(cx, tag, &[b"cluster ", &relayed[..]].concat()),
+        match pack_trace(self.out.buffer(), &relayed) {
+            Ok(()) => trace::log(cx, tag, &[b"cluster ", &relayed[..]].concat()),
             Err(error) => cx.log(error.to_string()),
         }
     }
@@ -422,7 +423,7 @@ impl Sender {
                 .load(std::sync::atomic::Ordering::Relaxed),
         );
         // Without a daemon nobody has subscribed.
-        let _ = cx.send(daemon, kind::LUA, 0, common::pack(&report));
+        let _ = cx.send(daemon, kind::LUA, 0, pack(&report));
     }
 
     fn on_event(&mut self, cx: &Arc<Context>, event: SocketEvent<'_>) {
@@ -584,7 +585,7 @@ impl Service for Sender {
         (self.node, self.own_id) = (node.to_owned(), own_id.to_owned());
         // One that is no address fails with the first request.
         self.peer = Peer::parse(address).ok();
-        common::report_started(cx, &self.line);
+        launcher::report_started(cx, &self.line);
         Ok(())
     }
 
@@ -614,7 +615,7 @@ impl Service for Sender {
             kind::RESPONSE | kind::ERROR => {}
             kind::DEBUG => {
                 let calls = self.calls.len();
-                common::debug(cx, &message, calls, || self.list(cx));
+                debug::answer(cx, &message, calls, || self.list(cx));
             }
             _ => Asker::of(&message).fail(cx),
         }

@@ -11,13 +11,11 @@
 //! until the slave service brings a new connection, or says that another node has the number.
 
 use skynet_kernel::{Handle, kind};
-use skynet_net::{Net, PassedOn, Room, SocketId};
+use skynet_net::{Gathered, Net, PassedOn, Room, SocketId};
 use skynet_wire::harbor::{HEAD, Head, Reader};
 
 use crate::envelope::Outgoing;
 
-/// Bytes that are written before the turn ends.
-const FULL: usize = 64 << 10;
 /// Bytes that may wait for a node that does not read. What it has asked for beyond that is answered by errors.
 pub(crate) const UNREAD: usize = 64 << 20;
 
@@ -48,7 +46,7 @@ pub(crate) struct Connection {
     pub(crate) id: SocketId,
     pub(crate) reader: Reader,
     /// Packets that are to be written when the turn ends.
-    out: Vec<u8>,
+    out: Gathered,
     /// As much waits to be sent as may.
     pub(crate) full: bool,
     pub(crate) passed_on: PassedOn,
@@ -59,7 +57,7 @@ impl Connection {
         Connection {
             id,
             reader: Reader::default(),
-            out: Vec::new(),
+            out: Gathered::default(),
             full: false,
             passed_on: PassedOn::new(Handle::NONE),
         }
@@ -68,14 +66,14 @@ impl Connection {
     /// Appends a packet to what is to be written. Large payloads are not copied once more.
     pub(crate) fn write(&mut self, net: &Net, message: &Outgoing, head: Head) {
         let front = message.front();
-        if front.len() < FULL {
-            self.out.extend_from_slice(front);
+        if front.len() < Gathered::FULL {
+            self.out.buffer().extend_from_slice(front);
         } else {
             self.flush(net);
             net.send_slice(self.id, front);
         }
-        self.out.extend_from_slice(&head.to_bytes());
-        if self.out.len() >= FULL {
+        self.out.buffer().extend_from_slice(&head.to_bytes());
+        if self.out.is_full() {
             self.flush(net);
         }
     }
@@ -83,8 +81,11 @@ impl Connection {
     /// Appends an error in the place of an answer.
     pub(crate) fn write_error(&mut self, head: Head) {
         let kind = kind::ERROR;
-        self.out.extend_from_slice(&(HEAD as u32).to_be_bytes());
         self.out
+            .buffer()
+            .extend_from_slice(&(HEAD as u32).to_be_bytes());
+        self.out
+            .buffer()
             .extend_from_slice(&Head { kind, ..head }.to_bytes());
     }
 
@@ -97,12 +98,7 @@ impl Connection {
         if self.out.is_empty() {
             return;
         }
-        // Of one that has been closed an event will come.
-        net.send_slice(self.id, &self.out);
+        self.out.write(net, self.id);
         self.full = net.room(self.id, 0) == Room::Full;
-        self.out.clear();
-        if self.out.capacity() > 4 * FULL {
-            self.out = Vec::new();
-        }
     }
 }

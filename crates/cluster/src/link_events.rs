@@ -1,4 +1,4 @@
-//! Connections of senders that came up and went down, for those who watch them.
+//! Links, the connections of senders, that came up and went down, for those who watch them.
 //!
 //! Events are numbered. Who watches asks for those after the last number that it knows, and waits if there are none.
 
@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use skynet_kernel::Context;
 use skynet_wire::seri::{Table, Value};
 
-use crate::common::{Asker, Command};
+use crate::command::{Asker, Command};
 
 /// Events that are kept for those who have not asked for them yet.
 const EVENTS: usize = 1024;
 
 #[derive(Default)]
-pub(crate) struct Links {
+pub(crate) struct LinkEvents {
     /// With a number each.
     events: VecDeque<(i64, Table)>,
     last: i64,
@@ -21,7 +21,7 @@ pub(crate) struct Links {
     watchers: Vec<(i64, Asker)>,
 }
 
-impl Links {
+impl LinkEvents {
     /// `link(node, event, address, reason)` of a sender.
     pub(crate) fn note(&mut self, cx: &Context, arguments: &mut Command) {
         let mut event = Table::new();
