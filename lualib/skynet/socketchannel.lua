@@ -556,10 +556,11 @@ function Channel:request(req, response, padding)
 	end
 end
 
--- Without a deadline: whoever waits for what nobody has asked for waits as long as it takes.
+-- Whoever waits for what nobody has asked for waits as long as it takes; but not for a greeting.
 function Channel:response(response)
 	check(not self.closed, "assertion failed! (the channel is closed)")
-	return await(connected(self), response, self.counts)
+	local deadline = self.authenticator == coroutine.running() and self.deadline
+	return await(connected(self), response, self.counts, deadline)
 end
 
 function Channel:stats()

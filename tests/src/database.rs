@@ -38,6 +38,37 @@ impl Server {
         )
     }
 
+    /// `mariadbd`, with a database `test` and a user `me` with the password `secret`.
+    pub fn mariadb() -> Server {
+        let dir = folder();
+        let data = dir.path().join("data");
+        let mut install = Command::new("mariadb-install-db");
+        install
+            .args(["--no-defaults", "--skip-test-db", "--skip-name-resolve"])
+            .arg(format!("--datadir={}", data.display()))
+            .args(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M"])
+            .args(["--auth-root-authentication-method=normal"]);
+        if is_root() {
+            own(dir.path());
+            install.arg("--user=mysql");
+        }
+        let done = install.output().expect("mariadb-install-db");
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        std::fs::write(
+            dir.path().join("init.sql"),
+            "CREATE DATABASE IF NOT EXISTS test;\n\
+             CREATE USER IF NOT EXISTS 'me'@'127.0.0.1' IDENTIFIED BY 'secret';\n\
+             GRANT ALL ON test.* TO 'me'@'127.0.0.1';\n\
+             GRANT CONNECTION ADMIN ON *.* TO 'me'@'127.0.0.1';\n",
+        )
+        .expect("a file");
+        Server::start(dir, peer::port(), mariadb, Vec::new())
+    }
+
     fn start(
         dir: TempDir,
         port: u16,
@@ -103,6 +134,43 @@ fn spawn(mut command: Command) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the server's program, which the build has found")
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id");
+    id.stdout == b"0\n"
+}
+
+/// MariaDB does not run as root.
+fn own(folder: &Path) {
+    let done = Command::new("chown")
+        .args(["-R", "mysql"])
+        .arg(folder)
+        .status();
+    assert!(done.expect("chown").success());
+}
+
+fn mariadb(folder: &Path, port: u16, more: &[String]) -> Command {
+    let program = ["/usr/sbin/mariadbd", "mariadbd"];
+    let found = program.iter().find(|path| Path::new(path).is_file());
+    let mut command = Command::new(found.unwrap_or(&program[1]));
+    command
+        .args([
+            "--no-defaults",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+        ])
+        .arg(format!("--port={port}"))
+        .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--socket={}", folder.join("socket").display()))
+        .arg(format!("--init-file={}", folder.join("init.sql").display()))
+        .args(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M"])
+        .args(["--max-allowed-packet=64M", "--character-set-server=utf8mb4"])
+        .args(more);
+    if is_root() {
+        command.arg("--user=mysql");
+    }
+    command
 }
 
 fn redis(folder: &Path, port: u16, more: &[String]) -> Command {

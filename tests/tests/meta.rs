@@ -11,6 +11,7 @@ use skynet_tests::meta::{self, Module};
 const INTERNAL: &[&str] = &[
     "client.crypt",
     "md5.core",
+    "skynet.db.mysql.core",
     "skynet.db.redis.core",
     "skynet.debugcmds",
     "skynet.http.core",

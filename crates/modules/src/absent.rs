@@ -6,7 +6,6 @@
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
 const MODULES: &[&str] = &[
     "skynet.db.mongo",
-    "skynet.db.mysql",
     "skynet.db.redis.cluster",
     "skynet.dns",
 ];

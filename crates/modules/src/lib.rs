@@ -42,6 +42,7 @@ pub const NATIVE: Native = &[
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
     ("skynet.http.core", http::open),
+    ("skynet.db.mysql.core", db::mysql::open),
     ("skynet.db.redis.core", db::redis::open),
     ("skynet.memory", debug::memory::open),
     ("skynet.multicast.core", sharing::multicast::open),

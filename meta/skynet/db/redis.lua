@@ -12,7 +12,7 @@ local redis = {}
 ---@field username string? only with `auth`
 ---@field db integer? the number of the database; nothing is selected without it
 ---@field overload fun(high: boolean)? see skynet.socketchannel; not for watchers
----@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default; not for watchers
+---@field timeout integer? deadline of each call in centiseconds; config key `calltimeout` by default; not for watchers
 ---@field resp3 boolean? speak RESP3: maps, sets, doubles and booleans come as what they are
 ---@field maxreply integer? the longest answer in bytes, 512 MiB by default
 
@@ -28,8 +28,9 @@ function redis.connect(conf) end
 function redis.watch(conf) end
 
 ---A connection. Any other name is a command: `db:set("key", 1)`, `db:hgetall "key"`. Arguments are sent as `tostring`
----gives them; with a table as the first argument, its elements are the arguments. Integers come as integers, strings and
----states as strings, arrays as tables, and what is not there as nil. An error of the server is raised, with its text.
+---gives them; with a table as the first argument, its elements are the arguments. Integers come as integers, strings
+---and states as strings, arrays as tables, and what is not there as nil. An error of the server is raised, with its
+---text.
 ---@class skynet.db.redis.connection
 ---@field [1] skynet.socketchannel.channel
 local db = {}
@@ -45,9 +46,9 @@ function db:exists(key) end
 ---@return boolean
 function db:sismember(key, value) end
 
----Sends several commands in one go, each a list of its name (sent as it is written) and its arguments. Returns the answer
----to the last one; or with `resp` this table, to which `{ ok = boolean, out = answer or error text }` is added for each.
----Blocks.
+---Sends several commands in one go, each a list of its name (sent as it is written) and its arguments. Returns the
+---answer to the last one; or with `resp` this table, to which `{ ok = boolean, out = answer or error text }` is added
+---for each. Blocks.
 ---@param ops any[][]
 ---@param resp table?
 ---@return any

@@ -1,12 +1,12 @@
 //! Userdata that hold what a decoder knows of an unfinished answer: values that own nothing.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 use std::mem::align_of;
 
 use mlua_sys::lua55 as ffi;
 use skynet_vm::lua::Lua;
 
-/// What lies in such a userdata. `Clone` without `Drop`: nothing is left to do when the userdata is collected.
+/// What lies in such a userdata. Nothing is left to do when the userdata is collected.
 pub(super) trait State: Sized {
     /// The name of the metatable.
     const NAME: &CStr;
@@ -14,8 +14,13 @@ pub(super) trait State: Sized {
 
 /// Pushes a userdata. *raises*
 pub(super) fn push<T: State>(l: Lua, state: T) {
+    push_with(l, 0, state);
+}
+
+/// Pushes a userdata with so many user values. *raises*
+pub(super) fn push_with<T: State>(l: Lua, user_values: c_int, state: T) {
     const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= 8) };
-    let place: *mut T = l.new_userdata(size_of::<T>(), 0).cast();
+    let place: *mut T = l.new_userdata(size_of::<T>(), user_values).cast();
     // SAFETY: a new block of the right size, aligned for any type of Lua.
     unsafe { place.write(state) };
     // SAFETY: a plain call of the auxiliary library.

@@ -1,0 +1,73 @@
+//! `skynet.db.mysql`: recorded conversations, bad luck, and a real server.
+
+use skynet_tests::database::Server;
+use skynet_tests::dialogue::{self, Plain};
+use skynet_tests::{Node, lua_cases};
+
+/// Where skynet (C) gives up, and this driver does not: `real_types`, `sha2_login` and `lying_answers` have what it does
+/// instead.
+const BETTER: &[&str] = &[
+    "b-date-7",
+    "b-datetime-11",
+    "b-decimal",
+    "b-enum",
+    "b-set",
+    "b-time",
+    "b-timestamp-0",
+    "b-unsupported-then-reconnect",
+    "b-year",
+    "l-auth-switch",
+    "q-error-in-rows",
+];
+
+#[test]
+fn recorded() {
+    dialogue::play_all("mysql.json", 139, &Plain, |case| {
+        let name = case["name"].as_str().expect("a name");
+        (case["limitation"] == true && BETTER.contains(&name)).then_some("it does better")
+    });
+}
+
+lua_cases! {
+    "db/mysql" {
+        failed_logins;
+        killed_in_a_transaction;
+        killed_in_an_answer;
+        long_values;
+        lying_answers;
+        many_waiting;
+        sha2_login;
+        silence;
+    }
+}
+
+fn with(server: &Server, case: &str) -> Node {
+    Node::case("db/mysql", case).key("dbport", &server.port().to_string())
+}
+
+#[test]
+#[cfg_attr(
+    not(mariadb_server),
+    ignore = "no mariadbd: apt-get install mariadb-server"
+)]
+fn real_server() {
+    let server = Server::mariadb();
+    for case in ["real_commands", "real_types"] {
+        with(&server, case).run().passed();
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(mariadb_server),
+    ignore = "no mariadbd: apt-get install mariadb-server"
+)]
+fn real_restart() {
+    let mut server = Server::mariadb();
+    let mut node = with(&server, "real_restart").spawn();
+    node.until_output("KILL\n");
+    server.kill();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.restart();
+    node.wait().passed();
+}
