@@ -4,11 +4,7 @@
 //! them, like any other; this is what the error says if it has not.
 
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
-const MODULES: &[&str] = &[
-    "skynet.db.mongo",
-    "skynet.db.redis.cluster",
-    "skynet.dns",
-];
+const MODULES: &[&str] = &["skynet.db.mongo", "skynet.db.redis.cluster", "skynet.dns"];
 
 /// C modules that skynet (C) is delivered with, which are nobody's part: they are built from their own sources.
 const FOREIGN: &[&str] = &["lpeg", "cjson", "lfs"];
