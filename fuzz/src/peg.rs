@@ -55,9 +55,7 @@ pub fn check(bytes: &[u8]) {
                 (0..rules).map(|_| input.pattern(rules, 0)).unzip();
             let rules: Vec<_> = trees
                 .iter()
-                .enumerate()
-                .map(|(i, tree)| RuleDef {
-                    name: i as u16 + 1,
+                .map(|tree| RuleDef {
                     body: tree.view(),
                     shift: 0,
                 })
@@ -126,7 +124,6 @@ fn run(tree: View<'_>, subject: &[u8]) -> (Option<usize>, Vec<Found>, Vec<(u16, 
                     },
                 }
             }
-            other => panic!("{other:?}"),
         }
     }
     counts.truncate(machine.values() as usize);

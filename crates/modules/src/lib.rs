@@ -18,6 +18,7 @@ mod owned;
 mod sharing;
 mod sockets;
 mod tls;
+mod text;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub const NATIVE: Native = &[
     ("client.socket", sockets::clientsocket::open),
     ("ltls.c", tls::ltls::open),
     ("ltls.init.c", tls::ltls::open_init),
+    ("lpeg", text::lpeg::open),
     ("md5.core", crypt::md5::open),
     ("skynet", open::skynet),
     ("skynet.cluster.core", cluster::open),

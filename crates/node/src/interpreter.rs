@@ -19,8 +19,10 @@ use std::path::Path;
 pub const FOR_CLIENTS: &[&str] = &[
     "client.crypt",
     "client.socket",
+    "lpeg",
     "md5",
     "md5.core",
+    "re",
     "skynet.crypt",
     "sproto",
     "sproto.core",

@@ -39,8 +39,8 @@ pub enum CompileError {
 
 #[derive(Clone, Copy)]
 enum Task {
-    /// The node at a place. What comes after it begins with a byte of `follow`, or with anything if that is full; the
-    /// next byte is known to be one of `known`.
+    /// The node at a place. If the next byte after it is none of `follow`, it may as well fail: there is no choice
+    /// between it and what fails then. The next byte is known to be one of `known`.
     Node {
         at: usize,
         follow: Set,
@@ -293,7 +293,7 @@ impl Compiler<'_> {
             // Refused before.
             Op::Open(_) => self.out.code.push(Inst::Fail),
             Op::Grammar => self.grammar(at),
-            Op::Rule(_) => self.rule_body(at),
+            Op::Rule => self.rule_body(at),
         }
     }
 
@@ -399,6 +399,11 @@ impl Compiler<'_> {
             }
             let set = self.infos[alternative.at].first.set;
             let tested = alternative.testable && next.is_some();
+            // Where there is a choice, to fail is to go on with the next alternative.
+            let follow = match alternative.needs_choice {
+                true => Set::FULL,
+                false => follow,
+            };
             self.node(alternative.at, follow, tested.then_some(set));
             if let (Some(next), true) = (next, alternative.needs_choice) {
                 self.emit_later(Inst::Choice(next));
@@ -472,7 +477,7 @@ impl Compiler<'_> {
             return self.place_later(again);
         }
         self.emit_later(Inst::PartialCommit(again));
-        self.node(body, inner, None);
+        self.node(body, Set::FULL, None);
         self.place_later(again);
         self.emit_later(Inst::Choice(done));
         if info.first.testable() {
@@ -519,7 +524,7 @@ impl Compiler<'_> {
                     self.place_later(next);
                     self.emit_later(Inst::PartialCommit(next));
                 }
-                self.node(body, inner, None);
+                self.node(body, Set::FULL, None);
             }
             self.emit_later(Inst::Choice(done));
         } else {
@@ -527,7 +532,7 @@ impl Compiler<'_> {
             self.emit_later(Inst::Leave);
             self.place_later(left);
             self.emit_later(Inst::AgainOrDone(again, done));
-            self.node(body, inner, None);
+            self.node(body, Set::FULL, None);
             self.place_later(again);
             self.emit_later(Inst::Choice(left));
             self.emit_later(Inst::Repeat(n));

@@ -312,7 +312,7 @@ fn of_node(nodes: &[Node], sets: &[Set], infos: &[Info], at: usize) -> Info {
             captures: children(nodes, at).any(|rule| infos[rule].captures),
             ..child()
         },
-        Op::Rule(_) => child(),
+        Op::Rule => child(),
     }
 }
 

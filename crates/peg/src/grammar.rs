@@ -27,8 +27,6 @@ pub enum GrammarError {
 /// A rule to be.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleDef<'a> {
-    /// Its name, a key of the grammar.
-    pub name: u16,
     /// What it matches.
     pub body: View<'a>,
     /// How the keys of `body` are shifted.
@@ -49,7 +47,7 @@ impl Tree {
         let root = out.open(Op::Grammar);
         let mut starts = Vec::with_capacity(rules.len());
         for rule in rules {
-            let start = out.open(Op::Rule(rule.name));
+            let start = out.open(Op::Rule);
             starts.push(start);
             out.copy(rule.body.nodes, rule.body.sets, rule.shift);
             out.close(start);
@@ -113,7 +111,7 @@ fn left_calls(nodes: &[Node], from: usize, nullable: &[bool], mut seen: impl FnM
                 todo.extend(all.into_iter().rev());
             }
             Op::Star(_) | Op::AtMost(_) | Op::Not | Op::And => todo.push(at + 1),
-            Op::Capture(..) | Op::MatchTime(_) | Op::Rule(_) => todo.push(at + 1),
+            Op::Capture(..) | Op::MatchTime(_) | Op::Rule => todo.push(at + 1),
             // What is behind has no calls, and a grammar inside calls none of this one.
             _ => {}
         }

@@ -88,8 +88,8 @@ pub enum Op {
     Call(i32),
     /// The first of its children, which are rules.
     Grammar,
-    /// The child; the key is the rule's name.
-    Rule(u16),
+    /// The child.
+    Rule,
 }
 
 /// A node of a tree.
@@ -212,7 +212,6 @@ fn shifted(op: Op, shift: u16) -> Op {
         Op::Capture(kind, key) => Op::Capture(kind, kind.shifted(key, shift)),
         Op::MatchTime(key) => Op::MatchTime(key + shift),
         Op::Open(key) => Op::Open(key + shift),
-        Op::Rule(key) => Op::Rule(key + shift),
         op => op,
     }
 }

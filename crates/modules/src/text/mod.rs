@@ -1,0 +1,3 @@
+//! Text: patterns.
+
+pub mod lpeg;
