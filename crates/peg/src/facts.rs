@@ -308,10 +308,8 @@ fn of_node(nodes: &[Node], sets: &[Set], infos: &[Info], at: usize) -> Info {
             ..Info::START
         },
         Op::Call(distance) => infos[called(at, distance)],
-        Op::Grammar => Info {
-            captures: children(nodes, at).any(|rule| infos[rule].captures),
-            ..child()
-        },
+        // Only rules that are called count.
+        Op::Grammar => child(),
         Op::Rule => child(),
     }
 }

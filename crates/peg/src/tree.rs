@@ -359,9 +359,11 @@ impl Tree {
 
     /// A byte of a set.
     pub fn set(set: Set) -> Tree {
-        let mut single = set.bytes();
-        if let (Some(b), None) = (single.next(), single.next()) {
-            return Tree::of_length(Op::Byte(b), Some(1));
+        let mut bytes = set.bytes();
+        match (bytes.next(), bytes.next()) {
+            (None, _) => return Tree::always(false),
+            (Some(b), None) => return Tree::of_length(Op::Byte(b), Some(1)),
+            _ => {}
         }
         Tree {
             sets: vec![set],

@@ -19,7 +19,7 @@ const SHOWN: &str = "lpeg-pattern";
 /// Patterns have at most so many Lua values.
 pub(super) const MAX_VALUES: u32 = u16::MAX as u32;
 /// And nodes.
-const MAX_NODES: usize = 1 << 26;
+const MAX_NODES: usize = 1 << 24;
 
 /// Its size is a multiple of what sets are aligned to.
 #[repr(C, align(8))]

@@ -1,0 +1,508 @@
+-- Patterns in a syntax like that of regular expressions, made into patterns of lpeg.
+--
+-- A text is parsed by functions that take the place where something may begin, and return the place behind it and what
+-- it is, or nothing. What it is is a table, { kind, ... }; patterns are made of these when the whole text has been read,
+-- so that a mistake in the text is what the message is about. `makers` has a function for each kind.
+
+local lpeg = require "lpeg"
+
+local re = {}
+
+local any = lpeg.P(1)
+local operators = getmetatable(any)
+
+-- What %name stands for, unless definitions say something else.
+local predefined
+
+-- Patterns by their text, for each function. They go when nobody uses them.
+local compiled, searches, replacements
+
+local function forget()
+	local weak = { __mode = "v" }
+	compiled = setmetatable({}, weak)
+	searches = setmetatable({}, weak)
+	replacements = setmetatable({}, weak)
+end
+
+-- The predefined classes are those of the current locale from now on.
+function re.updatelocale()
+	local classes = lpeg.locale()
+	predefined = { nl = lpeg.P "\n" }
+	for letter, name in pairs {
+		a = "alpha", c = "cntrl", d = "digit", g = "graph", l = "lower",
+		p = "punct", s = "space", u = "upper", w = "alnum", x = "xdigit",
+	} do
+		predefined[letter] = classes[name]
+		predefined[letter:upper()] = any - classes[name]
+	end
+	forget()
+end
+
+-- Makers -------------------------------------------------------------------------------------------------------------
+
+local makers = {}
+
+local function make(node, defs)
+	return makers[node[1]](node, defs)
+end
+
+-- What a name stands for where a function or the like is wanted.
+local function defined(name, defs)
+	local value = defs and defs[name]
+	if not value then
+		error("undefined name: " .. name, 0)
+	end
+	return value
+end
+
+function makers.literal(node)
+	return lpeg.P(node[2])
+end
+
+function makers.named(node, defs)
+	local name = node[2]
+	local value = defs and defs[name] or predefined[name]
+	if not value then
+		error(("name '%s' undefined"):format(name), 0)
+	end
+	return lpeg.P(value)
+end
+
+function makers.range(node)
+	return lpeg.R(node[2])
+end
+
+function makers.class(node, defs)
+	local set
+	for _, item in ipairs(node.items) do
+		local pattern = make(item, defs)
+		set = set and set + pattern or pattern
+	end
+	return node.complement and any - set or set
+end
+
+function makers.sequence(node, defs)
+	local pattern = lpeg.P(true)
+	for i = 2, #node do
+		pattern = pattern * make(node[i], defs)
+	end
+	return pattern
+end
+
+function makers.choice(node, defs)
+	local pattern = make(node[2], defs)
+	for i = 3, #node do
+		pattern = pattern + make(node[i], defs)
+	end
+	return pattern
+end
+
+function makers.look(node, defs)
+	return #make(node[2], defs)
+end
+
+makers["not"] = function(node, defs)
+	return -make(node[2], defs)
+end
+
+makers["repeat"] = function(node, defs)
+	return make(node[2], defs) ^ node[3]
+end
+
+-- So many times, put together from halves.
+local function times(pattern, n)
+	if n == 0 then
+		return lpeg.P(true)
+	elseif n == 1 then
+		return pattern
+	end
+	local half = times(pattern, n // 2)
+	return n % 2 == 0 and half * half or half * half * pattern
+end
+
+function makers.times(node, defs)
+	return times(make(node[2], defs), node[3])
+end
+
+function makers.divide(node, defs)
+	return make(node[2], defs) / node[3]
+end
+
+makers["->"] = function(node, defs)
+	return make(node[2], defs) / defined(node[3], defs)
+end
+
+makers[">>"] = function(node, defs)
+	return make(node[2], defs) % defined(node[3], defs)
+end
+
+makers["=>"] = function(node, defs)
+	return lpeg.Cmt(make(node[2], defs), defined(node[3], defs))
+end
+
+makers["~>"] = function(node, defs)
+	return lpeg.Cf(make(node[2], defs), defined(node[3], defs))
+end
+
+function makers.position()
+	return lpeg.Cp()
+end
+
+function makers.simple(node, defs)
+	return lpeg.C(make(node[2], defs))
+end
+
+function makers.table(node, defs)
+	return lpeg.Ct(make(node[2], defs))
+end
+
+function makers.substitution(node, defs)
+	return lpeg.Cs(make(node[2], defs))
+end
+
+function makers.group(node, defs)
+	return lpeg.Cg(make(node[2], defs), node[3] or nil)
+end
+
+-- Does the text of a group come again at this place?
+local function again(subject, at, text)
+	if type(text) == "string" and subject:find(text, at, true) == at then
+		return at + #text
+	end
+end
+
+function makers.back(node)
+	return lpeg.Cmt(lpeg.Cb(node[2]), again)
+end
+
+function makers.rule(node)
+	if not node.grammar then
+		error(("rule '%s' used outside a grammar"):format(node[2]), 0)
+	end
+	return lpeg.V(node[2])
+end
+
+function makers.grammar(node, defs)
+	local rules = { node[2].name }
+	for i = 2, #node do
+		local name = node[i].name
+		if rules[name] then
+			error(("'%s' already defined as a rule"):format(name), 0)
+		end
+		rules[name] = make(node[i].body, defs)
+	end
+	return lpeg.P(rules)
+end
+
+-- Parsers ------------------------------------------------------------------------------------------------------------
+
+-- Where the space and the comments end that begin at a place.
+local function skip(text, at)
+	while true do
+		at = text:match("^%s*()", at)
+		local comment = text:match("^%-%-[^\n]*()", at)
+		if not comment then
+			return at
+		end
+		at = comment
+	end
+end
+
+local function name_at(text, at)
+	local name, next = text:match("^([%a_][%w_]*)()", at)
+	return next, name
+end
+
+-- The name of a rule that is defined here, and where its body begins.
+local function definition_at(text, at)
+	local next, name = name_at(text, at)
+	next = next and text:match("^<%-()", skip(text, next))
+	return next, name
+end
+
+local function mistake(text, at)
+	local rest = text:sub(at, at + 20)
+	if #text >= at + 20 then
+		rest = rest .. "..."
+	end
+	error(("pattern error near '%s'"):format(rest), 0)
+end
+
+local expression, prefix
+
+local function class(text, at)
+	local node = { "class", items = {} }
+	at = at + 1
+	if text:find("^%^", at) then
+		node.complement = true
+		at = at + 1
+	end
+	repeat
+		local next, name = name_at(text, text:match("^%%()", at) or #text + 1)
+		local item = name and { "named", name }
+		if not item then
+			local range = text:match("^.%-[^%]]", at)
+			item = range and { "range", range:sub(1, 1) .. range:sub(3) } or { "literal", text:sub(at, at) }
+			next = at + (range and 3 or 1)
+		end
+		if at > #text then
+			return
+		end
+		table.insert(node.items, item)
+		at = next
+	until text:find("^%]", at)
+	return at + 1, node
+end
+
+-- Something in brackets: what is in front, what behind, the kind.
+local brackets = {
+	{ "{~", "~}", "substitution" },
+	{ "{|", "|}", "table" },
+	{ "{", "}", "simple" },
+}
+
+local function enclosed(text, at, grammar, close, kind, name)
+	local next, body = expression(text, at, grammar)
+	if text:sub(next, next + #close - 1) == close then
+		return next + #close, { kind, body, name }
+	end
+end
+
+local function bracket(text, at, grammar)
+	if text:sub(at, at + 1) == "{:" then
+		local start, name = name_at(text, at + 2)
+		start = start and text:match("^:()", start)
+		local next, node = enclosed(text, start or at + 2, grammar, ":}", "group", start and name)
+		if next then
+			return next, node
+		end
+	elseif text:sub(at, at + 1) == "{}" then
+		return at + 2, { "position" }
+	end
+	for _, entry in ipairs(brackets) do
+		local open, close, kind = entry[1], entry[2], entry[3]
+		if text:sub(at, at + #open - 1) == open then
+			local next, node = enclosed(text, at + #open, grammar, close, kind)
+			if next then
+				return next, node
+			end
+		end
+	end
+end
+
+local function primary(text, at, grammar)
+	local first = text:sub(at, at)
+	if first == "(" then
+		local next, body = expression(text, at + 1, grammar)
+		if text:find("^%)", next) then
+			return next + 1, body
+		end
+	elseif first == "'" or first == '"' then
+		local close = text:find(first, at + 1, true)
+		if close then
+			return close + 1, { "literal", text:sub(at + 1, close - 1) }
+		end
+	elseif first == "[" then
+		return class(text, at)
+	elseif first == "%" or first == "=" then
+		local next, name = name_at(text, at + 1)
+		if next then
+			return next, { first == "%" and "named" or "back", name }
+		end
+	elseif first == "{" then
+		return bracket(text, at, grammar)
+	elseif first == "." then
+		return at + 1, { "literal", 1 }
+	elseif first == "<" then
+		local next, name = name_at(text, at + 1)
+		if next and text:find("^>", next) then
+			return next + 1, { "rule", name, grammar = grammar }
+		end
+	elseif not definition_at(text, at) then
+		local next, name = name_at(text, at)
+		if next then
+			return next, { "rule", name, grammar = grammar }
+		end
+	end
+end
+
+local counts = { ["+"] = 1, ["*"] = 0, ["?"] = -1 }
+
+-- What may follow an arrow, by the kind of arrow.
+local function arrow(text, at, body)
+	local kind = text:sub(at, at + 1)
+	local start = skip(text, at + 2)
+	local next, name = name_at(text, start)
+	if next then
+		return next, { kind, body, name }
+	elseif kind ~= "->" then
+		return
+	elseif text:sub(start, start + 1) == "{}" then
+		return start + 2, { "table", body }
+	end
+	local quote, string, behind = text:match("^(['\"])(.-)%1()", start)
+	if quote then
+		return behind, { "divide", body, string }
+	end
+	local number
+	number, behind = text:match("^(%d+)()", start)
+	if number then
+		return behind, { "divide", body, tonumber(number) }
+	end
+end
+
+-- One of the things that follow a primary.
+local function suffix(text, at, body)
+	local first = text:sub(at, at)
+	if counts[first] then
+		return at + 1, { "repeat", body, counts[first] }
+	elseif first == "^" then
+		local sign, number, next = text:match("^%^([+-]?)(%d+)()", at)
+		if not sign then
+			return
+		elseif sign == "" then
+			return next, { "times", body, tonumber(number) }
+		end
+		return next, { "repeat", body, tonumber(sign .. number) }
+	elseif text:find("^%->", at) or text:find("^=>", at) or text:find("^>>", at) or text:find("^~>", at) then
+		return arrow(text, at, body)
+	end
+end
+
+function prefix(text, at, grammar)
+	local first = text:sub(at, at)
+	if first == "&" or first == "!" then
+		local next, body = prefix(text, skip(text, at + 1), grammar)
+		if next then
+			return next, { first == "&" and "look" or "not", body }
+		end
+		return
+	end
+	local next, node = primary(text, at, grammar)
+	if not next then
+		return
+	end
+	next = skip(text, next)
+	while true do
+		local behind, more = suffix(text, next, node)
+		if not behind then
+			return next, node
+		end
+		next, node = skip(text, behind), more
+	end
+end
+
+-- A sequence ends where something stands that can follow one.
+local function sequence(text, at, grammar)
+	local node = { "sequence" }
+	while true do
+		local next, part = prefix(text, at, grammar)
+		if not next then
+			break
+		end
+		node[#node + 1] = part
+		at = next
+	end
+	local ends = at > #text or text:find("^[/)}]", at) or text:find("^[:~|]}", at) or definition_at(text, at)
+	if not ends then
+		mistake(text, at)
+	end
+	return at, node
+end
+
+function expression(text, at, grammar)
+	at = skip(text, at)
+	local start, name = definition_at(text, at)
+	if start then
+		local node = { "grammar" }
+		repeat
+			local body
+			at, body = expression(text, start, true)
+			node[#node + 1] = { name = name, body = body }
+			start, name = definition_at(text, at)
+		until not start
+		return at, node
+	end
+	local node
+	at, node = sequence(text, at, grammar)
+	if text:find("^/", at) then
+		node = { "choice", node }
+		repeat
+			at, node[#node + 1] = sequence(text, skip(text, at + 1), grammar)
+		until not text:find("^/", at)
+	end
+	return at, node
+end
+
+-- Functions ----------------------------------------------------------------------------------------------------------
+
+local function parsed(text, defs)
+	local at, node = expression(text, 1, false)
+	if at <= #text then
+		mistake(text, at)
+	end
+	return make(node, defs)
+end
+
+-- The pattern of a text; errors are said to be `level` functions further out.
+local function compile(text, defs, level)
+	if lpeg.type(text) == "pattern" then
+		return text
+	elseif type(text) == "number" then
+		text = tostring(text)
+	elseif type(text) ~= "string" then
+		error(("bad pattern (string expected, got %s)"):format(type(text)), level + 1)
+	end
+	local done, pattern = pcall(parsed, text, defs)
+	if not done then
+		error(pattern, level + 1)
+	end
+	return pattern
+end
+
+function re.compile(text, defs)
+	return compile(text, defs, 2)
+end
+
+function re.match(subject, text, init)
+	local pattern = compiled[text]
+	if not pattern then
+		pattern = compile(text, nil, 2)
+		compiled[text] = pattern
+	end
+	return pattern:match(subject, init or 1)
+end
+
+function re.find(subject, text, init)
+	local search = searches[text]
+	if not search then
+		local pattern = compile(text, nil, 2) / 0
+		search = lpeg.P { lpeg.Cp() * pattern * lpeg.Cp() + 1 * lpeg.V(1) }
+		searches[text] = search
+	end
+	local first, behind = search:match(subject, init or 1)
+	if first then
+		return first, behind - 1
+	end
+	return first
+end
+
+function re.gsub(subject, text, replacement)
+	local byreplacement = replacements[text]
+	if not byreplacement then
+		byreplacement = {}
+		replacements[text] = byreplacement
+	end
+	local pattern = byreplacement[replacement]
+	if not pattern then
+		pattern = lpeg.Cs((operators.__div(compile(text, nil, 2), replacement) + 1) ^ 0)
+		if replacement ~= nil then
+			byreplacement[replacement] = pattern
+		end
+	end
+	return pattern:match(subject)
+end
+
+re.updatelocale()
+
+return re
