@@ -38,6 +38,11 @@ function re.updatelocale()
 	forget()
 end
 
+-- Something is wrong with the text. The place that is named is that of who gave it.
+local function wrong(message)
+	error({ message })
+end
+
 -- Makers -------------------------------------------------------------------------------------------------------------
 
 local makers = {}
@@ -50,7 +55,7 @@ end
 local function defined(name, defs)
 	local value = defs and defs[name]
 	if not value then
-		error("undefined name: " .. name, 0)
+		wrong("undefined name: " .. name)
 	end
 	return value
 end
@@ -63,7 +68,7 @@ function makers.named(node, defs)
 	local name = node[2]
 	local value = defs and defs[name] or predefined[name]
 	if not value then
-		error(("name '%s' undefined"):format(name), 0)
+		wrong(("name '%s' undefined"):format(name))
 	end
 	return lpeg.P(value)
 end
@@ -177,7 +182,7 @@ end
 
 function makers.rule(node)
 	if not node.grammar then
-		error(("rule '%s' used outside a grammar"):format(node[2]), 0)
+		wrong(("rule '%s' used outside a grammar"):format(node[2]))
 	end
 	return lpeg.V(node[2])
 end
@@ -187,7 +192,7 @@ function makers.grammar(node, defs)
 	for i = 2, #node do
 		local name = node[i].name
 		if rules[name] then
-			error(("'%s' already defined as a rule"):format(name), 0)
+			wrong(("'%s' already defined as a rule"):format(name))
 		end
 		rules[name] = make(node[i].body, defs)
 	end
@@ -225,7 +230,7 @@ local function mistake(text, at)
 	if #text >= at + 20 then
 		rest = rest .. "..."
 	end
-	error(("pattern error near '%s'"):format(rest), 0)
+	wrong(("pattern error near '%s'"):format(rest))
 end
 
 local expression, prefix
@@ -454,14 +459,17 @@ local function compile(text, defs, level)
 		error(("bad pattern (string expected, got %s)"):format(type(text)), level + 1)
 	end
 	local done, pattern = pcall(parsed, text, defs)
-	if not done then
-		error(pattern, level + 1)
+	if done then
+		return pattern
+	elseif type(pattern) == "table" then
+		error(pattern[1], level + 1)
 	end
-	return pattern
+	error(pattern, 0)
 end
 
 function re.compile(text, defs)
-	return compile(text, defs, 2)
+	local pattern = compile(text, defs, 2)
+	return pattern
 end
 
 function re.match(subject, text, init)

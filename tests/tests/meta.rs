@@ -17,6 +17,7 @@ const INTERNAL: &[&str] = &[
     "skynet.http.core",
     "skynet.lazy",
     "skynet.loading",
+    "skynet.lpeg.core",
     "skynet.require",
     "skynet.tls.core",
     "snax.hotfix",

@@ -7,7 +7,7 @@
 const MODULES: &[&str] = &["skynet.db.mongo", "skynet.db.redis.cluster", "skynet.dns"];
 
 /// C modules that skynet (C) is delivered with, which are nobody's part: they are built from their own sources.
-const FOREIGN: &[&str] = &["lpeg", "cjson", "lfs"];
+const FOREIGN: &[&str] = &["cjson", "lfs"];
 
 /// What to tell who has not found the module `name`, if it is one of these.
 pub(crate) fn hint(name: &str) -> Option<String> {
@@ -43,6 +43,6 @@ mod tests {
         for name in ["skynet.dns", "skynet.db.mongo", "skynet.db.redis.cluster"] {
             assert!(hint(name).unwrap().contains("does not have yet"), "{name}");
         }
-        assert!(hint("lpeg").unwrap().contains("lua_cpath"));
+        assert!(hint("lfs").unwrap().contains("lua_cpath"));
     }
 }

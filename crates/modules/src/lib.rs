@@ -46,6 +46,7 @@ pub const NATIVE: Native = &[
     ("skynet.http.core", http::open),
     ("skynet.db.mysql.core", db::mysql::open),
     ("skynet.db.redis.core", db::redis::open),
+    ("skynet.lpeg.core", text::lpeg::open),
     ("skynet.memory", debug::memory::open),
     ("skynet.multicast.core", sharing::multicast::open),
     ("skynet.debugchannel", debug::debugchannel::open),

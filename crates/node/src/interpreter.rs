@@ -24,6 +24,7 @@ pub const FOR_CLIENTS: &[&str] = &[
     "md5.core",
     "re",
     "skynet.crypt",
+    "skynet.lpeg.core",
     "sproto",
     "sproto.core",
     "sprotoparser",

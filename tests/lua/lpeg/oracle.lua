@@ -1,10 +1,10 @@
 -- Random patterns on random subjects, with this lpeg and with LPeg itself: the same values, the same errors, the same
 -- calls of functions.
 --
--- skynet lua oracle.lua LIBRARY SEED TIMES
+-- skynet lua oracle.lua FOLDER SEED TIMES
 
-local library, seed, times = arg[1], tonumber(arg[2]), tonumber(arg[3])
-local theirs = assert(package.loadlib(library, "luaopen_lpeg"))()
+local folder, seed, times = arg[1], tonumber(arg[2]), tonumber(arg[3])
+local theirs = assert(package.loadlib(folder .. "/lpeg.so", "luaopen_lpeg"))()
 local ours = require "lpeg"
 assert(theirs ~= ours and theirs.version == ours.version)
 
