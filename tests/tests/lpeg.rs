@@ -49,7 +49,11 @@ fn sources() -> Option<TempDir> {
 /// LPeg's sources, with `lpeg.so` beside them.
 fn library() -> Option<TempDir> {
     let folder = sources()?;
-    done(Command::new(skynet()).args(["headers", "headers"]).current_dir(folder.path()));
+    done(
+        Command::new(skynet())
+            .args(["headers", "headers"])
+            .current_dir(folder.path()),
+    );
     let mut compiler = Command::new("sh");
     compiler.args(["-c", "cc -shared -fPIC -O2 -w -I headers -o lpeg.so *.c"]);
     done(compiler.current_dir(folder.path()));

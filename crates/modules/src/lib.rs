@@ -17,8 +17,8 @@ mod http;
 mod owned;
 mod sharing;
 mod sockets;
-mod tls;
 mod text;
+mod tls;
 
 use std::sync::Arc;
 
@@ -35,7 +35,6 @@ pub const NATIVE: Native = &[
     ("client.socket", sockets::clientsocket::open),
     ("ltls.c", tls::ltls::open),
     ("ltls.init.c", tls::ltls::open_init),
-    ("lpeg", text::lpeg::open),
     ("md5.core", crypt::md5::open),
     ("skynet", open::skynet),
     ("skynet.cluster.core", cluster::open),

@@ -210,11 +210,8 @@ impl Text {
 
     /// Appends bytes, which lie elsewhere. *raises*
     pub fn append(&mut self, l: Lua, home: *mut Home, home_at: c_int, bytes: &[u8]) {
-        // SAFETY: the head was written when the block was made.
-        let room = match self.head.is_null() {
-            true => 0,
-            false => unsafe { (*self.head).room },
-        };
+        // SAFETY: if there is a head, it was written when the block was made.
+        let room = unsafe { self.head.as_ref() }.map_or(0, |head| head.room);
         if room - self.length < bytes.len() {
             self.grow(l, home, home_at, bytes.len());
         }
