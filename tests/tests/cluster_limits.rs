@@ -137,6 +137,51 @@ fn pushes_to_a_service_that_does_not_get_on() {
     server.stop();
 }
 
+/// The same from many connections: they have a limit together.
+#[test]
+fn answers_that_nobody_reads_on_many_connections() {
+    const CALLS: u32 = 40;
+    const PEERS: usize = 12;
+    let server = Server::with(0, &[("clusterpendingtotal", "8000000")]);
+    let big = [&packed(b"BIG")[..], b"\x22\x00\x00\x10\x00"].concat();
+    let calls = (1..=CALLS).map(|session| frame(&named(0x80, b"@echo", session, &big)));
+    let calls = calls.collect::<Vec<_>>().concat();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(server.port())).collect();
+    for peer in &mut peers {
+        peer.write(&calls);
+    }
+    let started = std::time::Instant::now();
+    let full = |server: &Server| {
+        server
+            .node()
+            .stdout()
+            .matches("does not read its answers")
+            .count()
+    };
+    while full(&server) < PEERS {
+        assert!(started.elapsed() < std::time::Duration::from_secs(60));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut refused = 0;
+    for peer in &mut peers {
+        let mut answers = 0;
+        let mut whole = 0;
+        while answers < CALLS {
+            let kind = peer.receive().expect("open")[4];
+            answers += u32::from(matches!(kind, 0 | 4));
+            whole += u32::from(kind == 4);
+        }
+        assert!(whole > 0);
+        refused += answers - whole;
+    }
+    assert!(refused > CALLS * PEERS as u32 / 4, "{refused}");
+    // 480 MB were asked for, and each connection alone might have had 64.
+    let most = server.node().peak_kib();
+    assert!(most < 100 * 1024, "{most} KiB");
+    drop(peers);
+    server.stop();
+}
+
 /// Few bytes of requests make many of answers. Those of a peer that does not read are held up to a limit, and others
 /// are errors.
 #[test]

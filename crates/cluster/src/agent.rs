@@ -582,7 +582,7 @@ impl Service for Agent {
         if gate == daemon {
             net.nodelay(self.id);
             let most = self.cluster.options.max_pending.unwrap_or(UNREAD);
-            net.set_link(self.id, Some(most));
+            net.set_link_in(self.id, most, &self.cluster.unread);
             net.start(cx.handle(), self.id);
         } else {
             self.gate = Some(Handle(gate));

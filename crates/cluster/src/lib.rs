@@ -54,9 +54,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use skynet_kernel::{Context, Handle, NodeBuilder, factory};
-use skynet_net::LazyNet;
+use skynet_net::{LazyNet, LinkPool};
 
 pub use nodename::nodename;
+
+/// Bytes of answers that may wait on all connections, unless the configuration says otherwise, and into how many shares
+/// they are divided when there are more.
+const UNREAD: usize = 256 << 20;
+const SHARES: usize = 1024;
 
 /// Settings of a node's cluster.
 #[derive(Clone, Default)]
@@ -74,6 +79,9 @@ pub struct ClusterOptions {
     /// Bytes that may wait to be sent on one connection. Requests beyond that fail, and answers are replaced by an
     /// error. Without it there is no limit for requests, and one of 64 MiB for answers.
     pub max_pending: Option<usize>,
+    /// Bytes of answers that may wait to be sent on all connections that other nodes have made together; beyond it each
+    /// of them has a 1,024th of that. 256 MiB without it.
+    pub max_pending_total: Option<usize>,
     /// Other nodes may give commands to the services of the cluster, such as `listen` and `reload` to `clusterd`.
     pub peers_control: bool,
 }
@@ -88,6 +96,7 @@ impl std::fmt::Debug for ClusterOptions {
             .field("bind", &self.bind)
             .field("max_incomplete", &self.max_incomplete)
             .field("max_pending", &self.max_pending)
+            .field("max_pending_total", &self.max_pending_total)
             .field("peers_control", &self.peers_control)
             .finish_non_exhaustive()
     }
@@ -99,6 +108,8 @@ struct Cluster {
     /// Names of `cluster.register`.
     names: names::Names,
     peers: peers::Peers,
+    /// Answers that wait to be sent.
+    unread: Arc<LinkPool>,
     /// The daemon's handle, 0 before it has started.
     daemon: AtomicU32,
 }
@@ -113,8 +124,10 @@ impl Cluster {
 /// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua:
 /// `snlua clusterd`.
 pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
+    let unread = options.max_pending_total.unwrap_or(UNREAD);
     let cluster = Arc::new(Cluster {
         options,
+        unread: Arc::new(LinkPool::new(unread, unread / SHARES)),
         names: names::Names::default(),
         peers: peers::Peers::default(),
         daemon: AtomicU32::new(0),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use skynet_kernel::{Handle, Payload};
@@ -11,6 +12,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::fill::Fill;
 use crate::io::{Foreign, Io};
+use crate::link_pool::LinkPool;
 use crate::net::Net;
 use crate::overflow::Room;
 use crate::queue::Unit;
@@ -149,7 +151,13 @@ impl Net {
     /// Whoever answers on a link, and finds it full, reads no more requests until then ([`pause`](Net::pause), and
     /// [`start`](Net::start) when there is room).
     pub fn set_link(&self, id: SocketId, most: Option<usize>) {
-        self.engine.set_link(id, most);
+        self.engine.set_link(id, most, None);
+    }
+
+    /// [`set_link`](Net::set_link) for one of several that have a limit together: while more waits on all of them, each
+    /// has room for its share only.
+    pub fn set_link_in(&self, id: SocketId, most: usize, pool: &Arc<LinkPool>) {
+        self.engine.set_link(id, Some(most), Some(pool));
     }
 
     /// May so many bytes be sent on a link? If nothing waits, a request of any size may. After [`Room::Full`] the owner

@@ -1,4 +1,8 @@
 //! Which sockets have the most output that waits.
+//!
+//! To find that out, all sockets have to be looked at. What one look has found is not kept for later: another one may
+//! be the largest a moment later, and the wrong connection would go. So that looks take no more than a tenth of the
+//! time, however often the line is passed, a little more than the limit may wait until the next one.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -10,8 +14,10 @@ use crate::slots::{Entry, Slots};
 
 /// Sockets that one look at all of them finds. Many looks would cost more than they bring if many have to go.
 const FOUND: usize = 64;
-/// After this time it is looked again, as others may be the largest now.
-const FRESH: Duration = Duration::from_millis(50);
+/// The next look is not before so many times what the last one took.
+const REST: u32 = 10;
+/// This part of the limit may wait on top of it until then.
+const SLACK: usize = 8;
 
 /// The sockets with the most output.
 #[derive(Default)]
@@ -21,7 +27,8 @@ pub(crate) struct Largest(Mutex<Found>);
 pub(crate) struct Found {
     /// The largest one is the last one.
     sockets: Vec<(usize, SocketId)>,
-    at: Option<Instant>,
+    /// When the last look ended, and what it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Largest {
@@ -31,7 +38,15 @@ impl Largest {
 }
 
 impl Found {
-    fn look(&mut self, slots: &Slots) {
+    /// So much waits: is it time for a look?
+    pub(crate) fn is_due(&self, pending: usize, cap: usize) -> bool {
+        let rested = |&(at, took): &(Instant, Duration)| at.elapsed() >= took * REST;
+        pending > cap.saturating_add(cap / SLACK) || self.last.as_ref().is_none_or(rested)
+    }
+
+    /// Looks at all sockets.
+    pub(crate) fn look(&mut self, slots: &Slots) {
+        let begun = Instant::now();
         self.sockets.clear();
         slots.for_each(|socket| {
             let pending = socket.queue.pending();
@@ -43,7 +58,7 @@ impl Found {
             }
         });
         self.shorten();
-        self.at = Some(Instant::now());
+        self.last = Some((Instant::now(), begun.elapsed()));
     }
 
     fn shorten(&mut self) {
@@ -54,9 +69,6 @@ impl Found {
 
     /// The largest one, until there are no more that were found.
     pub(crate) fn next<'a>(&mut self, slots: &'a Slots) -> Option<Entry<'a>> {
-        if self.sockets.is_empty() || self.at.is_none_or(|at| at.elapsed() > FRESH) {
-            self.look(slots);
-        }
         loop {
             let (pending, id) = self.sockets.pop()?;
             match slots.lock(id) {

@@ -2,10 +2,10 @@
 //!
 //! * A socket has a cap ([`Net::set_cap`]): over it, it is destroyed.
 //! * All sockets together have one ([`NetOptions::max_pending_total`]): over it, those on which the most waits are
-//!   destroyed, whoever passed the line.
+//!   destroyed, whoever passed the line. For a moment an eighth more may wait; see `largest.rs`.
 //! * A *link*, the connection to another node ([`Net::set_link`]), has neither. Whoever sends on it asks first whether
 //!   there is [`room`](Net::room), and waits, or lets its caller fail. So a large request does not cost the connection,
-//!   and the bytes of links do not count against the cap of all.
+//!   and the bytes of links do not count against the cap of all. Links can have a limit together ([`LinkPool`]).
 //!
 //! A destroyed socket is reset, and its owner gets an ERROR that says why, then CLOSE.
 //!
@@ -14,11 +14,13 @@
 //! [`Net::room`]: crate::Net::room
 //! [`NetOptions::max_pending_total`]: crate::NetOptions::max_pending_total
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::SocketId;
 use crate::engine::Engine;
 use crate::event::EventKind;
+use crate::link_pool::LinkPool;
 use crate::slots::Entry;
 use crate::socket::{Link, Socket};
 
@@ -33,11 +35,32 @@ pub enum Room {
     Gone,
 }
 
+impl Link {
+    fn count(&self, bytes: usize) {
+        if let Some(pool) = &self.pool {
+            pool.add(bytes);
+        }
+    }
+
+    fn uncount(&self, bytes: usize) {
+        if let Some(pool) = &self.pool {
+            pool.remove(bytes);
+        }
+    }
+
+    /// What may wait if so many bytes more did.
+    fn most(&self, bytes: usize) -> usize {
+        let share = self.pool.as_ref().and_then(|pool| pool.share(bytes));
+        share.map_or(self.most, |share| self.most.min(share))
+    }
+}
+
 impl Engine {
     /// So many bytes have begun to wait on a socket: over a cap? That of the socket comes first. False if the socket
     /// has gone.
     pub(crate) fn check_caps(&self, socket: Entry<'_>, bytes: usize) -> bool {
-        if socket.link.is_some() {
+        if let Some(link) = &socket.link {
+            link.count(bytes);
             return true;
         }
         let total = self.pending.fetch_add(bytes, Relaxed) + bytes;
@@ -57,8 +80,9 @@ impl Engine {
 
     /// Bytes of a socket do not wait any more.
     pub(crate) fn no_longer_pending(&self, socket: &Socket, bytes: usize) {
-        if socket.link.is_none() {
-            self.pending.fetch_sub(bytes, Relaxed);
+        match &socket.link {
+            Some(link) => link.uncount(bytes),
+            None => drop(self.pending.fetch_sub(bytes, Relaxed)),
         }
     }
 
@@ -66,14 +90,19 @@ impl Engine {
     #[cold]
     fn destroy_largest(&self, cap: usize) {
         let mut largest = self.largest.lock();
-        let mut looks = 0;
-        while self.pending.load(Relaxed) > cap && looks < 2 {
-            match largest.next(&self.slots) {
-                Some(socket) => {
-                    self.overflow(socket, "send queues of the node over their limit", cap);
-                }
-                // All that were found have changed since.
-                None => looks += 1,
+        if !largest.is_due(self.pending.load(Relaxed), cap) {
+            return;
+        }
+        // All that a look has found may have changed, or not be enough.
+        for _ in 0..2 {
+            if self.pending.load(Relaxed) <= cap {
+                return;
+            }
+            largest.look(&self.slots);
+            while self.pending.load(Relaxed) > cap
+                && let Some(socket) = largest.next(&self.slots)
+            {
+                self.overflow(socket, "send queues of the node over their limit", cap);
             }
         }
     }
@@ -88,17 +117,21 @@ impl Engine {
 
     // ---- links
 
-    pub(crate) fn set_link(&self, id: SocketId, most: Option<usize>) {
+    pub(crate) fn set_link(&self, id: SocketId, most: Option<usize>, pool: Option<&Arc<LinkPool>>) {
         let Some(mut socket) = self.slots.lock(id) else {
             return;
         };
         let pending = socket.queue.pending();
-        match (socket.link.is_some(), most.is_some()) {
-            (false, true) => drop(self.pending.fetch_sub(pending, Relaxed)),
-            (true, false) => drop(self.pending.fetch_add(pending, Relaxed)),
-            _ => {}
+        self.no_longer_pending(&socket, pending);
+        socket.link = most.map(|most| Link {
+            most,
+            full: false,
+            pool: pool.cloned(),
+        });
+        match &socket.link {
+            Some(link) => link.count(pending),
+            None => drop(self.pending.fetch_add(pending, Relaxed)),
         }
-        socket.link = most.map(|most| Link { most, full: false });
     }
 
     pub(crate) fn room(&self, id: SocketId, bytes: usize) -> Room {
@@ -109,7 +142,7 @@ impl Engine {
         let Some(link) = &mut socket.link else {
             return Room::Free;
         };
-        if pending == 0 || pending.saturating_add(bytes) <= link.most {
+        if pending == 0 || pending.saturating_add(bytes) <= link.most(bytes) {
             return Room::Free;
         }
         link.full = true;

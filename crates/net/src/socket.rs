@@ -19,6 +19,7 @@ use skynet_kernel::Handle;
 use crate::SocketId;
 use crate::fill::Fill;
 use crate::io::Io;
+use crate::link_pool::LinkPool;
 use crate::queue::Queue;
 use crate::ready::Ready;
 
@@ -105,6 +106,8 @@ pub(crate) struct Link {
     pub(crate) most: usize,
     /// Somebody waits for room.
     pub(crate) full: bool,
+    /// The limit that it shares with others.
+    pub(crate) pool: Option<Arc<LinkPool>>,
 }
 
 /// See [`crate::accept`].

@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
@@ -114,6 +115,71 @@ fn the_cap_of_the_node_costs_the_largest() {
         assert!(world.net.send(*id, Payload::from("x")));
     }
     owner.expect_nothing();
+}
+
+/// What was the largest a moment ago, beside one that has gone, does not go for another that is larger now.
+#[test]
+fn the_cap_of_the_node_costs_the_largest_of_now() {
+    const CAP: usize = 6_000_000;
+    let world = World::with(NetOptions {
+        max_pending_total: Some(CAP),
+        ..NetOptions::default()
+    });
+    let owner = world.probe();
+    let (small, _small) = world.connection(&owner);
+    while world.net.pending(small).unwrap() < 1_000_000 {
+        assert!(world.net.send(small, Payload::from(vec![0; 8192])));
+    }
+    for _ in 0..10 {
+        let (hog, _hog) = world.connection(&world.probe());
+        while world.net.pending(hog).is_some() {
+            world.net.send(hog, Payload::from(vec![0; 65536]));
+            // With the slack until the next look.
+            assert!(world.net.pending(hog).unwrap_or(0) <= CAP + CAP / 8);
+        }
+    }
+    assert!(world.net.pending(small).is_some());
+}
+
+/// Links can have a limit together: beyond it each has room for its share.
+#[test]
+fn links_share_a_limit() {
+    const MOST: usize = 2_000_000;
+    let world = World::new();
+    let probe = world.probe();
+    let pool = Arc::new(LinkPool::new(MOST, 100_000));
+    let links: Vec<_> = (0..3)
+        .map(|_| {
+            let (id, peer) = world.connection(&probe);
+            world.net.set_link_in(id, 10_000_000, &pool);
+            (id, peer)
+        })
+        .collect();
+    let fill = |id, up_to| {
+        while world.net.room(id, 8192) == Room::Free && world.net.pending(id).unwrap() < up_to {
+            assert!(world.net.send(id, Payload::from(vec![0; 8192])));
+        }
+        world.net.pending(id).unwrap()
+    };
+    // The first one may use all of it, the others have their shares.
+    let first = fill(links[0].0, usize::MAX);
+    assert!((MOST - 8192..=MOST).contains(&first), "{first}");
+    for (id, _) in &links[1..] {
+        let share = fill(*id, usize::MAX);
+        assert!((90_000..=100_000).contains(&share), "{share}");
+    }
+    assert!(pool.pending() <= MOST + 200_000);
+    // It comes back with the links.
+    for (id, _) in &links[..2] {
+        world.net.shutdown(*id);
+    }
+    let last = links[2].0;
+    eventually("they have gone", || {
+        Some(pool.pending()) == world.net.pending(last)
+    });
+    assert!(fill(last, 1_000_000) >= 1_000_000);
+    world.net.set_link(last, None);
+    assert_eq!(pool.pending(), 0);
 }
 
 /// No cap destroys a link. Who asks is told when there is room.

@@ -153,6 +153,7 @@ fn cluster(settings: &Settings, net: Arc<LazyNet>) -> ClusterOptions {
         bind: settings.cluster_bind.clone(),
         max_incomplete: settings.cluster_buffer,
         max_pending: settings.cluster_pending,
+        max_pending_total: settings.cluster_pending_total,
         peers_control: settings.cluster_control,
     }
 }

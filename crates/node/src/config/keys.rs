@@ -120,6 +120,11 @@ pub const KEYS: &[Key] = &[
         "bytes that may wait to be sent on one cluster connection; if not set, 64 MiB of answers and any number of requests",
     ),
     key(
+        "clusterpendingtotal",
+        None,
+        "bytes of answers that may wait to be sent on all cluster connections together; 256 MiB if not set",
+    ),
+    key(
         "enablessl",
         None,
         "\"true\" initialises ltls.c at start, for Lua files of skynet (C)",

@@ -51,6 +51,8 @@ pub struct Settings {
     pub cluster_control: bool,
     /// Bytes that may wait to be sent on one connection of the cluster.
     pub cluster_pending: Option<usize>,
+    /// Bytes of answers that may wait on all connections of other nodes together.
+    pub cluster_pending_total: Option<usize>,
     /// Bytes that the incomplete requests of one connection from another node may take up.
     pub cluster_buffer: Option<usize>,
     /// The socket engine.
@@ -147,6 +149,8 @@ impl Settings {
             cluster_buffer: positive(config, "clusterbuffer")?.map(|bytes| bytes as usize),
             cluster_control: config.get("clustercontrol") == Some("true"),
             cluster_pending: positive(config, "clusterpending")?.map(|bytes| bytes as usize),
+            cluster_pending_total: positive(config, "clusterpendingtotal")?
+                .map(|bytes| bytes as usize),
             net: net(config)?,
             tls_verify: tls_verify(config)?,
             env,
