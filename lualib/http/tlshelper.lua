@@ -48,6 +48,7 @@ local function step(fd, tls, data)
 end
 
 local function shake(fd, tls, begun)
+	driver.nodelay(fd) -- its records are answers to each other
 	if begun then
 		step(fd, tls)
 	end

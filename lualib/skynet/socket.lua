@@ -50,6 +50,8 @@ local socket = {}
 ---@field flow "paused"|"closing"|false
 ---@field closer thread|false closes it as soon as the waiter has gone
 ---@field failure string? why it could not connect
+---@field cut string? the end of a connection with TLS, if its peer has not said so
+---@field securing boolean? TLS begins
 ---@field accept fun(id: integer, from: string)|false|nil listeners only, once started
 ---@field listening boolean?
 ---@field datagram fun(data: string, from: string)? UDP only
@@ -165,10 +167,13 @@ event[2] = function(id, port, text) -- connected, listening, started
 	end
 end
 
-event[3] = function(id) -- closed
+event[3] = function(id, _, why) -- closed
 	local s = pool[id]
 	if s then
 		s.connected = false
+		if why ~= "" then
+			s.cut = why
+		end
 		wake(s)
 	else
 		driver.close(id)
@@ -197,7 +202,7 @@ event[5] = function(id, _, text) -- failed
 	elseif s.listening and s.connected then
 		log("socket: accept error:", text)
 	else
-		if s.connected then
+		if s.connected and not s.securing then
 			log("socket: error on", id, text)
 		end
 		s.connected, s.failure = false, text
@@ -215,6 +220,13 @@ event[6] = function(id, size, data, from) -- a datagram
 	local text = skynet.tostring(data, size) or ""
 	driver.drop(data, size)
 	f(text, from)
+end
+
+event[10] = function(id) -- TLS can begin, or has
+	local s = pool[id]
+	if s then
+		wake(s)
+	end
 end
 
 event[7] = function(id, kb) -- output is piling up, or gone
@@ -244,6 +256,10 @@ skynet.register_protocol {
 }
 
 -- Coming to be
+
+local function unknown(id)
+	core.raise(("assertion failed! no socket %s in this service (closed here, or never started)"):format(id))
+end
 
 local function check_new(id)
 	core.check(not on_close[id], "socket has onclose callback")
@@ -291,8 +307,9 @@ function socket.stdin()
 	return socket.bind(0)
 end
 
-function socket.listen(host, port, backlog)
-	local id = driver.listen(host, port, backlog)
+-- tls: connections have TLS, with these options (see socket.tls)
+function socket.listen(host, port, backlog, tls)
+	local id = driver.listen(host, port, backlog, tls)
 	local s = new_record(id)
 	s.listening = true
 	local ok, why = establish(s)
@@ -316,6 +333,39 @@ function socket.start(id, accept)
 	local s = new_record(id)
 	s.listening, s.accept = true, accept
 	return establish(s)
+end
+
+-- Waits for the next step of TLS. The engine may have to say first that the connection has ended.
+local function step(s, ok, why)
+	if not ok then
+		return false, why
+	end
+	s.securing = true
+	await(s, true)
+	s.securing = false
+	if not s.connected or s.flow == "closing" then
+		return false, s.failure or "socket closed"
+	end
+	return true
+end
+
+-- Turns a connection into one with TLS; see the manual for the options. What has been read already, and not been taken
+-- by anybody, belongs to TLS.
+function socket.tls(id, options)
+	local s = pool[id] or unknown(id)
+	core.check(s.buffer, "TLS needs a connection")
+	options = options or {}
+	if s.flow == "paused" then
+		s.flow = false -- reading goes on when TLS begins
+	end
+	local ok, why = step(s, driver.hush(id, options))
+	if ok then
+		ok, why = step(s, driver.secure(id, options, readall(s.buffer, nodes)))
+	end
+	if not ok then
+		return nil, why
+	end
+	return id
 end
 
 local function datagrams(id, f)
@@ -409,12 +459,11 @@ end
 
 -- Reading. What is buffered can be read after the end of the connection.
 
-local function unknown(id)
-	core.raise(("assertion failed! no socket %s in this service (closed here, or never started)"):format(id))
-end
-
--- The rest, for a request that can no longer be satisfied.
+-- The rest, for a request that can no longer be satisfied; and why, if it may have been cut off.
 local function rest(s)
+	if s.cut then
+		return false, readall(s.buffer, nodes), s.cut
+	end
 	return false, readall(s.buffer, nodes)
 end
 
@@ -457,7 +506,7 @@ function socket.read(id, n)
 		data = readall(s.buffer, nodes)
 	end
 	if data == "" then
-		return false, data
+		return rest(s)
 	end
 	return data
 end
@@ -466,7 +515,11 @@ function socket.readall(id)
 	local s = pool[id] or unknown(id)
 	if s.connected then
 		await(s, true)
-		return readall(s.buffer, nodes)
+		local data = readall(s.buffer, nodes)
+		if s.cut then
+			return data, s.cut
+		end
+		return data
 	end
 	local data = readall(s.buffer, nodes)
 	return data ~= "" and data
@@ -534,6 +587,7 @@ socket.sendto = driver.udp_send
 socket.udp_address = driver.udp_address
 socket.header = driver.header
 socket.netstat = driver.info
+socket.tlsinfo = driver.tlsinfo
 socket.resolve = driver.resolve
 socket.pending = driver.pending -- bytes of output that wait in the engine
 socket.writelimit = driver.limit -- a cap for them, beyond which the socket is closed

@@ -300,6 +300,15 @@ local function authenticate(self, link)
 end
 
 -- A link to this place, or nil and why not.
+-- Options of TLS for a server: it is verified by the name that the channel connects to, unless they have one.
+local function tls_for(options, host)
+	local own = { name = host:match "^%[?(.-)%]?:%d+$" or host }
+	for key, value in pairs(options) do
+		own[key] = value
+	end
+	return own
+end
+
 local function dial(self, host, port)
 	local id, err = socket.open(host, port, function(attempt)
 		self.dialling = attempt
@@ -311,6 +320,13 @@ local function dial(self, host, port)
 			end)
 		end
 	end)
+	if id and self.tls then
+		local ok, why = socket.tls(id, tls_for(self.tls, host))
+		if not ok then
+			socket.close(id)
+			id, err = nil, why
+		end
+	end
 	self.dialling = nil
 	local counts = self.counts
 	if not id then
@@ -619,6 +635,7 @@ function socketchannel.channel(desc)
 		auth = desc.auth,
 		response_of_all = desc.response,
 		nodelay = desc.nodelay,
+		tls = desc.tls == true and {} or desc.tls,
 		load = desc.overload and { high = false, tell = desc.overload },
 		deadline = desc.timeout,
 		counts = { requests = 0, answers = 0, refused = 0, broken = 0, timeouts = 0, connects = 0, failed = 0 },

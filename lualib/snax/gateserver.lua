@@ -38,9 +38,9 @@ function gateserver.closeclient(fd)
 	end
 end
 
-local function listen(address, port, backlog)
+local function listen(address, port, backlog, tls)
 	skynet.error("Listen on", port and ("%s %s"):format(address, port) or address)
-	local fd = driver.listen(address, port, backlog)
+	local fd = driver.listen(address, port, backlog, tls)
 	local wanted = { fd = fd, co = coroutine.running() }
 	listener, opening = fd, wanted
 	skynet.wait(wanted.co)
@@ -137,7 +137,7 @@ local function commands(handler)
 		assert(not listener, "the gate is open already")
 		limit = conf.maxclient or 1024
 		nodelay = conf.nodelay
-		conf.address, conf.port = listen(conf.address or "0.0.0.0", conf.port, conf.backlog)
+		conf.address, conf.port = listen(conf.address or "0.0.0.0", conf.port, conf.backlog, conf.tls)
 		driver.start(listener)
 		if handler.open then
 			return handler.open(source, conf)

@@ -38,7 +38,7 @@ impl Engine {
             };
             match io.accept() {
                 Ok((stream, peer)) => {
-                    let made = self.accepted(&listener, stream.into(), peer);
+                    let made = self.accepted(&mut listener, stream.into(), peer);
                     match made {
                         Ok(()) => {
                             listener.read += 1;
@@ -80,17 +80,20 @@ impl Engine {
     /// A connection has come in on a listener.
     fn accepted(
         &self,
-        listener: &Socket,
+        listener: &mut Socket,
         stream: std::net::TcpStream,
         peer: SocketAddr,
     ) -> Result<(), Error> {
         let mut entry = self.allocate(listener.owner, State::Paccept)?;
         let socket = socket2::Socket::from(stream);
         self.configure(&socket);
-        entry.io = Io::Tcp(socket);
         entry.address = Some(peer);
         entry.cap = listener.cap;
         entry.lingering = listener.lingering.clone();
+        if let Some(listening) = &mut listener.listening {
+            return self.greet(listening, entry, socket);
+        }
+        entry.io = Io::Tcp(socket);
         if let Err(error) = self.register(&mut entry, false) {
             self.destroy(entry);
             return Err(Error::Io(error));

@@ -16,6 +16,7 @@ use crate::link_pool::LinkPool;
 use crate::net::Net;
 use crate::overflow::Room;
 use crate::queue::Unit;
+use crate::secure::Tls;
 use crate::socket::State;
 use crate::write::Outgoing;
 
@@ -39,7 +40,64 @@ impl Net {
         port: u16,
         backlog: impl Into<Option<i32>>,
     ) -> Result<SocketId, Error> {
-        self.engine.listen(owner, host, port, backlog.into())
+        self.engine.listen(owner, host, port, backlog.into(), None)
+    }
+
+    /// As [`listen`](Net::listen), for connections with TLS: ACCEPT follows when the handshake has ended. One that does
+    /// not end well is a line in the log.
+    ///
+    /// # Errors
+    /// [`Error::Tls`]: there is no certificate, or a file cannot be used.
+    pub fn listen_tls(
+        &self,
+        owner: Handle,
+        host: &str,
+        port: u16,
+        backlog: impl Into<Option<i32>>,
+        tls: Tls,
+    ) -> Result<SocketId, Error> {
+        let tls = Tls {
+            server: true,
+            ..tls
+        };
+        self.engine.check_tls(&tls)?;
+        self.engine
+            .listen(owner, host, port, backlog.into(), Some(tls))
+    }
+
+    // ---- TLS
+
+    /// Stops reading a connection on which TLS is to begin, after a look at its options and files.
+    /// [`EventKind::Tls`] with 0 follows what has been read.
+    ///
+    /// # Errors
+    /// There is no such connection of this owner without TLS, or [`Error::Tls`].
+    pub fn hush(&self, owner: Handle, id: SocketId, tls: &Tls) -> Result<(), Error> {
+        self.engine.check_tls(tls)?;
+        self.engine.hush(owner, id)
+    }
+
+    /// Begins TLS on a connection, of which `first` has been read already. [`EventKind::Tls`] with 1 follows, or ERROR
+    /// that says why not. What is sent meanwhile waits.
+    ///
+    /// # Errors
+    /// As [`hush`](Net::hush), or the name is none.
+    pub fn secure(
+        &self,
+        owner: Handle,
+        id: SocketId,
+        tls: &Tls,
+        first: &[u8],
+    ) -> Result<(), Error> {
+        self.engine.secure(owner, id, tls, first)
+    }
+
+    /// What is known about a connection with TLS whose handshake has ended.
+    pub fn tls_info(&self, id: SocketId) -> Option<skynet_tls::Info> {
+        match &self.engine.slots.lock(id)?.io {
+            Io::Secure(secure) => secure.info(),
+            _ => None,
+        }
     }
 
     /// Lets a listener accept, an accepted connection read, a paused socket go on; and makes `owner`
@@ -86,7 +144,7 @@ impl Net {
     /// Sends small pieces without waiting for acknowledgements (TCP_NODELAY).
     pub fn nodelay(&self, id: SocketId) {
         if let Some(socket) = self.engine.slots.lock(id)
-            && let Io::Tcp(io) = &socket.io
+            && let Some(io) = socket.io.connection()
         {
             let _ = io.set_tcp_nodelay(true);
         }

@@ -54,7 +54,7 @@ impl Engine {
     /// A connection that is closed with input unread is reset, and the peer may lose output that is
     /// still on its way. A modest amount of input should not do that.
     fn discard_input(&self, socket: &Socket) {
-        if let Io::Tcp(_) = socket.io {
+        if socket.io.connection().is_some() {
             let mut scratch = [0; 4096];
             for _ in 0..64 {
                 match socket.io.read(&mut scratch) {
@@ -70,20 +70,24 @@ impl Engine {
         let (id, owner, known) = (entry.id, entry.owner, entry.close_sent);
         self.destroy(entry);
         if !known {
-            self.tell_closed(id, owner);
+            self.tell_closed(id, owner, "");
         }
     }
 
-    fn tell_closed(&self, id: SocketId, owner: Handle) {
-        let message = event::message(EventKind::Close, id, 0, [&[], &[]]);
+    fn tell_closed(&self, id: SocketId, owner: Handle, why: &str) {
+        let message = event::message(EventKind::Close, id, 0, [why.as_bytes(), &[]]);
         self.emit(owner, id, message);
     }
 
     /// Tells the owner that the peer has finished, or that the socket is closed; once.
     pub(crate) fn tell_close(&self, socket: &mut Socket) {
+        self.tell_close_why(socket, "");
+    }
+
+    pub(crate) fn tell_close_why(&self, socket: &mut Socket, why: &str) {
         if !socket.close_sent {
             socket.close_sent = true;
-            self.tell_closed(socket.id, socket.owner);
+            self.tell_closed(socket.id, socket.owner, why);
         }
     }
 
@@ -111,7 +115,10 @@ impl Engine {
     }
 
     pub(crate) fn close_entry(&self, mut socket: Entry<'_>, now: bool) {
-        if now || socket.queue.is_empty() || socket.state == State::HalfWrite {
+        if !now {
+            self.say_goodbye(&mut socket);
+        }
+        if now || !socket.has_output() || socket.state == State::HalfWrite {
             return self.destroy_and_tell(socket);
         }
         if socket.closing.is_some() {
@@ -144,8 +151,11 @@ impl Engine {
     }
 
     /// The time has come to look at a socket that does not listen.
-    pub(crate) fn deadline(&self, mut socket: Entry<'_>) {
+    pub(crate) fn deadline(&self, socket: Entry<'_>) {
         let now = Instant::now();
+        let Some(mut socket) = self.handshake_late(socket, now) else {
+            return;
+        };
         if socket.orphaned.is_some_and(|until| until <= now) {
             return self.close_entry(socket, false);
         }
@@ -166,8 +176,9 @@ impl Engine {
     pub(crate) fn finish(&self) {
         let began = Instant::now();
         let mut waiting = Vec::new();
-        self.slots.for_each(|socket| {
-            if !socket.queue.is_empty() && socket.is_open() {
+        self.slots.for_each(|mut socket| {
+            self.say_goodbye(&mut socket);
+            if socket.has_output() && socket.is_open() {
                 waiting.push(socket.id);
             }
         });
@@ -192,7 +203,7 @@ impl Engine {
             }
         }
         self.slots.for_each(|socket| {
-            if !socket.queue.is_empty() {
+            if socket.has_output() {
                 socket.io.reset_at_close();
             }
             self.destroy(socket);

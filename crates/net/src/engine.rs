@@ -35,6 +35,10 @@ pub(crate) struct Engine {
     pub(crate) owners: Owners,
     pub(crate) flow: Flow,
     pub(crate) resolver: Resolver,
+    /// What sessions of TLS need.
+    pub(crate) tls: skynet_tls::Configs,
+    /// Who has been told of peers that are not verified.
+    pub(crate) unverified: skynet_tls::Unverified,
     /// Bytes that wait in all queues, those of links apart.
     pub(crate) pending: AtomicUsize,
     /// Who has to go when these are too many.

@@ -28,6 +28,9 @@ pub enum Error {
     /// An address of the other family than the socket's.
     #[error("protocol mismatch")]
     ProtocolMismatch,
+    /// TLS is not possible: what is wrong with its options or files.
+    #[error(transparent)]
+    Tls(#[from] skynet_tls::Error),
     /// [`Net::stop`](crate::Net::stop) has been called.
     #[error("the socket engine has stopped")]
     Stopped,

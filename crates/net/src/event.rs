@@ -20,7 +20,8 @@ pub enum EventKind {
     /// The socket is ready. Text: the peer's IP address; the local one of a listener, whose port is
     /// `ud`; `start`, `transfer` or `binding`.
     Connect = 2,
-    /// The peer has closed, or the socket is closed. Once per socket.
+    /// The peer has closed, or the socket is closed. Once per socket. A text says that a connection with TLS has ended
+    /// without a word: what came may be cut off.
     Close = 3,
     /// A connection came in: `ud` is its id, `id` the listener, text `ip:port` of the peer.
     Accept = 4,
@@ -36,6 +37,9 @@ pub enum EventKind {
     Filled = 8,
     /// A [link](crate::Net::set_link) that was full has room again. Only who asked for room gets it.
     Room = 9,
+    /// `ud` 1: the handshake of [TLS](crate::Net::secure) has ended. 0: the connection is not read any more, as
+    /// [`Net::hush`](crate::Net::hush) wanted it. Only who asked for that gets it.
+    Tls = 10,
 }
 
 impl EventKind {
@@ -50,6 +54,7 @@ impl EventKind {
             7 => EventKind::Warning,
             8 => EventKind::Filled,
             9 => EventKind::Room,
+            10 => EventKind::Tls,
             _ => return None,
         })
     }
@@ -131,7 +136,7 @@ mod tests {
             &[][..],
             b"short",
             &pack([0, 1, 0, 0]),
-            &pack([10, 1, 0, 0]),
+            &pack([11, 1, 0, 0]),
             &pack([-1, 1, 0, 0]),
         ] {
             assert_eq!(SocketEvent::parse(payload), None);

@@ -70,7 +70,7 @@ impl Net {
         let mut list = Vec::new();
         self.engine.slots.for_each(|socket| {
             let kind = match socket.state {
-                State::Connecting | State::Plisten | State::Paccept => return,
+                State::Connecting | State::Plisten | State::Handshake | State::Paccept => return,
                 State::Listen => SocketType::Listen,
                 State::Connected if socket.is_udp() => SocketType::Udp,
                 State::Connected => SocketType::Tcp,

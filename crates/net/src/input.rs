@@ -19,18 +19,20 @@ use crate::socket::{Socket, State};
 
 /// Bytes of one read, and of one message at most. Somewhat more than the usual block, or the largest
 /// frame of a gate, so that a read of one is short: it needs no second one to see that nothing is left.
-const READ: usize = 68 * 1024;
+pub(crate) const READ: usize = 68 * 1024;
 /// Bytes of a read from which on the block becomes the message. Less would make a message take more than twice its
 /// size.
 const WHOLE: usize = READ / 2;
 /// Reads of one socket in one go.
-const READS: usize = 4;
+pub(crate) const READS: usize = 4;
 /// Where is read to.
 pub(crate) struct Buffers {
     /// Of connections. Empty between two reads.
     block: GrowingPayload,
     /// Of anything else.
     pub(crate) other: Box<[u8]>,
+    /// What has been decrypted.
+    pub(crate) plain: Vec<u8>,
 }
 
 impl Default for Buffers {
@@ -38,6 +40,7 @@ impl Default for Buffers {
         Buffers {
             block: GrowingPayload::new(),
             other: vec![0; READ].into_boxed_slice(),
+            plain: Vec::new(),
         }
     }
 }

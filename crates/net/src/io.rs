@@ -13,6 +13,7 @@ use skynet_kernel::GrowingPayload;
 use socket2::{MaybeUninitSlice, SockRef, Socket};
 
 use crate::fill;
+use crate::secure::Secure;
 
 /// Not to be killed by a peer that has gone, whatever the process does about SIGPIPE.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -25,6 +26,8 @@ pub(crate) enum Io {
     /// The name is being resolved: no descriptor yet.
     None,
     Tcp(Socket),
+    /// A connection with TLS.
+    Secure(Box<Secure>),
     Listener(TcpListener),
     Udp(UdpSocket),
     Foreign(Foreign),
@@ -35,6 +38,7 @@ impl Io {
         match self {
             Io::None => None,
             Io::Tcp(socket) => Some(socket.as_raw_fd()),
+            Io::Secure(secure) => Some(secure.socket.as_raw_fd()),
             Io::Listener(listener) => Some(listener.as_raw_fd()),
             Io::Udp(socket) => Some(socket.as_raw_fd()),
             Io::Foreign(foreign) => Some(foreign.file.as_raw_fd()),
@@ -46,6 +50,7 @@ impl Io {
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Io::Tcp(socket) => (&mut &*socket).read(buffer),
+            Io::Secure(secure) => (&mut &secure.socket).read(buffer),
             Io::Foreign(foreign) => (&mut &*foreign.file).read(buffer),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -94,11 +99,17 @@ impl Io {
         Ok(n)
     }
 
+    /// Writes to a connection.
+    #[inline]
+    pub(crate) fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        socket.send_with_flags(bytes, NO_SIGNAL)
+    }
+
     /// Writes to a stream.
     #[inline]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Io::Tcp(socket) => socket.send_with_flags(bytes, NO_SIGNAL),
+            Io::Tcp(socket) => Io::send(socket, bytes),
             Io::Foreign(foreign) => (&mut &*foreign.file).write(bytes),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -113,11 +124,26 @@ impl Io {
         }
     }
 
+    /// The TCP socket of a connection, with TLS or without.
+    pub(crate) fn connection(&self) -> Option<&Socket> {
+        match self {
+            Io::Tcp(socket) => Some(socket),
+            Io::Secure(secure) => Some(&secure.socket),
+            _ => None,
+        }
+    }
+
+    /// Does it have records that are to be written?
+    pub(crate) fn has_records(&self) -> bool {
+        matches!(self, Io::Secure(secure) if secure.has_output())
+    }
+
     /// The error that the system keeps for a socket.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
             Io::None | Io::Foreign(_) => Ok(None),
             Io::Tcp(socket) => socket.take_error(),
+            Io::Secure(secure) => secure.socket.take_error(),
             Io::Listener(listener) => listener.take_error(),
             Io::Udp(socket) => socket.take_error(),
         };
@@ -127,14 +153,14 @@ impl Io {
     /// When the connection is closed, it is reset: the peer gets an error instead of an end. What fails here has no
     /// consequence.
     pub(crate) fn reset_at_close(&self) {
-        if let Io::Tcp(socket) = self {
+        if let Some(socket) = self.connection() {
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }
 
     /// No more reading, or no more writing. What fails here has no consequence.
     pub(crate) fn shutdown(&self, how: std::net::Shutdown) {
-        if let Io::Tcp(socket) = self {
+        if let Some(socket) = self.connection() {
             let _ = socket.shutdown(how);
         }
     }

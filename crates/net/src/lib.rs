@@ -22,6 +22,9 @@
 //! The polling is edge-triggered (`watch.rs`). A descriptor is registered once for reading, and once more when output
 //! has to wait for the first time; there is no system call for each change of interest.
 //!
+//! A connection can have TLS (`secure.rs`): whoever sends encrypts, the reactor that reads decrypts, and services see
+//! plaintext only.
+//!
 //! # Nobody takes everything
 //! * Input waits while the service that gets it does not keep up (`flow.rs`, `defer.rs`).
 //! * Output has limits for each socket and for all of them; connections to other nodes make their senders wait instead
@@ -127,6 +130,7 @@ mod queue;
 mod reactor;
 mod ready;
 mod resolver;
+mod secure;
 mod slots;
 mod socket;
 mod udp;
@@ -147,6 +151,8 @@ pub use overflow::Room;
 pub use passing::PassedOn;
 pub use queue::Unit;
 pub use resolver::resolve;
+pub use secure::Tls;
+pub use skynet_tls as tls;
 
 /// Name of a socket on its node: positive, and not used again for a long time. An id of a socket
 /// that has gone is inert.

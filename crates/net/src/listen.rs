@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::io::Io;
 use crate::resolver;
+use crate::secure::{Listening, Tls};
 use crate::socket::State;
 
 /// As many connections may wait to be accepted as the system allows: it takes a larger number for its own.
@@ -25,6 +26,7 @@ impl Engine {
         host: &str,
         port: u16,
         backlog: Option<i32>,
+        tls: Option<Tls>,
     ) -> Result<SocketId, Error> {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
         let address = resolver::first(host, port)?;
@@ -42,6 +44,7 @@ impl Engine {
         entry.io = Io::Listener(mio::net::TcpListener::from_std(listener));
         entry.address = Some(bound);
         entry.lingering = Some(Arc::default());
+        entry.listening = tls.map(|tls| Box::new(Listening::new(tls, entry.id)));
         let ip = ip_text(bound.ip()).to_string();
         self.tell(&entry, EventKind::Connect, bound.port().into(), &ip);
         Ok(entry.id)
@@ -71,6 +74,10 @@ impl Engine {
             socket.owner = owner;
             socket.abandoned = false;
             self.tell(&socket, EventKind::Connect, 0, text);
+            self.tell_early(&mut socket);
+            if socket.state == State::HalfRead {
+                return;
+            }
         }
         if self.want_input(&mut socket).is_err() {
             self.tell(&socket, EventKind::Error, 0, "enable read failed");

@@ -54,6 +54,8 @@ impl Net {
             outboxes: polls.iter().map(|_| Outbox::default()).collect(),
             flow: Flow::new(options.max_inbox, polls.len()),
             resolver: Resolver::new(options.resolvers),
+            tls: skynet_tls::Configs::default(),
+            unverified: skynet_tls::Unverified::default(),
             options,
             deadlines: polls.iter().map(|_| Deadlines::new()).collect(),
             owners: Owners::default(),

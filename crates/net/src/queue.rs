@@ -123,6 +123,8 @@ pub(crate) struct Queue {
     high: VecDeque<Piece>,
     low: VecDeque<Piece>,
     pending: usize,
+    /// How many of these are not in the lists any more, but encrypted.
+    sealed: usize,
 }
 
 impl Queue {
@@ -201,6 +203,26 @@ impl Queue {
             bytes -= rest;
             list.pop_front();
         }
+    }
+
+    /// The first `bytes` bytes of what [`gather`](Queue::gather) gave are encrypted. They wait still.
+    pub(crate) fn seal(&mut self, bytes: usize) {
+        self.advance(bytes);
+        self.pending += bytes;
+        self.sealed += bytes;
+    }
+
+    /// All that was encrypted has been sent.
+    pub(crate) fn sealed_has_gone(&mut self) {
+        self.pending -= std::mem::take(&mut self.sealed);
+    }
+
+    /// Moves everything out, as if it were encrypted.
+    pub(crate) fn take_all(&mut self, into: &mut Vec<u8>) {
+        for piece in self.high.drain(..).chain(self.low.drain(..)) {
+            into.extend(piece.slices().concat());
+        }
+        self.sealed = self.pending;
     }
 
     /// The next piece, for datagrams, which are sent whole.

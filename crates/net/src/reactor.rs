@@ -27,7 +27,9 @@ use crate::eager::{self, Eagerness};
 use crate::engine::Engine;
 use crate::error::text;
 use crate::input::{Buffers, stream};
+use crate::io::Io;
 use crate::ready::{Pass, Ready};
+use crate::secure;
 use crate::socket::State;
 
 /// The token of an interruption; ids have 31 bits.
@@ -207,10 +209,11 @@ impl Inner {
         let pass = match socket.state {
             State::Listen if socket.reading => engine.accept(socket),
             State::Listen => Pass::Done,
-            _ if socket.is_udp() && socket.reading => {
-                engine.receive(socket, &mut self.buffers.other)
-            }
-            _ => stream(engine, socket, &mut ready, &mut self.buffers),
+            _ => match socket.io {
+                Io::Udp(_) if socket.reading => engine.receive(socket, &mut self.buffers.other),
+                Io::Secure(_) => secure::stream(engine, socket, &mut ready, &mut self.buffers),
+                _ => stream(engine, socket, &mut ready, &mut self.buffers),
+            },
         };
         match pass {
             Pass::Done => {}

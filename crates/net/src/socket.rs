@@ -3,7 +3,7 @@
 //! ```text
 //!   connect ─▶ Connecting ──────────┐              read()==0, or close with output waiting
 //!   listen ──▶ Plisten ─start▶ Listen│           ┌──▶ HalfRead ──▶ (destroyed)
-//!   accepted ▶ Paccept ─start──▶ Connected ───────┤
+//!   accepted ▶ (Handshake ▶) Paccept ─start──▶ Connected ───────┤
 //!   bind ────▶ Bind ────────────────┘             └──▶ HalfWrite ─▶ (destroyed)
 //!   udp ─────▶ Connected                              write error
 //! ```
@@ -22,6 +22,7 @@ use crate::io::Io;
 use crate::link_pool::LinkPool;
 use crate::queue::Queue;
 use crate::ready::Ready;
+use crate::secure::Listening;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
@@ -30,6 +31,8 @@ pub(crate) enum State {
     /// Listening, and not accepting yet.
     Plisten,
     Listen,
+    /// Accepted by a listener with TLS, and its handshake has not ended: nobody knows of it.
+    Handshake,
     /// Accepted, and not started yet.
     Paccept,
     Connected,
@@ -92,6 +95,8 @@ pub(crate) struct Socket {
     pub(crate) kept: Option<Box<dyn Any + Send>>,
     /// A listener that has run out of descriptors: when to try again.
     pub(crate) starved: Option<Starved>,
+    /// A listener whose connections have TLS.
+    pub(crate) listening: Option<Box<Listening>>,
 }
 
 /// See [`crate::closing`].
@@ -147,12 +152,23 @@ impl Socket {
             address: None,
             kept: None,
             starved: None,
+            listening: None,
         }
     }
 
     /// Has it got this far that bytes can be written?
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Connected | State::Bind | State::HalfRead)
+    }
+
+    /// Does it have TLS, and nobody has started it yet?
+    pub(crate) fn is_greeted(&self) -> bool {
+        matches!(self.state, State::Handshake | State::Paccept)
+    }
+
+    /// Is there anything to be written?
+    pub(crate) fn has_output(&self) -> bool {
+        !self.queue.is_empty() || self.io.has_records()
     }
 
     pub(crate) fn is_udp(&self) -> bool {

@@ -11,6 +11,7 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use skynet_kernel::Payload;
 
@@ -26,7 +27,7 @@ use crate::socket::{Socket, State};
 /// Waiting bytes from which on WARNINGs are given.
 const WARN: usize = 1 << 20;
 /// Bytes written to one socket before others have their turn, somewhat more with the last system call.
-const BUDGET: usize = 512 << 10;
+pub(crate) const BUDGET: usize = 512 << 10;
 
 /// What is to be sent: given away, or to be copied if it has to wait.
 pub(crate) enum Outgoing<'a> {
@@ -77,11 +78,13 @@ impl Engine {
                 self.log(&format!("socket-server error: write to listen fd {id}."));
                 return true;
             }
-            State::Paccept | State::HalfWrite => return true,
+            State::Handshake | State::Paccept | State::HalfWrite => return true,
             State::Connecting | State::Connected | State::Bind | State::HalfRead => {}
         }
-        if socket.is_udp() {
-            return self.send_to_peer(socket, data.bytes(), low);
+        match socket.io {
+            Io::Udp(_) => return self.send_to_peer(socket, data.bytes(), low),
+            Io::Secure(_) => return self.send_sealed(socket, data, low),
+            _ => {}
         }
         let mut direct = Slice {
             bytes: data.bytes(),
@@ -129,6 +132,9 @@ impl Engine {
             units,
             sent: 0,
         };
+        if let Io::Secure(_) = socket.io {
+            return self.send_pieces_sealed(socket, all.into_pieces(), true);
+        }
         match self.write_directly(&mut socket, &mut all) {
             None => true,
             Some(Ok(waits)) => self.enqueue(socket, all.into_pieces(), true, waits, true),
@@ -174,6 +180,12 @@ impl Engine {
         for piece in pieces {
             socket.queue.push(piece, low);
         }
+        self.queued(socket, before, waits, warns)
+    }
+
+    /// More waits than `before`.
+    #[inline]
+    fn queued(&self, mut socket: Entry<'_>, before: usize, waits: Waits, warns: bool) -> bool {
         let pending = socket.queue.pending();
         if warns && pending >= WARN && pending >= socket.warn_at {
             socket.warn_at = if socket.warn_at == 0 {
@@ -195,6 +207,45 @@ impl Engine {
         self.check_caps(socket, pending - before)
     }
 
+    /// As `send`, on a connection with TLS.
+    fn send_sealed(&self, socket: Entry<'_>, data: Outgoing<'_>, low: bool) -> bool {
+        if data.bytes().is_empty() {
+            return true;
+        }
+        self.send_pieces_sealed(socket, [data.into_piece(0)], low)
+    }
+
+    fn send_pieces_sealed(
+        &self,
+        mut socket: Entry<'_>,
+        pieces: impl IntoIterator<Item = Piece>,
+        low: bool,
+    ) -> bool {
+        let direct = !socket.has_output() && socket.is_open();
+        let before = socket.queue.pending();
+        for piece in pieces {
+            socket.queue.push(piece, low);
+        }
+        if !direct {
+            return self.queued(socket, before, Waits::Behind, true);
+        }
+        match self.write_queue(&mut socket) {
+            Ok(Wrote::All) => {
+                socket.wtime = self.now_cs();
+                true
+            }
+            Ok(Wrote::Full) => self.queued(socket, before, Waits::Full, low),
+            Ok(Wrote::Enough) => self.queued(socket, before, Waits::Enough, low),
+            Err(error) => {
+                // None of it has been counted.
+                let pending = socket.queue.pending() - before;
+                self.pending.fetch_add(pending, Relaxed);
+                self.write_failed(socket, &error);
+                true
+            }
+        }
+    }
+
     fn warn(&self, socket: &Socket, pending: usize) {
         let kib = i32::try_from(pending.div_ceil(1024)).unwrap_or(i32::MAX);
         self.tell(socket, EventKind::Warning, kib, "");
@@ -202,7 +253,7 @@ impl Engine {
 
     /// Writes what waits, as far as the kernel takes it and the budget allows.
     pub(crate) fn flush(&self, mut socket: Entry<'_>) {
-        if socket.queue.is_empty() || !socket.is_open() {
+        if !socket.has_output() || !(socket.is_open() || socket.is_greeted()) {
             return;
         }
         let before = socket.queue.pending();
@@ -229,10 +280,10 @@ impl Engine {
     }
 
     fn write_queue(&self, socket: &mut Socket) -> io::Result<Wrote> {
-        if socket.is_udp() {
-            self.flush_datagrams(socket)
-        } else {
-            write_out(&socket.io, &mut socket.written, &mut socket.queue)
+        match &mut socket.io {
+            Io::Udp(_) => self.flush_datagrams(socket),
+            Io::Secure(secure) => secure.write(&mut socket.queue, &mut socket.written),
+            io => write_out(io, &mut socket.written, &mut socket.queue),
         }
     }
 
@@ -250,9 +301,15 @@ impl Engine {
         if socket.state == State::HalfRead {
             return self.destroy_and_tell(socket);
         }
+        if socket.state == State::Handshake {
+            return self.handshake_failed(socket, &text(error));
+        }
         socket.state = State::HalfWrite;
         self.no_longer_pending(&socket, socket.queue.pending());
         socket.queue = Default::default();
+        if let Io::Secure(secure) = &mut socket.io {
+            secure.forget_output();
+        }
         socket.io.shutdown(Shutdown::Write);
         self.tell(&socket, EventKind::Error, 0, &text(error));
     }

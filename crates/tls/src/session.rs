@@ -1,7 +1,7 @@
 //! One connection. It does no I/O: whoever owns the socket feeds it what has come, and sends what it puts out.
 
 use std::fmt;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IoSlice, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -183,11 +183,11 @@ impl Session {
 
     /// Encrypts as much of `plain` as there is room for (some ten KiB at least, if [`output`](Self::output) was taken
     /// before), and returns how much that was. Nothing, before the handshake has ended.
-    pub fn seal(&mut self, plain: &[u8]) -> usize {
+    pub fn seal(&mut self, plain: &[IoSlice<'_>]) -> usize {
         if self.is_handshaking() || self.failed {
             return 0;
         }
-        self.connection.writer().write(plain).unwrap_or(0)
+        self.connection.writer().write_vectored(plain).unwrap_or(0)
     }
 
     /// Appends what is to be sent to the peer now; returns how many bytes that are.

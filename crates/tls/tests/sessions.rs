@@ -1,6 +1,7 @@
 //! Sessions with each other, and what goes wrong between them.
 
 use std::fs;
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -157,7 +158,7 @@ fn plaintext_arrives_in_whatever_pieces_the_records_come() {
     for step in [1, 5, 100, 16_000, usize::MAX] {
         let mut client = Session::client(&client_setup, Some("b.example")).unwrap();
         let mut server = Session::server(&server_setup).unwrap();
-        assert_eq!(client.seal(b"too early"), 0);
+        assert_eq!(client.seal(&[IoSlice::new(b"too early")]), 0);
         assert_eq!(client.info(), None);
         let [to_client, to_server] = talk(&mut client, &mut server, step);
         assert_eq!((to_client, to_server), (Ok(Vec::new()), Ok(Vec::new())));
@@ -171,7 +172,7 @@ fn plaintext_arrives_in_whatever_pieces_the_records_come() {
         let mut sent = 0;
         let mut got = Vec::new();
         while sent < text.len() {
-            let sealed = client.seal(&text[sent..]);
+            let sealed = client.seal(&[IoSlice::new(&text[sent..])]);
             assert!(sealed >= 10_000.min(text.len() - sent), "{sealed}");
             sent += sealed;
             let [_, arrived] = talk(&mut client, &mut server, step);
@@ -184,7 +185,7 @@ fn plaintext_arrives_in_whatever_pieces_the_records_come() {
         talk(&mut client, &mut server, step)[1].as_ref().unwrap();
         assert!(server.has_ended());
         // The other direction is still open.
-        assert_eq!(server.seal(b"last words"), 10);
+        assert_eq!(server.seal(&[IoSlice::new(b"last words")]), 10);
         assert_eq!(
             talk(&mut client, &mut server, step)[0],
             Ok(b"last words".to_vec())
@@ -461,7 +462,7 @@ fn a_peer_that_does_not_speak_tls_is_recognised() {
             assert!(matches!(error, Error::NotTls(_)), "{error:?}");
             assert!(step == 1 || text.contains(expected), "{text}");
             assert_eq!(session.feed(b"more", &mut Vec::new()), Err(Error::Over));
-            assert_eq!(session.seal(b"more"), 0);
+            assert_eq!(session.seal(&[IoSlice::new(b"more")]), 0);
         }
     }
     let session = Session::server(&setup).unwrap();

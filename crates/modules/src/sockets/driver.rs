@@ -10,6 +10,8 @@ use skynet_net::{Error, EventKind, LazyNet, Net, SocketEvent, SocketInfo, Socket
 use skynet_wire::netaddr;
 
 use super::buffer::Buffer;
+use crate::tls;
+use crate::tls::options::push_info as push_info_of_tls;
 use skynet_lua::Svc;
 use skynet_lua::service;
 use skynet_vm::lua::{Lua, Type};
@@ -25,6 +27,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("connect", connect),
     ("drop", drop_block),
     ("header", header),
+    ("hush", hush),
     ("info", info),
     ("limit", limit),
     ("lingering", lingering),
@@ -40,10 +43,12 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("readall", readall),
     ("readline", readline),
     ("resolve", resolve),
+    ("secure", secure),
     ("send", send),
     ("shutdown", shutdown),
     ("start", start),
     ("str2p", str2p),
+    ("tlsinfo", tls_info),
     ("udp", udp),
     ("udp_address", udp_address),
     ("udp_connect", udp_connect),
@@ -110,6 +115,27 @@ fn push_id(l: Lua, id: Result<i32, Error>, failure: &'static str) -> Outcome {
             results(1)
         }
         Err(_) => Err(failure.into()),
+    }
+}
+
+/// The table of TLS options at `i`.
+fn tls_argument(l: Lua, i: c_int, server: bool) -> Result<skynet_net::Tls, Fault> {
+    let (_, shared) = tls::shared(l)?;
+    Ok(tls::options::read(l, i, shared)?.for_sockets(server))
+}
+
+/// Pushes true, or false and why not.
+fn push_done(l: Lua, done: Result<(), Error>) -> Outcome {
+    match done {
+        Ok(()) => {
+            l.push_bool(true);
+            results(1)
+        }
+        Err(error) => {
+            l.push_bool(false);
+            l.push_owned(error.to_string());
+            results(2)
+        }
     }
 }
 
@@ -263,17 +289,53 @@ native! {
         }
     };
 
-    /// `listen(addr[, port[, backlog]])`
+    /// `listen(addr[, port[, backlog[, tls]]])`
     listen = |l| {
         let (svc, net) = net(l)?;
         let (host, port) = address(l, 1)?;
         let backlog = if l.is_none_or_nil(3) { None } else { Some(integer(l, 3)? as i32) };
-        let id = net.listen(svc.handle(), &host, port, backlog);
+        let id = if l.is_none_or_nil(4) {
+            net.listen(svc.handle(), &host, port, backlog)
+        } else {
+            let tls = tls_argument(l, 4, true)?;
+            if !tls.server {
+                return Err("a listener has the role \"server\" in TLS".into());
+            }
+            match net.listen_tls(svc.handle(), &host, port, backlog, tls) {
+                Err(Error::Tls(error)) => return Err(error.to_string().into()),
+                id => id,
+            }
+        };
         if let Err(reason) = &id {
             // The error's text is fixed; what it is about is in the log.
             svc.cx.log(format!("Listen failed on {host} {port} : {reason}"));
         }
         push_id(l, id, "Listen error")
+    };
+
+    /// `hush(id, tls)`: TLS is to begin: nothing more is read, which a message says; false and why, if that cannot be
+    hush = |l| {
+        let id = socket_id(l)?;
+        let tls = tls_argument(l, 2, false)?;
+        let (svc, net) = net(l)?;
+        push_done(l, net.hush(svc.handle(), id, &tls))
+    };
+
+    /// `secure(id, tls, first)`: begins TLS, of which these bytes have been read; false and why, if that cannot be
+    secure = |l| {
+        let id = socket_id(l)?;
+        let tls = tls_argument(l, 2, false)?;
+        let first = l.bytes(3).unwrap_or(b"");
+        let (svc, net) = net(l)?;
+        push_done(l, net.secure(svc.handle(), id, &tls, first))
+    };
+
+    /// `tlsinfo(id)`: a table, or nothing
+    tls_info = |l| {
+        let id = socket_id(l)?;
+        let Some(info) = net(l)?.1.tls_info(id) else { return results(0) };
+        guarded(l, 1, |l| push_info_of_tls(l, &info))?;
+        results(1)
     };
 
     close = |l| {

@@ -4,6 +4,7 @@
 //! are those of skynet (C), which only have numbers; `reason` has what is behind them.
 
 use std::ffi::OsStr;
+use std::io::IoSlice;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -370,7 +371,7 @@ native! {
             }
             running.session.output(&mut out);
             while !plain.is_empty() {
-                let sealed = running.session.seal(plain);
+                let sealed = running.session.seal(&[IoSlice::new(plain)]);
                 if sealed == 0 {
                     return Err("SSL_write error:1".into());
                 }

@@ -1,7 +1,7 @@
 //! TLS for Lua: what a node keeps for it, the options that Lua code gives, and `ltls.c`.
 
 pub mod ltls;
-mod options;
+pub(crate) mod options;
 
 use std::sync::atomic::AtomicBool;
 

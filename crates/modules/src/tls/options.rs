@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use skynet_tls::{ClientCert, Info, Options};
 use skynet_vm::lua::{Lua, Type};
@@ -27,7 +28,6 @@ const KEYS: [&str; 9] = [
 const PROTOCOLS: usize = 32;
 
 /// What a table says.
-#[expect(dead_code, reason = "sockets need all of it")]
 pub(crate) struct Given {
     pub(crate) options: Options,
     /// What a server's certificate has to be made out to.
@@ -48,6 +48,19 @@ enum Value {
     /// The strings of an array, up to the first thing that is none.
     List(Vec<Vec<u8>>),
     Other(&'static str),
+}
+
+impl Given {
+    /// For the socket engine; `server` unless the table says which side it is.
+    pub(crate) fn for_sockets(self, server: bool) -> skynet_net::Tls {
+        let mut tls = skynet_net::Tls::new(self.options, self.server.unwrap_or(server));
+        tls.name = self.name;
+        tls.unverified = self.unverified;
+        if let Some(timeout) = self.timeout {
+            tls.timeout = Duration::from_millis(u64::from(timeout) * 10);
+        }
+        tls
+    }
 }
 
 type Table = HashMap<String, Value>;

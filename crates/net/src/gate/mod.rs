@@ -148,7 +148,11 @@ impl Open {
             EventKind::Warning => {
                 cx.log(format!("fd ({}) send buffer ({})K", event.id, event.ud));
             }
-            EventKind::Connect | EventKind::Udp | EventKind::Filled | EventKind::Room => {}
+            EventKind::Connect
+            | EventKind::Udp
+            | EventKind::Filled
+            | EventKind::Room
+            | EventKind::Tls => {}
         }
     }
 
