@@ -86,33 +86,37 @@ function helper.closefunc(tls)
 	end
 end
 
+-- What has been decrypted and not been asked for yet, by object: all functions of one have to know of it.
+local buffers = setmetatable({}, { __mode = "k" })
+
+local function take_buffer(tls)
+	local data = buffers[tls]
+	buffers[tls] = nil
+	return data or ""
+end
+
+-- What came along with the end of the handshake, or with other records, comes without waiting.
+local function more(fd, tls)
+	local data = tls:read()
+	return data ~= "" and data or tls:read(receive(fd))
+end
+
 function helper.readfunc(fd, tls)
-	local buffered = ""
 	return function(n)
+		local data = take_buffer(tls)
 		if not n then
-			if buffered ~= "" then
-				local data = buffered
-				buffered = ""
-				return data
-			end
-			-- What came along with the end of the handshake, or nothing, comes without waiting.
-			local data = tls:read()
-			if data == "" then
-				data = tls:read(receive(fd))
-			end
-			return data
+			return data ~= "" and data or more(fd, tls)
 		end
-		local parts, size = { buffered }, #buffered
+		local parts, size = { data }, #data
 		while size < n do
-			local data = tls:read()
-			if data == "" then
-				data = tls:read(receive(fd))
-			end
+			data = more(fd, tls)
 			parts[#parts + 1] = data
 			size = size + #data
 		end
 		local all = table.concat(parts)
-		buffered = all:sub(n + 1)
+		if size > n then
+			buffers[tls] = all:sub(n + 1)
+		end
 		return all:sub(1, n)
 	end
 end
@@ -125,7 +129,7 @@ end
 
 function helper.readallfunc(fd, tls)
 	return function()
-		local rest = tls:read()
+		local rest = take_buffer(tls) .. tls:read()
 		local cipher = socket.readall(fd)
 		return cipher and rest .. tls:read(cipher) or rest
 	end

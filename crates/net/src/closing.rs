@@ -46,7 +46,7 @@ impl Engine {
         {
             lingering.fetch_sub(1, Relaxed);
         }
-        if socket.missed || socket.deferred.is_some() {
+        if socket.missed || socket.deferred.is_some() || matches!(socket.io, Io::Secure(_)) {
             self.discard_input(&socket);
         }
     }
@@ -118,7 +118,8 @@ impl Engine {
         if !now {
             self.say_goodbye(&mut socket);
         }
-        if now || !socket.has_output() || socket.state == State::HalfWrite {
+        let lingers = !now && socket.is_to_linger();
+        if now || !(lingers || socket.has_output()) || socket.state == State::HalfWrite {
             return self.destroy_and_tell(socket);
         }
         if socket.closing.is_some() {
@@ -129,6 +130,9 @@ impl Engine {
         });
         if let Some(lingering) = &socket.lingering {
             lingering.fetch_add(1, Relaxed);
+        }
+        if lingers {
+            return self.linger(socket);
         }
         socket.reading = false;
         // What arrives from now on is not read; see `destroy`.
@@ -158,6 +162,9 @@ impl Engine {
         };
         if socket.orphaned.is_some_and(|until| until <= now) {
             return self.close_entry(socket, false);
+        }
+        if socket.lingers() && !socket.has_output() {
+            return self.destroy(socket);
         }
         let (id, written) = (socket.id, socket.written);
         let Some(closing) = &mut socket.closing else {

@@ -18,6 +18,10 @@
 //! # The end
 //! Who closes a connection says so (close_notify) behind what waits. A peer that ends the connection without saying so
 //! may have been cut off: CLOSE has a text then.
+//!
+//! Servers send tickets for the next handshake when the first one has ended. A client that closes at once has not read
+//! them, and the system would reset the connection for that: what the client sent last could be lost. So a closed client
+//! reads and forgets until its server has finished, for [`LINGER`] at most.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -44,6 +48,8 @@ use crate::write::{BUDGET, Wrote};
 
 /// Connections of one listener whose handshake has not ended.
 pub(crate) const HALF_OPEN: usize = 1024;
+/// How long a closed client waits for its server to finish.
+const LINGER: Duration = Duration::from_secs(1);
 /// Plaintext that is encrypted in one go.
 const CHUNK: usize = 48 << 10;
 /// Memory for records that a socket keeps when it has none.
@@ -95,6 +101,8 @@ pub(crate) struct Secure {
     /// The owner has closed it, and the peer has been told so.
     finishing: bool,
     finished: bool,
+    /// It is closed, and waits for the end of its peer.
+    pub(crate) lingers: bool,
 }
 
 struct Handshake {
@@ -154,7 +162,12 @@ impl Secure {
             early: Vec::new(),
             finishing: false,
             finished: false,
+            lingers: false,
         }
+    }
+
+    pub(crate) fn is_to_linger(&self) -> bool {
+        self.session.is_client() && self.handshake.is_none() && !self.session.has_ended()
     }
 
     pub(crate) fn has_output(&self) -> bool {
@@ -246,6 +259,9 @@ pub(crate) fn stream(
     buffers: &mut Buffers,
 ) -> Pass {
     let mut told = false;
+    if socket.lingers() {
+        return engine.forget_input(socket, ready, &mut buffers.other);
+    }
     if socket.reading && (ready.input || ready.finished) {
         match read(engine, &mut socket, ready, buffers) {
             Input::Empty => {}
@@ -499,6 +515,55 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// A client is closed: it waits for the end of its server.
+    pub(crate) fn linger(&self, mut socket: Entry<'_>) {
+        if let Io::Secure(secure) = &mut socket.io {
+            secure.lingers = true;
+        }
+        socket.state = State::HalfRead;
+        self.tell_close(&mut socket);
+        // Without an edge there is the deadline.
+        let _ = self.want_input(&mut socket);
+        if socket.has_output() {
+            self.look_later(socket.id, Instant::now() + self.options.close_timeout);
+        } else {
+            self.said_goodbye(&mut socket);
+        }
+    }
+
+    /// All has been written on a connection that waits for the end of its peer.
+    pub(crate) fn said_goodbye(&self, socket: &mut Socket) {
+        socket.io.shutdown(std::net::Shutdown::Write);
+        self.look_later(socket.id, Instant::now() + LINGER);
+    }
+
+    /// What comes on a closed connection is of no use.
+    fn forget_input(&self, socket: Entry<'_>, ready: &Ready, into: &mut [u8]) -> Pass {
+        for _ in 0..READS {
+            match socket.io.read(into) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready.hangup {
+                        self.destroy(socket);
+                    } else {
+                        self.flush(socket);
+                    }
+                    return Pass::Done;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) if socket.has_output() && !ready.hangup => {
+                    self.flush(socket);
+                    return Pass::Done;
+                }
+                _ => {
+                    self.destroy(socket);
+                    return Pass::Done;
+                }
+            }
+        }
+        Pass::Again
     }
 
     // ---- the beginning

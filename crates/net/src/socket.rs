@@ -166,6 +166,17 @@ impl Socket {
         matches!(self.state, State::Handshake | State::Paccept)
     }
 
+    /// Is it closed, and waits for the end of its peer?
+    pub(crate) fn lingers(&self) -> bool {
+        matches!(&self.io, Io::Secure(secure) if secure.lingers)
+    }
+
+    /// Has it to wait for the end of its peer when it is closed now? See [`crate::secure`].
+    pub(crate) fn is_to_linger(&self) -> bool {
+        self.state == State::Connected
+            && matches!(&self.io, Io::Secure(secure) if secure.is_to_linger())
+    }
+
     /// Is there anything to be written?
     pub(crate) fn has_output(&self) -> bool {
         !self.queue.is_empty() || self.io.has_records()

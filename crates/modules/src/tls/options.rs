@@ -118,6 +118,7 @@ fn given(table: &Table, tls: &Tls) -> Result<Given, String> {
         Some(Value::Bool(verify)) => Some(*verify),
         Some(other) => return Err(wrong("verify", "boolean", other)),
     };
+    let ca = path(table, "ca")?;
     let unverified = match (verify, tls.verify) {
         (Some(false), Verify::Strict) => {
             return Err(
@@ -125,10 +126,10 @@ fn given(table: &Table, tls: &Tls) -> Result<Given, String> {
             );
         }
         (Some(false), _) => Some("verify = false"),
-        (None, Verify::Off) => Some("tlsverify = false"),
+        // Who names authorities wants them to be asked.
+        (None, Verify::Off) if ca.is_none() => Some("tlsverify = false"),
         _ => None,
     };
-    let ca = path(table, "ca")?;
     let client_cert = match text(table, "clientcert")?.as_deref() {
         // Who names authorities wants certificates that come from them.
         None if ca.is_some() => ClientCert::Required,

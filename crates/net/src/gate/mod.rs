@@ -1,8 +1,8 @@
 //! The native gate: accepts connections, cuts what they send into frames, and passes each frame on as
 //! one message. No Lua is on that way.
 //!
-//! It is launched as `gate <S|L> <watchdog> <binding> <type> <most>` ([`Parameter`]), and does what
-//! text messages tell it ([`Command`]). The watchdog is told of connections by text messages:
+//! It is launched as `gate <S|L> <watchdog> <binding> <type> <most>` ([`Parameter`]), with `cert=FILE` behind that for
+//! TLS, and does what text messages tell it ([`Command`]). The watchdog is told of connections by text messages:
 //! `<id> open <id> <ip:port>:0` and `<id> close`. Nothing is read from a connection before it is
 //! started. A frame goes
 //! 1. to the broker, if there is one,
@@ -19,14 +19,16 @@ mod text;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use skynet_kernel::{Context, Factory, Handle, InitError, Message, Payload, Service, kind};
+use skynet_tls::{ClientCert, Options};
 use skynet_wire::netpack::{Framing, Partial};
 
 pub use text::{Command, Parameter, ParameterError};
 
-use crate::{EventKind, LazyNet, Net, SocketEvent, SocketId};
+use crate::{EventKind, LazyNet, Net, SocketEvent, SocketId, Tls};
 
 /// Bytes of a peer's address that the watchdog is told.
 const NAME: usize = 31;
@@ -115,9 +117,11 @@ fn open(engine: &LazyNet, cx: &Arc<Context>, text: &str) -> Result<Open, String>
     let (host, port) = (parameter.host, parameter.port);
     let failed = |error: &dyn std::fmt::Display| format!("gate: listen on {host}:{port}: {error}");
     let net = engine.get(cx.node()).map_err(|error| failed(&error))?;
-    let listener = net
-        .listen(cx.handle(), host, port, None)
-        .map_err(|error| failed(&error))?;
+    let listener = match tls(&parameter) {
+        Some(tls) => net.listen_tls(cx.handle(), host, port, None, tls),
+        None => net.listen(cx.handle(), host, port, None),
+    };
+    let listener = listener.map_err(|error| failed(&error))?;
     net.start(cx.handle(), listener);
     Ok(Open {
         net: Arc::clone(net),
@@ -130,6 +134,23 @@ fn open(engine: &LazyNet, cx: &Arc<Context>, text: &str) -> Result<Open, String>
         connections: HashMap::new(),
         closed: 0,
     })
+}
+
+/// What its connections have, if they have TLS.
+fn tls(parameter: &Parameter<'_>) -> Option<Tls> {
+    parameter.cert?;
+    let client_cert = match parameter.ca {
+        Some(_) => ClientCert::Required,
+        None => ClientCert::None,
+    };
+    let options = Options {
+        cert: parameter.cert.map(PathBuf::from),
+        key: parameter.key.map(PathBuf::from),
+        ca: parameter.ca.map(PathBuf::from),
+        client_cert,
+        ..Options::default()
+    };
+    Some(Tls::new(options, true))
 }
 
 impl Open {

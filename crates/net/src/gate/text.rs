@@ -10,7 +10,8 @@ use skynet_wire::netpack::Framing;
 
 use crate::SocketId;
 
-/// The launch parameter of a gate: `<S|L> <watchdog> <binding> <type> <most>`.
+/// The launch parameter of a gate: `<S|L> <watchdog> <binding> <type> <most>`, and for TLS `cert=FILE`, `key=FILE` and
+/// `ca=FILE` behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Parameter<'a> {
@@ -26,6 +27,12 @@ pub struct Parameter<'a> {
     pub kind: u8,
     /// How many connections may be open, at least 1.
     pub most: usize,
+    /// The file of the certificate: connections have TLS. File names have no blanks in them.
+    pub cert: Option<&'a str>,
+    /// The file of its key, if it is another one.
+    pub key: Option<&'a str>,
+    /// The file of the authorities that the certificates of clients have to come from, which clients need then.
+    pub ca: Option<&'a str>,
 }
 
 /// Why a launch parameter is refused. `Display` is what the log says.
@@ -63,6 +70,13 @@ impl<'a> Parameter<'a> {
             .and_then(|most| usize::try_from(most).ok())
             .filter(|&most| most > 0)
             .ok_or(ParameterError::Most)?;
+        let mut files = [("cert=", None), ("key=", None), ("ca=", None)];
+        while let Some(word) = word(&mut rest) {
+            for (key, file) in &mut files {
+                *file = word.strip_prefix(*key).or(*file);
+            }
+        }
+        let [(_, cert), (_, key), (_, ca)] = files;
         let framing = match header {
             'S' => Framing::SHORT,
             'L' => Framing::LONG,
@@ -87,6 +101,9 @@ impl<'a> Parameter<'a> {
                 kind => kind,
             },
             most,
+            cert,
+            key,
+            ca,
         })
     }
 }
@@ -213,6 +230,9 @@ mod tests {
                 port: 8888,
                 kind: 11,
                 most: 64,
+                cert: None,
+                key: None,
+                ca: None,
             }
         );
         let least = Parameter::parse("S ! 8888 0 1").unwrap();
@@ -222,6 +242,11 @@ mod tests {
         // White space is not counted, and numbers end where they end.
         assert_eq!(Parameter::parse("S\t!  8888x 0\n1 more"), Ok(least));
         assert_eq!(Parameter::parse("S ! [::1]:80 0 1").unwrap().host, "::1");
+        let secure = Parameter::parse("S ! 80 0 1 cert=/a/b.pem nothing key=k ca=x=y").unwrap();
+        assert_eq!(
+            (secure.cert, secure.key, secure.ca),
+            (Some("/a/b.pem"), Some("k"), Some("x=y"))
+        );
     }
 
     #[test]
