@@ -19,11 +19,47 @@ function socket.open(addr, port, begun) end
 ---`Listen error`. Blocks.
 ---@param host string
 ---@param port integer? 0: any that is free
----@param backlog integer? default 32
+---@param backlog integer? default: as many as the system allows
+---@param tls skynet.socket.tls? connections have TLS; they are accepted when their handshake has ended
 ---@return integer id
 ---@return string ip
 ---@return integer port
-function socket.listen(host, port, backlog) end
+function socket.listen(host, port, backlog, tls) end
+
+---Options of TLS. Files are PEM, and are read again for the next connection when they have changed. An unknown key is an
+---error.
+---@class skynet.socket.tls
+---@field role "client"|"server"|nil of `socket.tls`; default client
+---@field name string? what the server's certificate has to be made out to, and what the server is told; default: the address of the connection
+---@field verify boolean? false: the server is not verified at all, which the log says once for each peer; default: the config key `tlsverify`
+---@field ca string? file of the authorities that are trusted instead of the system's; of a server: of those that the certificates of clients come from
+---@field cert string? file of the own certificate, with those of intermediate authorities; a server needs one
+---@field key string? file of its key; default: the file of the certificate
+---@field clientcert "required"|"optional"|"none"|nil of a server: whether clients show a certificate; default required if there is `ca`, else none
+---@field alpn string[]? protocols, the preferred one first
+---@field timeout integer? centiseconds for the handshake; default 1000
+
+---Begins TLS on a connection that this service has started. From then on it is a socket as before: reading, writing,
+---limits, `close`, `abandon`. What has been read already, and nobody has taken, belongs to TLS; what is written meanwhile
+---waits. If it fails, nil and the reason; only `close` makes sense then. Raises for options that are wrong. Blocks.
+---@param id integer
+---@param options skynet.socket.tls?
+---@return integer? id
+---@return string? why
+function socket.tls(id, options) end
+
+---What is known about a connection with TLS; nothing about others, and before the handshake has ended.
+---@param id integer
+---@return skynet.socket.tlsinfo?
+function socket.tlsinfo(id) end
+
+---@class skynet.socket.tlsinfo
+---@field version "TLSv1.2"|"TLSv1.3"
+---@field cipher string
+---@field alpn string? what both sides have
+---@field servername string? the name that a client has asked for
+---@field verified boolean was the peer's certificate verified?
+---@field names string[]? the names in it, if the peer has shown one
 
 ---Without a function: takes an accepted or abandoned socket over and begins to read it. With a function, on a listening
 ---socket: f(id, "ip:port") is called for each connection, which has to be started, handed on, or closed by close_fd.
@@ -68,6 +104,7 @@ function socket.close(id) end
 ---@param n integer?
 ---@return string|false data
 ---@return string? rest
+---@return string? cut with TLS: the connection has ended without a word, so that something may be missing
 function socket.read(id, n) end
 
 ---Reads until the peer closes. If it has: what is left, or false. Blocks.

@@ -21,9 +21,32 @@ function driver.connect(addr, port) end
 ---Listens; CONNECT with the bound address follows, connections only after `start`. Raises `Listen error`.
 ---@param addr string the empty string is 0.0.0.0
 ---@param port integer? 0: any that is free
----@param backlog integer? default 32
+---@param backlog integer? default: as many as the system allows
+---@param tls skynet.socket.tls? connections have TLS
 ---@return integer id
-function driver.listen(addr, port, backlog) end
+function driver.listen(addr, port, backlog, tls) end
+
+---TLS is to begin on a connection of this service: it is not read any more, which an event (type 10, ud 0) says behind
+---what has been read. False and why, if it cannot begin. An addition to skynet (C).
+---@param id integer
+---@param tls skynet.socket.tls
+---@return boolean
+---@return string? why
+function driver.hush(id, tls) end
+
+---Begins TLS; `first` are the bytes that have been read already. An event (type 10, ud 1) says that the handshake has
+---ended, or ERROR why not. An addition to skynet (C).
+---@param id integer
+---@param tls skynet.socket.tls
+---@param first string?
+---@return boolean
+---@return string? why
+function driver.secure(id, tls, first) end
+
+---As socket.tlsinfo.
+---@param id integer
+---@return skynet.socket.tlsinfo?
+function driver.tlsinfo(id) end
 
 ---Closes a socket when its queued output is sent; CLOSE follows unless it came before.
 ---@param id integer

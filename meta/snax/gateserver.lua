@@ -12,7 +12,8 @@ local gateserver = {}
 ---@field port integer? becomes the bound port
 ---@field maxclient integer? default 1024: one less is served
 ---@field nodelay boolean?
----@field backlog integer? default 32
+---@field backlog integer? default: as many as the system allows
+---@field tls skynet.socket.tls? clients have TLS, with this certificate; they are accepted when their handshake has ended
 
 ---@class snax.gateserver.handler
 ---@field connect fun(fd: integer, addr: string) accepted; not read before openclient
