@@ -182,3 +182,75 @@ fn redis(folder: &Path, port: u16, more: &[String]) -> Command {
         .args(more);
     command
 }
+
+/// A cluster of three masters, each with a replica.
+pub struct Cluster(Vec<Server>);
+
+impl Cluster {
+    /// Starts it; every node is taken to be dead after a second without an answer.
+    pub fn start() -> Cluster {
+        let more = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "1000",
+            "--cluster-config-file",
+            "nodes.conf",
+        ];
+        let node = |_| {
+            // Else it would be the other port and 10000, which may be somebody else's.
+            let bus = peer::port().to_string();
+            Server::redis_with(&[&more[..], &["--cluster-port", &bus]].concat())
+        };
+        let servers: Vec<Server> = (0..6).map(node).collect();
+        let addresses = servers
+            .iter()
+            .map(|server| format!("127.0.0.1:{}", server.port));
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]).args(addresses);
+        create.args(["--cluster-replicas", "1", "--cluster-yes"]);
+        let done = create.output().expect("redis-cli");
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success(), "{text}");
+        let cluster = Cluster(servers);
+        let started = Instant::now();
+        while !cluster.is_complete() {
+            assert!(started.elapsed() < LIMIT, "the cluster is not complete");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        cluster
+    }
+
+    /// Do all nodes know that all slots are served, and which replicas have copied them?
+    fn is_complete(&self) -> bool {
+        self.0.iter().all(|server| {
+            let port = server.port.to_string();
+            let ask = |words: &[&str]| {
+                let out = Command::new("redis-cli")
+                    .args(["-p", &port])
+                    .args(words)
+                    .output();
+                String::from_utf8_lossy(&out.expect("redis-cli").stdout).into_owned()
+            };
+            ask(&["cluster", "info"]).contains("cluster_state:ok")
+                && ask(&["cluster", "slots"]).matches("127.0.0.1").count() >= 6
+        })
+    }
+
+    /// The ports of all nodes.
+    pub fn ports(&self) -> Vec<u16> {
+        self.0.iter().map(Server::port).collect()
+    }
+
+    /// Kills the node with this port.
+    pub fn kill(&mut self, port: u16) {
+        let node = self.0.iter_mut().find(|server| server.port == port);
+        node.expect("a node of the cluster").kill();
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self, port: u16) {
+        let node = self.0.iter_mut().find(|server| server.port == port);
+        node.expect("a node of the cluster").restart();
+    }
+}

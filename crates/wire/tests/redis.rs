@@ -1,6 +1,6 @@
 //! Answers of Redis, whole and in pieces.
 
-use skynet_wire::redis::{Error, Item, Items, Scanner, request};
+use skynet_wire::redis::{Error, Item, Items, Scanner, key_slot, request};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -127,4 +127,12 @@ fn commands() {
     request::word(&mut out, b"");
     request::nil(&mut out);
     assert_eq!(out, b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$-1\r\n");
+}
+
+#[test]
+fn slots() {
+    assert_eq!(key_slot(b"123456789"), 12739);
+    assert_eq!(key_slot(b"{user1000}.following"), key_slot(b"user1000"));
+    assert_eq!(key_slot(b"foo{}{bar}"), 8363);
+    assert_eq!(key_slot(b""), 0);
 }

@@ -325,8 +325,8 @@ fn command(bytes: &[u8]) -> Option<(String, usize)> {
         let number = std::str::from_utf8(&rest[1..end]).ok()?.parse().ok()?;
         at += end + 2;
         let here = at;
-        if rest[0] == b'$' {
-            at += usize::try_from(number).unwrap_or(0) + 2;
+        if let (b'$', Ok(size)) = (rest[0], usize::try_from(number)) {
+            at += size + 2;
         }
         Some((rest[0], number, here))
     };
@@ -334,7 +334,10 @@ fn command(bytes: &[u8]) -> Option<(String, usize)> {
     let mut words = Vec::new();
     for _ in 0..count {
         let (_, size, start) = line()?;
-        let size = usize::try_from(size).ok()?;
+        // A word that is not there leaves no trace in the recordings.
+        let Ok(size) = usize::try_from(size) else {
+            continue;
+        };
         words.push(String::from_utf8_lossy(bytes.get(start..start + size)?).into_owned());
     }
     (at <= bytes.len()).then(|| (words.join(" "), at))

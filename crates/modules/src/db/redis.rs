@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, native, push_functions, results};
-use skynet_wire::redis::{Error, Item, Items, Scanner, request};
+use skynet_wire::redis::{Error, Item, Items, Scanner, key_slot, request};
 
 use super::{append_plain, buffer, number, state, wants};
 
@@ -14,6 +14,7 @@ const MAX_DEPTH: usize = 128;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("command", command),
+    ("keyslot", keyslot),
     ("pipeline", pipeline),
     ("reply", reply),
     ("scanner", scanner),
@@ -123,6 +124,13 @@ native! {
             return Err("stack overflow".into());
         }
         l.push_owned(out);
+        results(1)
+    };
+
+    /// `keyslot(key)`: the slot of a cluster that a key belongs to
+    keyslot = |l| {
+        let key = l.bytes(1).ok_or_else(|| l.expected(1, "string"))?;
+        l.push_int(key_slot(key).into());
         results(1)
     };
 

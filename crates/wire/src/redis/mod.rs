@@ -7,9 +7,11 @@
 mod items;
 pub mod request;
 mod scan;
+mod slot;
 
 pub use items::{Item, Items};
 pub use scan::Scanner;
+pub use slot::{SLOTS, key_slot};
 
 /// Why bytes are no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
