@@ -245,8 +245,8 @@ local function parse_redirection(self, text)
 	return math.tointeger(tonumber(slot)), node
 end
 
--- Commands whose number is a boolean, and how many arguments of them are sent. Those of a connection would lose the text
--- of an error, which may be a redirection.
+-- Commands whose number is a boolean, and how many arguments of them are sent. Those of a connection would lose the
+-- text of an error, which may be a redirection.
 local as_boolean = { exists = 1, sismember = 2 }
 
 -- One attempt: whether it went well, and the answer.
