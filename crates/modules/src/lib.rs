@@ -42,6 +42,7 @@ pub const NATIVE: Native = &[
     ("skynet.coroutine", open::coroutine),
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
+    ("skynet.dns.core", sockets::dns::open),
     ("skynet.http.core", http::open),
     ("skynet.db.mysql.core", db::mysql::open),
     ("skynet.db.redis.core", db::redis::open),

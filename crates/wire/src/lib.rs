@@ -24,6 +24,7 @@ pub mod bson;
 pub mod cluster;
 pub mod console;
 pub mod datasheet;
+pub mod dns;
 pub mod foreign;
 mod grow;
 pub mod harbor;

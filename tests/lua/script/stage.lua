@@ -162,9 +162,9 @@ local function run_case()
 			return skynet.retpack("[" .. table.concat(all, ",") .. "]")
 		end
 		local response = skynet.response()
-		skynet.timeout(1000, function()
+		skynet.timeout(5000, function()
 			if response then
-				response(true, report(false, "it takes longer than 10 s"))
+				response(true, report(false, "it takes longer than 50 s"))
 				response = nil
 			end
 		end)

@@ -5,6 +5,7 @@
 //! compared after they were put back.
 
 mod client;
+mod log;
 mod ports;
 mod server;
 mod stage;
@@ -79,6 +80,13 @@ fn play_step(step: &Value, stage: &mut Stage, clients: &mut Clients, ports: &Por
     }
     if let Some(events) = step.get("events") {
         return value::wait_for_events(events, ports, || stage.events());
+    }
+    if let Some(lines) = step["log"].as_array() {
+        let lines: Vec<&str> = lines
+            .iter()
+            .map(|line| line.as_str().expect("a line"))
+            .collect();
+        return log::wait_for(&lines, || stage.log(), ports);
     }
     if let Some(ms) = step["sleep"].as_u64() {
         std::thread::sleep(std::time::Duration::from_millis(ms));

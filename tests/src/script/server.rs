@@ -1,7 +1,7 @@
 //! Servers that the node connects to.
 
 use std::io::{ErrorKind, Read};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -35,6 +35,14 @@ impl Servers {
             let port = ports.node(&server["port"]);
             if server["full"] == true {
                 servers.full.extend(fill(port));
+                continue;
+            }
+            if server["udp"] == true {
+                let socket = UdpSocket::bind(("127.0.0.1", port)).map_err(|e| e.to_string())?;
+                let (server, stop) = (server.clone(), servers.stop.clone());
+                servers
+                    .running
+                    .push(spawn(move || datagrams(&socket, &server, &stop)));
                 continue;
             }
             assert!(server.get("tls").is_none(), "no server with TLS");
@@ -171,6 +179,46 @@ fn converse(
         Ok(n) if n > 0 && !ignore => Err(format!("{} came besides", text::shown(&rest[..n]))),
         Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
         _ => Ok(()),
+    }
+}
+
+/// A server of datagrams: questions to a name server, whose number is the first two bytes.
+fn datagrams(socket: &UdpSocket, server: &Value, stop: &AtomicBool) -> Check {
+    socket
+        .set_read_timeout(Some(Duration::from_millis(2)))
+        .expect("timeout");
+    let none = Vec::new();
+    let mut exchanges = server["exchanges"].as_array().unwrap_or(&none).iter();
+    let mut buffer = [0; 65536];
+    loop {
+        let last = stop.load(Relaxed);
+        let (size, from) = match socket.recv_from(&mut buffer) {
+            Ok(got) => got,
+            Err(_) if last => break,
+            Err(_) => continue,
+        };
+        let number = [buffer[0], buffer[1]];
+        buffer[..2].fill(0);
+        let got = &buffer[..size];
+        let Some(exchange) = exchanges.next() else {
+            return Err(format!("the datagram {} came besides", text::shown(got)));
+        };
+        let wanted = vectors::bytes(&exchange["recv"]);
+        if got != wanted {
+            let (got, wanted) = (text::shown(got), text::shown(&wanted));
+            return Err(format!("the datagram {got}, recorded was {wanted}"));
+        }
+        for answer in exchange["send"].as_array().into_iter().flatten() {
+            let mut answer = vectors::bytes(answer);
+            if exchange["raw"] != true && answer.len() >= 2 {
+                answer[..2].copy_from_slice(&number);
+            }
+            socket.send_to(&answer, from).expect("send");
+        }
+    }
+    match exchanges.next() {
+        Some(exchange) => Err(format!("never came: {}", exchange["recv"])),
+        None => Ok(()),
     }
 }
 

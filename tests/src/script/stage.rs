@@ -10,6 +10,8 @@ use crate::{Node, Running};
 pub struct Stage {
     node: Running,
     control: Peer,
+    /// Where the output of the running case begins.
+    begin: usize,
 }
 
 impl Stage {
@@ -17,7 +19,11 @@ impl Stage {
     pub fn start(node: Node) -> Stage {
         let mut node = node.limit(std::time::Duration::from_secs(300)).spawn();
         let control = Peer::connect(peer::port_of(&mut node));
-        Stage { node, control }
+        Stage {
+            node,
+            control,
+            begin: 0,
+        }
     }
 
     /// Everything that the node has written so far.
@@ -45,7 +51,13 @@ impl Stage {
 
     /// A fresh service instead of the last one.
     pub fn fresh(&mut self) -> Check {
+        self.begin = self.node.stdout().len();
         self.ask(b"N", b"").map(|_| ())
+    }
+
+    /// What has been logged since.
+    pub fn log(&self) -> String {
+        self.node.stdout().split_off(self.begin)
     }
 
     /// Runs Lua text.

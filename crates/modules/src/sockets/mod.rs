@@ -5,5 +5,6 @@
 
 pub(crate) mod buffer;
 pub mod clientsocket;
+pub mod dns;
 pub mod driver;
 pub mod netpack;

@@ -1,0 +1,2 @@
+-- The old name of skynet.dns.
+return require "skynet.dns"
