@@ -4,7 +4,6 @@
 -- `dns.strict` is set; all others in a way that strangers cannot answer (skynet.dns.query).
 
 local skynet = require "skynet"
-local native = require "skynet.dns.core"
 local core = require "skynet.core"
 local Cache = require "skynet.dns.cache"
 local files = require "skynet.dns.files"
@@ -31,16 +30,6 @@ local known = { v4 = Cache.new(), v6 = Cache.new(), services = Cache.new() }
 local given -- servers that the application has named
 local system -- { path, conf, time }: what resolv.conf says
 
-local function server_of(text, port)
-	local ip, own = text, nil
-	if not native.address(text) then
-		ip, own = text:match "^%[?([^%]]*)%]?:(%d+)$"
-	end
-	ip = ip and native.address(ip)
-	core.check(ip, ("%q is not the address of a name server, such as 192.0.2.1 or [2001:db8::1]:53"):format(text))
-	return { ip = ip, port = math.tointeger(tonumber(own)) or port }
-end
-
 function dns.server(ip, port)
 	if ip == nil then
 		given, system = nil, nil
@@ -48,7 +37,9 @@ function dns.server(ip, port)
 	end
 	given = {}
 	for i, text in ipairs(type(ip) == "table" and ip or { ip }) do
-		given[i] = server_of(text, port or 53)
+		local server = files.server(text, port or 53)
+		core.check(server, ("%q is not the address of a name server, such as 192.0.2.1 or [2001:db8::1]:53"):format(text))
+		given[i] = server
 	end
 end
 

@@ -142,7 +142,7 @@ mod edges {
 fn old_module_names() {
     let main = r#"
         local skynet = require "skynet.manager"
-        for _, name in ipairs { "cluster", "datacenter", "mqueue", "socket", "stm" } do
+        for _, name in ipairs { "cluster", "datacenter", "dns", "mqueue", "socket", "stm" } do
             assert(require(name) == require("skynet." .. name), name)
         end
         print("own", require "snax")

@@ -4,7 +4,7 @@
 //! them, like any other; this is what the error says if it has not.
 
 /// What an application may ask for: names, of which one that ends in `*` stands for all that begin so.
-const MODULES: &[&str] = &["skynet.db.mongo", "skynet.db.redis.cluster", "skynet.dns"];
+const MODULES: &[&str] = &["skynet.db.mongo", "skynet.db.redis.cluster"];
 
 /// C modules that skynet (C) is delivered with, which are nobody's part: they are built from their own sources.
 const FOREIGN: &[&str] = &["cjson", "lfs"];
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn names_and_families() {
-        for name in ["skynet.dns", "skynet.db.mongo", "skynet.db.redis.cluster"] {
+        for name in ["skynet.db.mongo", "skynet.db.redis.cluster"] {
             assert!(hint(name).unwrap().contains("does not have yet"), "{name}");
         }
         assert!(hint("lfs").unwrap().contains("lua_cpath"));

@@ -55,15 +55,24 @@ local function option(words, name, default, most)
 	return default
 end
 
+-- A server by its address, with or without a port; nil for what is none.
+function files.server(text, port)
+	local ip, own = core.address(text), nil
+	if not ip then
+		ip, own = text:match "^%[?([^%]]*)%]?:(%d+)$"
+		ip = ip and core.address(ip)
+	end
+	return ip and { ip = ip, port = math.tointeger(tonumber(own)) or port }
+end
+
 -- Servers (ip, port), search domains, and how to ask.
 function files.resolv(path)
 	local conf = { servers = {}, search = {}, ndots = 1 }
 	lines(path, function(words)
 		local key = table.remove(words, 1)
 		if key == "nameserver" then
-			local ip = words[1] and core.address(words[1])
-			if ip and #conf.servers < 3 then
-				conf.servers[#conf.servers + 1] = { ip = ip, port = 53 }
+			if words[1] and #conf.servers < 3 then
+				conf.servers[#conf.servers + 1] = files.server(words[1], 53)
 			end
 		elseif key == "search" or key == "domain" then -- the last one counts
 			conf.search = {}
