@@ -1,6 +1,8 @@
 //! How actors begin, what code that is no service leaves behind, and futures that somebody looks at before they are
 //! awaited.
 
+mod support;
+
 use skynet::kernel::{Limit, Policy};
 use skynet::service::{Actor, Addr, Cx, Error, Handle, Handler, Node, module};
 use std::future::Future;
@@ -8,10 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
-
-/// How long anything may take before a test is considered to hang.
-const LIMIT: Duration = Duration::from_secs(60);
+use std::time::Duration;
+use support::{LIMIT, eventually};
 
 fn node(threads: usize) -> Arc<Node> {
     let node = Node::builder().threads(threads);
@@ -23,14 +23,6 @@ fn node(threads: usize) -> Arc<Node> {
 fn end(node: &Node) {
     node.shutdown();
     node.wait();
-}
-
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// What `now_or_never` of the crate `futures` does.

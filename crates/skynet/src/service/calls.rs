@@ -8,9 +8,8 @@
 //! by that task in the same go has nothing to register. One that is polled later, by another task, by another thread or
 //! in the name of another waker notes who is to be woken instead.
 
-use super::hold::Hold;
 use super::sessions::{State, Woken};
-use super::shared::{PollId, Shared};
+use super::shared::{Hold, PollId, Shared};
 use super::sleep::Sleep;
 use super::{Error, Unpack, Values};
 use skynet_kernel::{Handle, Payload};

@@ -2,7 +2,7 @@
 
 use super::about::About;
 use super::calls::{Call, RawCall};
-use super::hold::Hold;
+use super::shared::Hold;
 use super::sleep::Sleep;
 use super::{Error, Pack};
 use skynet_kernel::{Context, Handle, Node, Payload, kind};
@@ -104,7 +104,7 @@ impl Cx {
     pub fn call(&self, dest: impl Into<Address>, values: impl Pack) -> Call {
         match super::pack::payload(&values) {
             Ok(payload) => Call(self.call_raw(dest, kind::LUA, payload)),
-            Err(error) => Call(RawCall::failed(&self.shared, error)),
+            Err(error) => Call(RawCall::failed(self.of_thread(), error)),
         }
     }
 
@@ -115,12 +115,12 @@ impl Cx {
         kind: u8,
         payload: impl Into<Payload>,
     ) -> RawCall {
-        RawCall::new(&self.shared, self.query(dest), kind, payload.into())
+        RawCall::new(self.of_thread(), self.query(dest), kind, payload.into())
     }
 
     /// Waits. The resolution is a millisecond; it never ends early.
     pub fn sleep(&self, time: Duration) -> Sleep {
-        Sleep::new(&self.shared, time)
+        Sleep::new(self.of_thread(), time)
     }
 
     /// Runs `task` beside the others of this service. It ends with the service.

@@ -19,11 +19,10 @@
 
 use super::about::About;
 use super::future_pool::{FuturePool, Method};
-use super::hold::Hold;
 use super::panics::{self, discard};
 use super::request::Request;
 use super::sessions::Woken;
-use super::shared::{Inbox, PollId, Shared, Spawned, TaskWaker};
+use super::shared::{Hold, Inbox, PollId, Shared, Spawned, TaskWaker};
 use super::{Actor, Cx, Error};
 use skynet_kernel::{Context, InitError, Message, Payload, Report, Service, kind, lock};
 use std::collections::VecDeque;

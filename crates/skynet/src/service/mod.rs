@@ -21,9 +21,8 @@
 //! | `request.rs` | other messages, and the claim to an answer |
 //! | `pack/` | Rust values to and from the pack format |
 //! | `host.rs` | the kernel's side: messages in, tasks |
-//! | `shared.rs` | what tasks, wakers and handles have in common |
+//! | `shared.rs` | what tasks, wakers and handles have in common, and who holds it |
 //! | `future_pool.rs` | the memory of futures |
-//! | `hold.rs` | who uses a service from outside of its tasks |
 //! | `outside.rs`, `wait.rs` | code that is no service; blocking a thread until a future is ready |
 //! | `calls.rs`, `sleep.rs` | the futures of calls and of times |
 //! | `sessions.rs` | the table of sessions that wait |
@@ -35,7 +34,6 @@ mod calls;
 mod cx;
 mod error;
 mod future_pool;
-mod hold;
 mod host;
 mod outside;
 mod pack;

@@ -5,9 +5,10 @@ use super::sessions::Calls;
 use skynet_kernel::{Context, Doorbell, Lock, Payload, kind, lock};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
 pub(super) type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -21,8 +22,10 @@ pub(super) trait Deferred: Send + Sync {
 /// What a service's tasks, wakers and handles have in common.
 pub(super) struct Shared {
     pub(super) context: Arc<Context>,
-    /// It is there for those who [hold](super::hold) it only: how many these are. No number for other services.
+    /// It is there for those who [hold](Hold) it only: how many these are. No number for other services.
     pub(super) holds: Option<AtomicUsize>,
+    /// If it is there for code that is no service: the same for further threads; see `outside.rs`.
+    pub(super) shards: OnceLock<Shards>,
     pub(super) calls: Lock<Calls>,
     /// Claims that left their handlers, to be failed when the service ends.
     pub(super) deferred: Mutex<Vec<Weak<dyn Deferred>>>,
@@ -35,6 +38,14 @@ pub(super) struct Shared {
     pub(super) current: AtomicU64,
     /// The data of that task's own waker.
     pub(super) waker: AtomicUsize,
+}
+
+/// Services for the calls of several threads. Each is made by the first thread that needs it; none if that was
+/// impossible.
+pub(super) struct Shards {
+    /// The number of the thread that uses the first service, beside which these are.
+    pub(super) first: usize,
+    pub(super) others: Box<[OnceLock<Option<Hold>>]>,
 }
 
 /// A poll of a task: in the low bits the task's slot, above them the number of the poll.
@@ -72,6 +83,7 @@ impl Shared {
         Arc::new(Shared {
             context: context.clone(),
             holds: lent.then(AtomicUsize::default),
+            shards: OnceLock::new(),
             calls: Lock::default(),
             deferred: Mutex::default(),
             inbox: Mutex::default(),
@@ -142,6 +154,48 @@ impl Wake for TaskWaker {
                 inbox.ready.push_back(self);
             }
             shared.notify();
+        }
+    }
+}
+
+/// A reference to what a service's handles, calls and tasks have in common. If the service is there for them only (see
+/// [`Cx::outside`](super::Cx::outside)), they are counted, and it ends after the last.
+pub(super) struct Hold(Arc<Shared>);
+
+impl Hold {
+    #[inline]
+    pub(super) fn new(shared: &Arc<Shared>) -> Hold {
+        if let Some(holds) = &shared.holds {
+            holds.fetch_add(1, Ordering::Relaxed);
+        }
+        Hold(shared.clone())
+    }
+}
+
+impl Clone for Hold {
+    #[inline]
+    fn clone(&self) -> Hold {
+        Hold::new(&self.0)
+    }
+}
+
+impl Deref for Hold {
+    type Target = Shared;
+
+    #[inline]
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(holds) = &self.0.holds
+            && holds.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            // It finds out by itself that nobody is left.
+            self.0.notify();
         }
     }
 }

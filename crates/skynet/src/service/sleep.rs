@@ -1,6 +1,6 @@
 //! Times that pass.
 
-use super::hold::Hold;
+use super::shared::Hold;
 use skynet_kernel::{Delay, Handle, TimerKey};
 use std::future::Future;
 use std::pin::Pin;

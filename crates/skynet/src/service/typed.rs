@@ -156,7 +156,7 @@ impl Cx {
     #[inline]
     pub fn ask<A: Handler<M>, M: Send + 'static>(&self, to: Addr<A>, message: M) -> Ask<A::Answer> {
         let letter = letter::<A, M>(message);
-        let call = RawCall::new(&self.shared, Some(to.handle()), kind::VALUE, letter);
+        let call = RawCall::new(self.of_thread(), Some(to.handle()), kind::VALUE, letter);
         Ask::new(call)
     }
 }

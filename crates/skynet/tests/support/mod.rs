@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes; a test that is still running then hangs.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -87,4 +87,17 @@ pub fn stop(node: &Arc<Node>) {
     receiver
         .recv_timeout(LIMIT)
         .expect("the node does not stop");
+}
+
+/// Waits until something has come about.
+///
+/// # Panics
+/// If it does not.
+#[allow(dead_code, reason = "not every test file needs it")]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
