@@ -30,7 +30,7 @@ pub mod silent;
 pub mod vectors;
 
 pub use binary::{skynet, workspace};
-pub use node::{Node, lua_dir};
+pub use node::{Node, lua_dir, quote};
 pub use output::Output;
 pub use running::Running;
 

@@ -535,7 +535,7 @@ function case.outside()
 		local info = socket.tlsinfo(id)
 		print("CLIENT", info.version, info.verified, info.names and info.names[1])
 		echo_lines(id)
-	end, with(options, { timeout = 100 }))
+	end, options)
 	print("PORT " .. port)
 	skynet.sleep(100000)
 end
