@@ -12,8 +12,8 @@ local function serve(id)
 end
 
 skynet.start(function()
-	skynet.dispatch("lua", function(_, _, port)
-		local listener = socket.listen("127.0.0.1", port)
+	skynet.dispatch("lua", function(_, _, port, tls)
+		local listener = socket.listen("127.0.0.1", port, nil, tls)
 		socket.start(listener, function(id) skynet.fork(serve, id) end)
 		skynet.retpack(true)
 	end)

@@ -1,7 +1,7 @@
 //! One test for each sentence of `docs/semantics.md`, named after its number.
 
 use skynet_tests::harbor::Network;
-use skynet_tests::{Node, lua_cases};
+use skynet_tests::{Node, Output, certificates, lua_cases};
 
 lua_cases! {
     "semantics/order" {
@@ -226,6 +226,37 @@ fn N6() {
     for case in ["order", "messages_wait_for_a_name"] {
         Network::start("harbor/network", case).passed();
     }
+}
+
+/// A case of `tls/sockets`, in a node with certificates.
+fn with_certificates(case: &str) -> Output {
+    let output = certificates::node(Node::case("tls/sockets", case)).0.run();
+    output.passed();
+    output
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn E1() {
+    with_certificates("secret");
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn E2() {
+    with_certificates("deadlines");
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn E3() {
+    with_certificates("ends");
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn E4() {
+    with_certificates("renewed").has_times("the old one is still used", 1);
 }
 
 /// Every sentence of the document has a test here, and every test a sentence.

@@ -48,6 +48,10 @@ fn tlsverify() {
     let output = node.key("tlsverify", "'maybe'").run();
     assert_ne!(output.status.code(), Some(0));
     assert!(output.stderr.contains("tlsverify"), "{output}");
+    let config = "harbor = 0\nstart = 'main'\ntlsverify = 'maybe'\n";
+    let check = Node::bare().file("config", config).args(&["check", "config"]);
+    let said = check.run();
+    assert!(said.stdout.contains("tlsverify: `maybe` is not understood"), "{said}");
 }
 
 /// A case of `tls/sockets` in a node with certificates.
@@ -86,6 +90,7 @@ socket_cases! {
     many;
     ends;
     later;
+    secret;
     refused => |out| {
         out.has("no handshake with 127.0.0.1:").has_times("NOT VERIFIED (verify = false)", 1);
         out.has_not("socket: error on");

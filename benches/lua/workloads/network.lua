@@ -7,18 +7,33 @@ local W = {}
 
 local function port() return assert(tonumber(os.getenv "BENCH_PORT"), "BENCH_PORT is a free port") end
 
-local function connect(count)
+local function connect(count, tls)
 	local socket = optional "skynet.socket"
 	local server = skynet.newservice "bench_tcp"
-	skynet.call(server, "lua", port())
+	skynet.call(server, "lua", port(), tls)
 	local ids = {}
-	for i = 1, count do ids[i] = assert(socket.open("127.0.0.1", port())) end
+	for i = 1, count do
+		ids[i] = assert(socket.open("127.0.0.1", port()))
+		if tls then assert(socket.tls(ids[i], { ca = tls.cert })) end
+	end
 	return socket, ids
 end
 
+-- Runs f with options of TLS for a server.
+local function with_tls(f)
+	local socket = optional "skynet.socket"
+	if not socket.tls then measure.skip "no socket.tls" end
+	local name = os.tmpname()
+	local file <close> = assert(io.open(name, "w"))
+	file:write(require "bench_certificate")
+	file:flush()
+	f { cert = name }
+	os.remove(name)
+end
+
 -- So many connections, one line of 64 bytes outstanding on each.
-local function echo(name, n, connections)
-	local socket, ids = connect(connections)
+local function echo(name, n, connections, tls)
+	local socket, ids = connect(connections, tls)
 	local line = string.rep("y", 63)
 	local each = n // connections
 	timed(name, each * connections, function()
@@ -37,9 +52,42 @@ function W.tcpecho(name, n) echo(name, n, 64) end
 -- One connection only.
 function W.echo(name, n) echo(name, n, 1) end
 
+-- The same, encrypted.
+function W.tlsecho(name, n)
+	with_tls(function(tls) echo(name, n, 64, tls) end)
+end
+
+-- Handshakes, 64 at a time, with verification; each connection is used once and closed. Both ends are in this node.
+function W.tlshandshake(name, n)
+	with_tls(function(tls)
+		local socket = connect(1, tls)
+		local clients <const> = 64
+		local each = n // clients
+		timed(name, each * clients, function()
+			join(clients, function()
+				for _ = 1, each do
+					local id = assert(socket.open("127.0.0.1", port()))
+					assert(socket.tls(id, { ca = tls.cert }))
+					socket.write(id, "\n")
+					assert(socket.readline(id) == "")
+					socket.close(id)
+				end
+			end)
+		end)
+	end)
+end
+
+local bulk
+
+function W.tlsbulk(name, n)
+	with_tls(function(tls) bulk(name, n, tls) end)
+end
+
 -- One connection, 64 KiB each way and back.
-function W.tcpbulk(name, n)
-	local socket, ids = connect(1)
+function W.tcpbulk(name, n) bulk(name, n) end
+
+function bulk(name, n, tls)
+	local socket, ids = connect(1, tls)
 	local id = ids[1]
 	local block = string.rep("z", (1 << 16) - 1) .. "\n"
 	timed(name, n, function()

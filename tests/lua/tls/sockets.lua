@@ -207,6 +207,40 @@ function case.refused()
 	check.ok("without verification", open(expired, { verify = false }))
 end
 
+-- What was written before the server has proved who it is does not get there.
+function case.secret()
+	local socket, pair = tools()
+	local helper = require "http.tlshelper"
+	local socketchannel = require "skynet.socketchannel"
+	local heard = {}
+	local port = server(function(id)
+		heard[#heard + 1] = socket.read(id) or "nothing"
+		socket.close(id)
+	end, { cert = "other.pem" })
+	local id = assert(socket.open("127.0.0.1", port))
+	local job = pair.background(function()
+		skynet.sleep(0)
+		return socket.write(id, "secret")
+	end)
+	check.eq("refused", (socket.tls(id, CLIENT)), nil)
+	pair.finished(job)
+	socket.close(id)
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port, tls = CLIENT }
+	check.ok("channel", not pcall(channel.request, channel, "secret"))
+	channel:close()
+	id = assert(socket.open("127.0.0.1", port))
+	local tls = helper.newtls("client", helper.newctx { ca = "ca.pem" }, "localhost")
+	check.ok("helper", not pcall(helper.init_requestfunc(id, tls)))
+	check.ok("nor after that", not pcall(helper.writefunc(id, tls), "secret"))
+	socket.close(id)
+	skynet.sleep(10)
+	check.eq("nobody has heard anything", heard, {})
+	id = assert(open(port, with(CLIENT, { name = "other.example" })))
+	socket.write(id, "secret")
+	check.ok("the right one does", check.wait(function() return heard[1] == "secret" end))
+	socket.close(id)
+end
+
 function case.client_certificates()
 	local socket = tools()
 	local info

@@ -136,7 +136,7 @@ impl Report<'_> {
         ];
         for key in numbers
             .into_iter()
-            .chain(["mqpolicy", "socketkeepalive", "lua54"])
+            .chain(["mqpolicy", "socketkeepalive", "lua54", "tlsverify"])
         {
             let Some(value) = self.config.get(key) else {
                 continue;
