@@ -49,9 +49,14 @@ fn tlsverify() {
     assert_ne!(output.status.code(), Some(0));
     assert!(output.stderr.contains("tlsverify"), "{output}");
     let config = "harbor = 0\nstart = 'main'\ntlsverify = 'maybe'\n";
-    let check = Node::bare().file("config", config).args(&["check", "config"]);
+    let check = Node::bare()
+        .file("config", config)
+        .args(&["check", "config"]);
     let said = check.run();
-    assert!(said.stdout.contains("tlsverify: `maybe` is not understood"), "{said}");
+    assert!(
+        said.stdout.contains("tlsverify: `maybe` is not understood"),
+        "{said}"
+    );
 }
 
 /// A case of `tls/sockets` in a node with certificates.
