@@ -91,7 +91,7 @@ impl Message {
         self.tag == Tag::SHARED
     }
 
-    /// The [label](Parcel::LABEL) of the value's type, if the payload is a value.
+    /// The [label](crate::Parcel::LABEL) of the value's type, if the payload is a value.
     #[inline]
     pub fn label(&self) -> Option<&'static (dyn Any + Send + Sync)> {
         match self.tag {

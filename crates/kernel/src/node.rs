@@ -86,7 +86,7 @@ impl Node {
         clock::monotonic_ns()
     }
 
-    /// Cancels a timer of [`Context::timeout`]. True: its message will never arrive.
+    /// Cancels a timer of [`Context::timeout`](crate::Context::timeout). True: its message will never arrive.
     pub fn cancel_timer(&self, key: TimerKey) -> bool {
         self.timers.cancel(key).is_some()
     }

@@ -20,7 +20,7 @@ pub trait Actor: Send + Sync + 'static {
     /// `Ok` answers the request with these values, unless it has been [deferred](Request::defer). An error is
     /// logged, and fails the caller's call. So does a panic, which ends this task only.
     ///
-    /// The default fails: an actor for services in Rust alone has [`Handler`]s instead.
+    /// The default fails: an actor for services in Rust alone has [`Handler`](crate::service::Handler)s instead.
     fn request(
         &self,
         cx: &Cx,
