@@ -2,52 +2,10 @@
 local core = require "skynet.core"
 local native = require "skynet.http.core"
 local internal = require "http.internal"
+local reasons = require "skynet.http.reasons"
 local sockethelper = require "http.sockethelper"
 
 local httpd = {}
-
-local REASON <const> = {
-	[100] = "Continue",
-	[101] = "Switching Protocols",
-	[200] = "OK",
-	[201] = "Created",
-	[202] = "Accepted",
-	[203] = "Non-Authoritative Information",
-	[204] = "No Content",
-	[205] = "Reset Content",
-	[206] = "Partial Content",
-	[300] = "Multiple Choices",
-	[301] = "Moved Permanently",
-	[302] = "Found",
-	[303] = "See Other",
-	[304] = "Not Modified",
-	[305] = "Use Proxy",
-	[307] = "Temporary Redirect",
-	[400] = "Bad Request",
-	[401] = "Unauthorized",
-	[402] = "Payment Required",
-	[403] = "Forbidden",
-	[404] = "Not Found",
-	[405] = "Method Not Allowed",
-	[406] = "Not Acceptable",
-	[407] = "Proxy Authentication Required",
-	[408] = "Request Time-out",
-	[409] = "Conflict",
-	[410] = "Gone",
-	[411] = "Length Required",
-	[412] = "Precondition Failed",
-	[413] = "Request Entity Too Large",
-	[414] = "Request-URI Too Large",
-	[415] = "Unsupported Media Type",
-	[416] = "Requested range not satisfiable",
-	[417] = "Expectation Failed",
-	[500] = "Internal Server Error",
-	[501] = "Not Implemented",
-	[502] = "Bad Gateway",
-	[503] = "Service Unavailable",
-	[504] = "Gateway Time-out",
-	[505] = "HTTP Version not supported",
-}
 
 local TLS_HANDSHAKE <const> = 22 -- first byte of a TLS connection; both sides would wait for each other
 
@@ -114,7 +72,7 @@ local function write_chunks(write, body)
 end
 
 local function write_response(write, status, body, header)
-	write(("HTTP/1.1 %03d %s\r\n"):format(status, REASON[status] or ""))
+	write(("HTTP/1.1 %03d %s\r\n"):format(status, reasons.original[status] or ""))
 	for k, v in pairs(header or {}) do
 		if type(v) == "table" then
 			for _, item in ipairs(v) do

@@ -34,6 +34,32 @@ lua_cases! {
         urls;
     }
 
+    "http/client" {
+        bad_answers;
+        connections;
+        deadlines;
+        decompression;
+        redirects;
+        requests_by_client;
+        stale_connections;
+    }
+
+    "http/server" {
+        agents;
+        answers;
+        crowd;
+        endless_head_to_server;
+        expectation;
+        handed_to_websocket;
+        keep_alive;
+        orderly_end;
+        pipelined;
+        refused;
+        slow_reader;
+        slow_requests;
+        streaming;
+    }
+
     "http/websocket" {
         conversation;
         damaged_compression;

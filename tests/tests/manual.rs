@@ -347,7 +347,7 @@ fn page_of(module: &str) -> String {
     let parts: Vec<&str> = module.split('.').collect();
     let depth = match parts[..] {
         ["sproto", ..] => 1,
-        ["skynet", "db", ..] => 3,
+        ["skynet", "db" | "http", ..] => 3,
         // `ltls.init.c` is on the page of `ltls.c`.
         ["ltls", ..] => return "ltls.c".to_owned(),
         _ => 2,

@@ -20,6 +20,7 @@ const INTERNAL: &[&str] = &[
     "skynet.dns.plain",
     "skynet.dns.query",
     "skynet.http.core",
+    "skynet.http.reasons",
     "skynet.lazy",
     "skynet.loading",
     "skynet.lpeg.core",

@@ -1,8 +1,9 @@
 //! HTTP/1.1, without I/O.
 //!
 //! * [`plain`]: heads as skynet (C) reads them, which is what its programs rely on: `http.httpd` and `http.httpc`.
+//! * [`message`]: requests and answers by the standard, for servers and clients that do not depend on that.
 //! * [`frame`]: frames and messages of websockets.
-//! * [`deflate`]: compressed bodies and messages.
+//! * [`deflate`], [`inflate`]: compressed messages and bodies.
 //!
 //! ```
 //! use skynet_wire::http::plain;
@@ -13,4 +14,6 @@
 
 pub mod deflate;
 pub mod frame;
+pub mod inflate;
+pub mod message;
 pub mod plain;
