@@ -32,7 +32,7 @@ local function invalid_protocol(scheme)
 	core.raise("Invalid protocol: " .. scheme)
 end
 
-local tls_context -- of all requests of this service
+local tls_context, tls_options -- of all requests of this service, and what it was made of
 
 local function interface(scheme, fd, hostname)
 	if scheme == "http" then
@@ -47,7 +47,9 @@ local function interface(scheme, fd, hostname)
 		invalid_protocol(scheme)
 	end
 	local helper = require "http.tlshelper"
-	tls_context = tls_context or helper.newctx()
+	if not tls_context or tls_options ~= httpc.tls then
+		tls_context, tls_options = helper.newctx(httpc.tls), httpc.tls
+	end
 	local tls = helper.newtls("client", tls_context, hostname)
 	return {
 		init = helper.init_requestfunc(fd, tls),

@@ -45,10 +45,26 @@ local function tls_context(role)
 	return context
 end
 
+local function begin_tls(id, role, options, name)
+	local all = { role = role, name = name }
+	for k, v in pairs(options) do
+		all[k] = v
+	end
+	local ok, why = socket.tls(id, all)
+	if not ok then
+		socket.close(id)
+		core.raise(why)
+	end
+end
+
 -- A record: reading and writing functions of its socket, and what is said of the peer.
-local function new_connection(id, role, protocol, addr, hostname)
+local function new_connection(id, role, protocol, addr, hostname, options)
 	local self = { id = id, mode = role, addr = addr, protocol = protocol }
-	if protocol == "ws" then
+	if protocol == "wss" and options.tls then
+		begin_tls(id, role, options.tls, hostname)
+		self.read = sockethelper.readfunc(id)
+		self.write = sockethelper.writefunc(id)
+	elseif protocol == "ws" then
 		self.read = sockethelper.readfunc(id)
 		self.write = sockethelper.writefunc(id)
 	elseif protocol == "wss" then
@@ -331,7 +347,7 @@ function websocket.accept(id, handle, protocol, addr, options)
 			return false, why
 		end
 	end
-	local self = new_connection(id, "server", protocol or "ws", addr)
+	local self = new_connection(id, "server", protocol or "ws", addr, nil, options)
 	self.strict = options.strict
 	if handle.warning then
 		if socket.invalid(id) then
@@ -420,7 +436,7 @@ function websocket.connect(url, header, timeout, options)
 	port = tonumber(port) or (protocol == "ws" and 80 or 443)
 	local hostname = not host:find "%d$" and host or nil
 	local id = sockethelper.connect(host, port, timeout)
-	local self = new_connection(id, "client", protocol, address, hostname)
+	local self = new_connection(id, "client", protocol, address, hostname, options)
 	connections[id] = self
 	local ok, why = pcall(ask_for_websocket, self, host, path == "" and "/" or path, header, options)
 	if not ok then

@@ -5,6 +5,7 @@
 ---A host is `[scheme://]name[:port]`; the scheme is http if there is none. IPv6 addresses stand in brackets.
 ---@class http.httpc
 ---@field timeout integer? Centiseconds for connecting, and again for the rest of a request. No limit if nil.
+---@field tls table? for https: options of `tlshelper.newctx`, such as `ca` or `verify`. An addition to skynet (C).
 local httpc = {}
 
 ---Makes a request. Raises `sockethelper.socket_error` when the connection fails, and a text when the answer is wrong.

@@ -24,6 +24,7 @@ local websocket = {}
 ---@field strict boolean? By the standard: UTF-8, masks, order, control frames and close codes are checked; a close frame says what was wrong
 ---@field limit integer? the most bytes of a message, also of a compressed one
 ---@field deflate boolean? Compressed messages (permessage-deflate), if the peer takes part. A client takes 16 MiB then, unless `limit` says otherwise
+---@field tls table? for wss: options of `socket.tls`, which the engine does then; without it the config keys `certfile` and `keyfile`, and what `tlsverify` says
 ---@field mask boolean? Frames get random masks. Servers other than skynet's want that of a client
 
 ---Serves a connection until its end. True, or false and an error: of a callback, of the request, or of a frame. A lost

@@ -1,6 +1,6 @@
 //! The modules `http.*`: the recorded cases, and what lies beside them.
 
-use skynet_tests::{Node, lua_cases, script, vectors};
+use skynet_tests::{Node, certificates, lua_cases, script, vectors};
 
 fn stage() -> Node {
     Node::program("script/stage")
@@ -16,6 +16,12 @@ fn without_tls(case: &serde_json::Value) -> bool {
 fn recorded_http() {
     let played = script::play("http.json", stage(), without_tls);
     vectors::count(played, 244);
+}
+
+#[test]
+fn over_tls() {
+    let (node, _) = certificates::node(Node::case("http/server", "over_tls"));
+    node.run().passed();
 }
 
 lua_cases! {

@@ -429,6 +429,12 @@ local function complete(options)
 	for k, v in pairs(options) do
 		all_options[k] = v
 	end
+	if options.tls then
+		all_options.tls = { role = "server" }
+		for k, v in pairs(options.tls) do
+			all_options.tls[k] = v
+		end
+	end
 	return all_options
 end
 

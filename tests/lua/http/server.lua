@@ -396,4 +396,31 @@ function case.agents()
 	check.eq("two of them", count, 2)
 end
 
+function case.over_tls()
+	local web = listen(function(request)
+		if request.header.upgrade then
+			return request:websocket { message = function(id, data) websocket.write(id, data:upper()) end }
+		end
+		return echo(request)
+	end, { tls = { cert = "server.pem" } })
+	local base = "https://127.0.0.1:" .. web.port
+	local http = client.new { tls = { ca = "ca.pem" } }
+	for i = 1, 5 do
+		check.eq("https", http:post(base .. "/" .. i, ("x"):rep(i * 20000)).body, ("POST /%d  "):format(i) .. ("x"):rep(i * 20000))
+	end
+	check.eq("one connection", web:count(), 1)
+	check.fails("an unknown authority", "https://127.0.0.1", function() return client.new():get(base) end)
+	check.fails("another name", "https://127.0.0.1", function()
+		return client.new({ tls = { ca = "ca.pem", name = "b.example" } }):get(base)
+	end)
+	local id = websocket.connect(("wss://127.0.0.1:%d/"):format(web.port), nil, nil, { mask = true, tls = { ca = "ca.pem" } })
+	websocket.write(id, "over tls")
+	check.eq("wss", websocket.read(id), "OVER TLS")
+	websocket.close(id)
+	local fd = connect(web, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	check.ok("a client without TLS is closed", socket.readall(fd) ~= nil)
+	socket.close(fd)
+	http:close()
+end
+
 return check.main(role, case, ...)
