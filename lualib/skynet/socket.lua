@@ -20,7 +20,7 @@ local wait, wakeup = skynet.wait, skynet.wakeup
 local function log(...)
 	skynet.error(...)
 end
-local running, type = coroutine.running, type
+local running, status, type = coroutine.running, coroutine.status, type
 
 local FULL <const> = 128 * 1024 -- bytes that may wait in a buffer that nobody reads
 
@@ -78,12 +78,24 @@ local function wake(s)
 	local co = s.waiter
 	if co then
 		s.waiter, s.want = false, false
-		wakeup(co)
+		if not wakeup(co) and s.closer then -- it was killed, and does not tell who closes
+			wakeup(s.closer)
+		end
 	end
 end
 
+-- Does somebody wait? Not if it was killed meanwhile.
+local function awaited(s)
+	local co = s.waiter
+	if co and status(co) == "dead" then
+		s.waiter, s.want = false, false
+		return false
+	end
+	return co
+end
+
 local function await(s, want)
-	if s.waiter then
+	if awaited(s) then
 		core.raise(("assertion failed! socket %d: another coroutine waits for it already"):format(s.id))
 	end
 	local co = running()
@@ -124,7 +136,7 @@ local function arrived(id, size, data)
 	if not buffer then
 		return stray(id, data, size, "")
 	end
-	local total, want = push(buffer, nodes, data, size), s.want
+	local total, want = push(buffer, nodes, data, size), awaited(s) and s.want
 	if type(want) == "number" then
 		if total < want then
 			return
@@ -429,7 +441,7 @@ function socket.close(id)
 		wake(s) -- somebody was connecting
 	end
 	while s.connected do
-		if s.waiter then
+		if awaited(s) then
 			core.check(not s.closer, "socket is closing")
 			local co = running()
 			s.closer = co

@@ -54,7 +54,12 @@ local function socket_events(handler)
 		if alive[fd] then
 			handler.message(fd, msg, sz)
 		else
-			skynet.error(("Drop message from fd (%d) : %s"):format(fd, core.shown(netpack.tostring(msg, sz))))
+			local text = netpack.tostring(msg, sz)
+			local left_out = core.admit()
+			if left_out then
+				local line = ("Drop message from fd (%d) : %s"):format(fd, core.shown(text))
+				skynet.error(left_out > 0 and ("%s (%d lines before it were left out)"):format(line, left_out) or line)
+			end
 		end
 	end
 

@@ -38,6 +38,11 @@ function core.setsession(n) end
 ---@return string
 function core.shown(text) end
 
+---For a line of the log of which a stranger decides how often it comes: how many such lines were left out before it, or
+---nothing if it is to be left out, too. A service may write 20 at once, and one more each second.
+---@return integer?
+function core.admit() end
+
 ---Runs a text command of the runtime.
 ---@param cmd string
 ---@param param string|number|nil

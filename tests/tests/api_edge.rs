@@ -36,6 +36,7 @@ mod core {
             };
             clocks;
             tostring_and_trash;
+            admit;
             shown;
         }
     }

@@ -27,6 +27,7 @@ fn libraries() -> &'static Path {
             ("noinit", "noinit"),
             ("ask", "ask"),
             ("wire", "wire"),
+            ("owner", "owner"),
         ] {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("c/{source}.c"));
             let compiler = Command::new("cc")
@@ -177,6 +178,12 @@ fn headers() {
         .expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot make "));
+}
+
+/// A service in C that a connection is given to, as the `package` services of public games are.
+#[test]
+fn owner_of_a_connection() {
+    case("owner_of_a_connection").has("error: launch owner FAILED");
 }
 
 /// Sockets of a service in C: a listener, connections, datagrams, and what it is told.

@@ -137,6 +137,35 @@ fn pushes_to_a_service_that_does_not_get_on() {
     server.stop();
 }
 
+/// Calls that fail are told of, but not as often as a program makes them.
+#[test]
+fn lines_of_calls_that_fail() {
+    let main = r#"
+        local skynet = require "skynet.manager"
+        local cluster = require "skynet.cluster"
+        skynet.start(function()
+            local _, port = cluster.open(0)
+            cluster.reload { here = "127.0.0.1:" .. port }
+            local done = 0
+            for _ = 1, 20 do
+                skynet.fork(function()
+                    for _ = 1, 250 do assert(not pcall(cluster.call, "here", "@nobody")) end
+                    done = done + 1
+                end)
+            end
+            while done < 20 do skynet.sleep(1) end
+            skynet.sleep(20)
+            pcall(cluster.call, "here", "@nobody")
+            skynet.abort()
+        end)
+    "#;
+    let out = skynet_tests::Node::source(main).run();
+    out.exit(0).has("@nobody failed : Invalid name");
+    let lines = out.count("@nobody failed : ");
+    assert!((100..2500).contains(&lines), "{lines}");
+    out.has(" lines before it were left out)");
+}
+
 /// The same from many connections: they have a limit together.
 #[test]
 fn answers_that_nobody_reads_on_many_connections() {

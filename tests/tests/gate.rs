@@ -22,6 +22,7 @@ lua_cases! {
             out.has_times("Recv socket message > 16M", 1);
         };
         most_connections;
+        kicked_and_deaf;
         output => |out| {
             let text = out.stdout.clone();
             let own = text.split("SELF ").nth(1).and_then(|rest| rest.lines().next()).expect("a number");
@@ -66,6 +67,24 @@ fn stop(node: Running, port: u16) -> Output {
     let out = node.wait();
     out.passed();
     out
+}
+
+/// Who connects again and again decides how often that is told.
+#[test]
+fn lines_of_many_connections() {
+    let (mut node, port) = outside();
+    for batch in 1..=80 {
+        for _ in 0..50 {
+            drop(Peer::connect(port));
+        }
+        node.until("their ends", |node| {
+            node.stdout().matches("EVENT close").count() == batch * 50
+        });
+    }
+    let out = stop(node, port);
+    let lines = out.count("] socket open: ");
+    assert!((1000..3900).contains(&lines), "{lines}");
+    out.has(" lines before it were left out)");
 }
 
 /// Whatever ends a connection, its end is told once, and it leaves nothing to the next one.

@@ -22,6 +22,9 @@ lua_cases! {
         readall;
         block;
         one_reader;
+        killed_reader => |out| {
+            out.has("Pause socket (").has("Resume socket (");
+        };
         close;
         close_while_data_comes;
         close_flushes;
@@ -146,6 +149,10 @@ lua_cases! {
         };
         close_client => |out| {
             out.has("Drop message from fd (").has(") : after");
+        };
+        many_dropped => |out| {
+            let lines = out.count("Drop message from fd (");
+            assert!((20..1000).contains(&lines), "{lines}");
         };
         embed;
         incomplete_handler;

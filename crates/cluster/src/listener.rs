@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use rustc_hash::FxHashMap;
-use skynet_kernel::{Context, Handle, kind};
+use skynet_kernel::{Context, Handle, LogQuota, kind};
 use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 
 use crate::command::{Asker, Command, pack};
@@ -57,8 +57,19 @@ struct Listener {
     asker: Option<Asker>,
 }
 
+/// What the log tells of connections: a thousand at once, and then a hundred a second.
+struct Accepts(LogQuota);
+
+impl Default for Accepts {
+    fn default() -> Accepts {
+        Accepts(LogQuota::of(1000, 1))
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Listeners {
+    /// Connections that come, as often as strangers make them.
+    lines: Accepts,
     own: FxHashMap<SocketId, Listener>,
     /// Agents of connections that gates in Lua have accepted.
     foreign: FxHashMap<(Handle, SocketId), Handle>,
@@ -113,14 +124,18 @@ impl Listeners {
                     return net.shutdown(fd);
                 };
                 net.keep(fd, Box::new(ticket));
-                cx.log(format!("socket accept from {text}"));
+                cx.log_within(&mut self.lines.0, || format!("socket accept from {text}"));
                 let own = cx.handle().0;
                 let line = format!("clusteragent {own} {own} {fd}");
                 if cx.node().launch(cx.handle(), "snlua", &line).is_none() {
                     net.shutdown(fd);
                 }
             }
-            EventKind::Error => cx.log(format!("gateserver accept error: {text}")),
+            EventKind::Error => {
+                cx.log_within(&mut self.lines.0, || {
+                    format!("gateserver accept error: {text}")
+                });
+            }
             EventKind::Close => {
                 self.own.remove(&event.id);
             }
@@ -138,7 +153,7 @@ impl Listeners {
         let key = (gate, fd as SocketId);
         match event.as_str() {
             "open" => {
-                cx.log(format!("socket accept from {text}"));
+                cx.log_within(&mut self.lines.0, || format!("socket accept from {text}"));
                 let line = format!("clusteragent {} {} {fd}", cx.handle().0, gate.0);
                 if let Some(agent) = cx.node().launch(cx.handle(), "snlua", &line) {
                     self.foreign.insert(key, agent);
@@ -149,7 +164,7 @@ impl Listeners {
                     let _ = cx.send(agent, kind::LUA, 0, pack(&["exit".into()]));
                 }
             }
-            _ => cx.log(format!("socket {event} {fd} {text}")),
+            _ => cx.log_within(&mut self.lines.0, || format!("socket {event} {fd} {text}")),
         }
     }
 

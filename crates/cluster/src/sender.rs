@@ -72,6 +72,9 @@ impl Link {
     }
 }
 
+/// Lines of failed calls at once, and centiseconds until one more is written.
+const FAILURES: (u64, u64) = (100, 10);
+
 pub(crate) struct Sender {
     cluster: Arc<Cluster>,
     cx: Option<Arc<Context>>,
@@ -92,6 +95,8 @@ pub(crate) struct Sender {
     full: bool,
     /// What may be logged about the other node.
     lines: LogQuota,
+    /// Calls that fail, as often as the application makes them and its peer fails them.
+    failures: LogQuota,
     /// Trace tags for the next requests of services.
     tags: FxHashMap<Handle, Payload>,
     /// Who wants to know whether the connection gets made.
@@ -117,6 +122,7 @@ impl Sender {
             malformed: false,
             full: false,
             lines: LogQuota::default(),
+            failures: LogQuota::of(FAILURES.0, FAILURES.1),
             tags: FxHashMap::default(),
             askers: Vec::new(),
             last_name: Arc::from(&b""[..]),
@@ -328,8 +334,9 @@ impl Sender {
 
     // ---- failures
 
-    fn log_failure(&self, cx: &Context, to: &Target, why: &str) {
-        cx.log(self.failure(to, why));
+    fn log_failure(&mut self, cx: &Context, to: &Target, why: &str) {
+        let line = self.failure(to, why);
+        cx.log_within(&mut self.failures, || line);
     }
 
     fn failure(&self, to: &Target, why: &str) -> String {
@@ -341,7 +348,7 @@ impl Sender {
     }
 
     /// A call that waited has failed.
-    fn fail(&self, cx: &Context, waiting: &Waiting, why: &str, reason: Reason) {
+    fn fail(&mut self, cx: &Context, waiting: &Waiting, why: &str, reason: Reason) {
         self.log_failure(cx, &waiting.to, why);
         waiting.caller.refuse(cx, why, reason);
     }

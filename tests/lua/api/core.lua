@@ -186,6 +186,21 @@ function case.clocks()
 end
 
 -- Text of a peer, for a line of the log.
+function case.admit()
+	local admitted, left_out = 0, 0
+	for _ = 1, 1000 do
+		local n = core.admit()
+		if n then admitted, left_out = admitted + 1, left_out + n else left_out = left_out - 1 end
+	end
+	check.ok("some at once", admitted >= 20 and admitted < 1000, admitted)
+	check.ok("and one a second later", check.wait(function()
+		local n = core.admit()
+		left_out = left_out + (n or -1)
+		return n
+	end))
+	check.eq("which says how many were left out", left_out, 0)
+end
+
 function case.shown()
 	check.eq("plain", core.shown "玩家 \"x\"", "玩家 \"x\"")
 	check.eq("line ends", core.shown "a\r\n[:01000001] forged\t", [[a\r\n[:01000001] forged\t]])

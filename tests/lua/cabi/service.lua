@@ -212,4 +212,33 @@ function case.sockets()
 	socket.close(id)
 end
 
+function case.owner_of_a_connection()
+	local socket = require "skynet.socket"
+	check.eq("without a connection", skynet.launch "owner", nil)
+	local owners = {}
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(new)
+		if #owners == 1 then -- read here first
+			socket.start(new)
+			socket.abandon(new)
+		end
+		owners[#owners + 1] = assert(skynet.launch("owner", new))
+	end)
+	local ids = {}
+	for i = 1, 3 do
+		ids[i] = assert(socket.open("127.0.0.1", port))
+		local line = "line of " .. i .. "\n"
+		check.ok("it has an owner", check.wait(function() return owners[i] end))
+		socket.write(ids[i], line)
+		check.eq("which echoes", socket.read(ids[i], #line), line)
+	end
+	skynet.kill(owners[2])
+	check.eq("and ends with its owner", { socket.read(ids[2], 1) }, { false, "" })
+	socket.close(ids[1])
+	check.ok("or the other way round", check.wait(function() return check.dead(owners[1]) end))
+	socket.write(ids[3], "!")
+	check.eq("others go on", socket.read(ids[3], 1), "!")
+	socket.close(ids[3])
+end
+
 return check.main(role, case, ...)

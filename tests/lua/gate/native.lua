@@ -253,6 +253,33 @@ function case.most_connections()
 	client(port, events)
 end
 
+-- A client that was kicked and does not take its output keeps its place until it has gone.
+function case.kicked_and_deaf()
+	local events, socket = watch()
+	local gate, port = launch("S", self(), 0, 2)
+	skynet.register_protocol { name = "client", id = CLIENT, pack = function(...) return ... end }
+	local a, fd = client(port, events)
+	socket.pause(a)
+	tell(gate, "start %d", fd) -- what is written to it before is lost
+	local driver = require "skynet.socketdriver"
+	skynet.send(gate, "client", driver.str2p(("z"):rep(32 << 20) .. ("<i4"):pack(fd)))
+	tell(gate, "kick %d", fd)
+	wait_for(events, 2)
+	client(port, events)
+	local c = assert(socket.open("127.0.0.1", port))
+	check.eq("there is one place, and no second one", { socket.read(c, 1) }, { false, "" })
+	socket.close(c)
+	check.eq("it takes all", #socket.readall(a), 32 << 20)
+	check.ok("then there is", check.wait(function()
+		local before = #events
+		local id = socket.open("127.0.0.1", port)
+		skynet.sleep(2)
+		local served = #events > before
+		socket.close(id)
+		return served
+	end))
+end
+
 function case.output()
 	local events, socket = watch()
 	local gate, port = launch("S", self(), 0, 10)

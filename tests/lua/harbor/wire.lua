@@ -56,6 +56,25 @@ function command.ECHO(...)
 	skynet.retpack(...)
 end
 
+-- Does not come back until there is this file.
+function command.HOLD(name)
+	print "HOLDING"
+	io.stdout:flush()
+	local f
+	repeat f = io.open(name) until f
+	f:close()
+end
+
+local count = 0
+
+function command.COUNT()
+	count = count + 1
+end
+
+function command.COUNTED()
+	skynet.retpack(count)
+end
+
 function command.ERR(text)
 	error(text)
 end

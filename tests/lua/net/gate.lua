@@ -326,6 +326,19 @@ function case.close_client()
 	socket.close(id)
 end
 
+-- What a client sends behind the frame that closes it is told of, but not as often as it likes.
+function case.many_dropped()
+	local socket = tools()
+	local gate, port = own()
+	local id = socket.open("127.0.0.1", port)
+	local frames = {}
+	for i = 1, 5000 do frames[i] = string.pack(">s2", "after") end
+	socket.write(id, string.pack(">s2", "close") .. table.concat(frames))
+	check.eq("the connection ends", socket.readall(id), "")
+	check.eq("one frame", #seen(gate, 3), 3)
+	socket.close(id)
+end
+
 function case.warning()
 	local socket = tools()
 	local gate, port = own()

@@ -310,6 +310,57 @@ end
 
 -- Going away
 
+-- A reader that is killed takes nothing, and hinders nobody.
+function case.killed_reader()
+	local a, b = pair.open()
+	local function kill(f, ...)
+		local co = skynet.fork(f, b, ...)
+		skynet.sleep(1)
+		check.eq("killed", skynet.killthread(co), co)
+	end
+	local function both(name, f, ...)
+		kill(f, ...)
+		local got
+		local arguments = table.pack(...)
+		skynet.fork(function() got = f(b, table.unpack(arguments)) end)
+		skynet.sleep(1)
+		socket.write(a, name .. "\n")
+		check.ok(name, check.wait(function() return got end))
+		return got
+	end
+	check.eq("a line", both("line", socket.readline), "line")
+	check.eq("bytes", both("bytes", socket.read, 6), "bytes\n")
+	check.eq("whatever comes", both("some", socket.read), "some\n")
+	-- What comes before there is another one waits for it.
+	kill(socket.readline)
+	socket.write(a, "one\ntwo\n")
+	skynet.sleep(2)
+	check.eq("the first line", socket.readline(b), "one")
+	check.eq("and the second", socket.readline(b), "two")
+	-- Too much for nobody stops it.
+	kill(socket.read, 1 << 30)
+	socket.write(a, ("x"):rep(1 << 20))
+	check.ok("it is paused", check.wait(function()
+		for _, info in ipairs(socket.netstat()) do
+			if info.id == b then return info.reading == false end
+		end
+	end))
+	check.eq("and goes on", #socket.read(b, 1 << 20), 1 << 20)
+	-- Closing does not wait for it, whether it is killed before or after.
+	kill(socket.readline)
+	socket.close(b)
+	check.ok("closed", socket.invalid(b))
+	socket.close(a)
+	a, b = pair.open()
+	local co = skynet.fork(socket.readline, b)
+	skynet.yield()
+	local closed
+	skynet.fork(function() socket.close(b) closed = true end)
+	skynet.fork(skynet.killthread, co)
+	check.ok("closed after that", check.wait(function() return closed end))
+	socket.close(a)
+end
+
 function case.close()
 	local a, b = pair.open()
 	local job = pair.background(socket.readline, a)

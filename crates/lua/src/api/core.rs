@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ffi::c_int;
 
 use mlua_sys::lua55::lua_CFunction;
-use skynet_kernel::text;
+use skynet_kernel::{LogQuota, text};
 use skynet_wire::foreign::Foreign;
 
 use crate::api::{self, select, send, service, system, target, time};
@@ -18,6 +18,7 @@ use skynet_vm::place;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("addresscommand", addresscommand),
+    ("admit", admit),
     ("callback", callback),
     ("check", check),
     ("command", command),
@@ -127,6 +128,19 @@ native! {
         let shown = Foreign::new(l.bytes(-1).unwrap_or(b"")).to_string();
         l.push_owned(shown.into_bytes());
         results(1)
+    };
+
+    /// `admit()`: how many lines were left out before one that a stranger causes; nothing if it is to be left out too
+    admit = |l| {
+        let svc = service(l)?;
+        let now = svc.cx.node().now_cs();
+        match svc.own_part(|quota: &mut LogQuota| quota.admit(now)) {
+            Some(left_out) => {
+                l.push_int(left_out as i64);
+                results(1)
+            }
+            None => results(0),
+        }
     };
 
     /// `send(addr, type, session, msg [, sz])`

@@ -22,7 +22,9 @@ use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use skynet_kernel::{Context, Factory, Handle, InitError, Message, Payload, Service, kind};
+use skynet_kernel::{
+    Context, Factory, Handle, InitError, LogQuota, Message, Payload, Service, kind,
+};
 use skynet_tls::{ClientCert, Options};
 use skynet_wire::netpack::{Framing, Partial};
 
@@ -61,6 +63,9 @@ struct Open {
     connections: HashMap<SocketId, Connection>,
     /// How many of these are `closed`.
     closed: usize,
+    /// What the log tells of connections, which strangers make as often as they like: a thousand lines at once, and
+    /// then a hundred a second.
+    lines: LogQuota,
 }
 
 #[derive(Default)]
@@ -133,6 +138,7 @@ fn open(engine: &LazyNet, cx: &Arc<Context>, text: &str) -> Result<Open, String>
         listener: Some(listener),
         connections: HashMap::new(),
         closed: 0,
+        lines: LogQuota::of(1000, 1),
     })
 }
 
@@ -163,11 +169,12 @@ impl Open {
             EventKind::Close => self.gone(cx, event.id),
             EventKind::Error if Some(event.id) == self.listener => {
                 let text = String::from_utf8_lossy(event.data);
-                cx.log(format!("gate accept error: {text}"));
+                cx.log_within(&mut self.lines, || format!("gate accept error: {text}"));
             }
             EventKind::Error => self.gone(cx, event.id),
             EventKind::Warning => {
-                cx.log(format!("fd ({}) send buffer ({})K", event.id, event.ud));
+                let line = || format!("fd ({}) send buffer ({})K", event.id, event.ud);
+                cx.log_within(&mut self.lines, line);
             }
             EventKind::Connect
             | EventKind::Udp
@@ -186,7 +193,7 @@ impl Open {
         self.connections.insert(id, Connection::default());
         let name = String::from_utf8_lossy(&name[..name.len().min(NAME)]);
         self.report(cx, &format!("{id} open {id} {name}:0"));
-        cx.log(format!("socket open: {id:x}"));
+        cx.log_within(&mut self.lines, || format!("socket open: {id:x}"));
     }
 
     /// The peer has finished, or something went wrong: what is still to be sent is sent, as far as that is
@@ -211,7 +218,8 @@ impl Open {
                 Ok(None) => return,
                 Err(_) => {
                     connection.broken = true;
-                    cx.log("Recv socket message > 16M");
+                    let line = || "Recv socket message > 16M".to_owned();
+                    cx.log_within(&mut self.lines, line);
                     return self.kick(id);
                 }
             };
