@@ -310,6 +310,25 @@ pub fn c_text(s: &[u8]) -> CString {
 }
 
 impl Lua {
+    /// Argument `i`, a string; a number counts as its text. *raises*
+    pub fn string_argument<'a>(self, i: c_int) -> Result<&'a [u8], Fault> {
+        self.coerce_bytes(i)
+            .ok_or_else(|| self.expected(i, "string"))
+    }
+
+    /// Argument `i`, a string and nothing else.
+    pub fn bytes_argument<'a>(self, i: c_int) -> Result<&'a [u8], Fault> {
+        self.bytes(i).ok_or_else(|| self.expected(i, "string"))
+    }
+
+    /// Argument `i`, an integer, or a float that is one. *raises*
+    pub fn integer_argument(self, i: c_int) -> Result<i64, Fault> {
+        self.int(i).ok_or_else(|| match self.float(i) {
+            Some(_) => Fault::Argument(i, "number has no integer representation".into()),
+            None => self.expected(i, "number"),
+        })
+    }
+
     /// The fault of argument `i`, which is of another type than `what`.
     #[cold]
     pub fn expected(self, i: c_int, what: &str) -> Fault {

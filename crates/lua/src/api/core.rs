@@ -49,7 +49,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 /// Runs a text command; the result is pushed by `push`.
 fn run_command(l: Lua, param: Option<&str>, push: impl FnOnce(String) -> Outcome) -> Outcome {
     let svc = service(l)?;
-    let name = l.bytes(1).ok_or_else(|| l.expected(1, "string"))?;
+    let name = l.bytes_argument(1)?;
     let name = std::str::from_utf8(name).unwrap_or("");
     if name == "TIMEOUT" {
         // Sessions in use are skipped here, which the kernel does not know.

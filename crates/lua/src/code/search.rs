@@ -146,7 +146,7 @@ pub(crate) fn load_file(l: Lua, file: &str) -> Result<(), LoadError> {
 fn load_any_file(l: Lua, mode: &[u8]) -> Result<Result<(), LoadError>, Fault> {
     let file = match l.kind(1) {
         Type::None | Type::Nil => return Ok(load_stdin(l, mode)),
-        _ => l.coerce_bytes(1).ok_or_else(|| l.expected(1, "string"))?,
+        _ => l.string_argument(1)?,
     };
     let file = text::from_bytes(file);
     let every = mode.contains(&b'b') && mode.contains(&b't');
@@ -369,7 +369,7 @@ native! {
         let env: c_int = if l.kind(3) == Type::None { 0 } else { 3 };
         let mode = match l.kind(2) {
             Type::None | Type::Nil => b"bt".as_slice(),
-            _ => l.coerce_bytes(2).ok_or_else(|| l.expected(2, "string"))?,
+            _ => l.string_argument(2)?,
         };
         if let Some(file) = standing_in(l) {
             load_embedded(l, file)?;

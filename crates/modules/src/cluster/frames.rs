@@ -61,7 +61,7 @@ fn block_at<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
 fn bytes_at<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
     match l.kind(i) {
         Type::LightUserdata => block_at(l, i),
-        _ => l.bytes(i).ok_or_else(|| l.expected(i, "string")),
+        _ => l.bytes_argument(i),
     }
 }
 

@@ -6,7 +6,7 @@ use mlua_sys::lua55::lua_CFunction;
 use skynet_crypt::digest::{hmac_md5, md5};
 use skynet_crypt::{stream, text};
 
-use super::{fault, fixed, made, string};
+use super::{fault, fixed, made};
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, native, results};
 
@@ -28,20 +28,20 @@ native! {
     };
 
     /// `sum(s)`: 16 bytes
-    sum = |l| fixed(l, Ok(md5(string(l, 1)?)));
+    sum = |l| fixed(l, Ok(md5(l.string_argument(1)?)));
 
     /// `sumhexa(s)`: 32 digits
-    sumhexa = |l| made(l, Ok(text::hex_encode(&md5(string(l, 1)?))));
+    sumhexa = |l| made(l, Ok(text::hex_encode(&md5(l.string_argument(1)?))));
 
     /// `hmacmd5(data, key)`: 32 digits
     hmacmd5 = |l| {
-        let (data, key) = (string(l, 1)?, string(l, 2)?);
+        let (data, key) = (l.string_argument(1)?, l.string_argument(2)?);
         made(l, Ok(text::hex_encode(&hmac_md5(key, data))))
     };
 
     /// `exor(a, b)`: the XOR of two strings of one length
     exor = |l| {
-        let (a, b) = (string(l, 1)?, string(l, 2)?);
+        let (a, b) = (l.string_argument(1)?, l.string_argument(2)?);
         if a.len() != b.len() {
             return Err(Fault::Argument(2, "lengths must be equal".into()));
         }
@@ -54,9 +54,9 @@ native! {
 
     /// `crypt(text, key [, seed])`
     crypt = |l| {
-        let (plain, key) = (string(l, 1)?, string(l, 2)?);
+        let (plain, key) = (l.string_argument(1)?, l.string_argument(2)?);
         if !l.is_none_or_nil(3) {
-            return made(l, stream::encrypt(plain, key, string(l, 3)?));
+            return made(l, stream::encrypt(plain, key, l.string_argument(3)?));
         }
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -66,7 +66,7 @@ native! {
 
     /// `decrypt(cipher, key)`
     decrypt = |l| {
-        let (cipher, key) = (string(l, 1)?, string(l, 2)?);
+        let (cipher, key) = (l.string_argument(1)?, l.string_argument(2)?);
         l.push_owned(stream::decrypt(cipher, key).map_err(fault)?);
         results(1)
     };

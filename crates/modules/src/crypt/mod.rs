@@ -42,23 +42,20 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 /// The most bytes that `randombytes` makes at once.
 const RANDOM_LIMIT: i64 = 1 << 20;
 
-/// The string at `i`; a number counts as its text. *raises*
-fn string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
-    l.coerce_bytes(i).ok_or_else(|| l.expected(i, "string"))
-}
-
 /// The string at `i`, or an empty one. *raises*
 fn optional_string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
     if l.is_none_or_nil(i) {
         Ok(b"")
     } else {
-        string(l, i)
+        l.string_argument(i)
     }
 }
 
 /// The 8 bytes at `i`. *raises*
 fn word(l: Lua, i: i32, wrong: &'static str) -> Result<[u8; 8], Fault> {
-    string(l, i)?.try_into().map_err(|_| Fault::from(wrong))
+    l.string_argument(i)?
+        .try_into()
+        .map_err(|_| Fault::from(wrong))
 }
 
 /// The padding at `i`. *raises*
@@ -103,7 +100,7 @@ native! {
     random_key = |l| fixed(l, exchange::random_key());
 
     /// `hashkey(s)`
-    hash_key = |l| fixed(l, Ok(exchange::hash_key(string(l, 1)?)));
+    hash_key = |l| fixed(l, Ok(exchange::hash_key(l.string_argument(1)?)));
 
     /// `hmac64(x, y)`
     hmac64 = |l| {
@@ -120,7 +117,7 @@ native! {
     /// `hmac_hash(key, text)`
     hmac_hash = |l| {
         let key = word(l, 1, "Invalid uint64 key")?;
-        fixed(l, Ok(exchange::hmac_hash(key, string(l, 2)?)))
+        fixed(l, Ok(exchange::hmac_hash(key, l.string_argument(2)?)))
     };
 
     /// `dhexchange(private)` to the public key
@@ -134,41 +131,41 @@ native! {
 
     /// `desencode(key, text [, padding])`
     des_encode = |l| {
-        let (key, text) = (string(l, 1)?, string(l, 2)?);
+        let (key, text) = (l.string_argument(1)?, l.string_argument(2)?);
         des::check_key(key).map_err(fault)?;
         made(l, des::encode(key, text, padding(l, 3)?))
     };
 
     /// `desdecode(key, text [, padding])`
     des_decode = |l| {
-        let (key, text) = (string(l, 1)?, string(l, 2)?);
+        let (key, text) = (l.string_argument(1)?, l.string_argument(2)?);
         des::check_key(key).map_err(fault)?;
         made(l, des::decode(key, text, padding(l, 3)?))
     };
 
-    hex_encode = |l| made(l, Ok(text::hex_encode(string(l, 1)?)));
+    hex_encode = |l| made(l, Ok(text::hex_encode(l.string_argument(1)?)));
 
-    hex_decode = |l| made(l, text::hex_decode(string(l, 1)?));
+    hex_decode = |l| made(l, text::hex_decode(l.string_argument(1)?));
 
-    base64_encode = |l| made(l, Ok(text::base64_encode(string(l, 1)?)));
+    base64_encode = |l| made(l, Ok(text::base64_encode(l.string_argument(1)?)));
 
-    base64_decode = |l| made(l, text::base64_decode(string(l, 1)?));
+    base64_decode = |l| made(l, text::base64_decode(l.string_argument(1)?));
 
-    sha1 = |l| fixed(l, Ok(digest::sha1(string(l, 1)?)));
+    sha1 = |l| fixed(l, Ok(digest::sha1(l.string_argument(1)?)));
 
-    sha256 = |l| fixed(l, Ok(digest::sha256(string(l, 1)?)));
+    sha256 = |l| fixed(l, Ok(digest::sha256(l.string_argument(1)?)));
 
-    sha512 = |l| fixed(l, Ok(digest::sha512(string(l, 1)?)));
+    sha512 = |l| fixed(l, Ok(digest::sha512(l.string_argument(1)?)));
 
     /// `hmac_sha1(key, text)`, and the others alike
-    hmac_sha1 = |l| fixed(l, Ok(digest::hmac_sha1(string(l, 1)?, string(l, 2)?)));
+    hmac_sha1 = |l| fixed(l, Ok(digest::hmac_sha1(l.string_argument(1)?, l.string_argument(2)?)));
 
-    hmac_sha256 = |l| fixed(l, Ok(digest::hmac_sha256(string(l, 1)?, string(l, 2)?)));
+    hmac_sha256 = |l| fixed(l, Ok(digest::hmac_sha256(l.string_argument(1)?, l.string_argument(2)?)));
 
-    hmac_sha512 = |l| fixed(l, Ok(digest::hmac_sha512(string(l, 1)?, string(l, 2)?)));
+    hmac_sha512 = |l| fixed(l, Ok(digest::hmac_sha512(l.string_argument(1)?, l.string_argument(2)?)));
 
     /// `xor_str(text, key)`
-    xor = |l| made(l, text::xor(string(l, 1)?, string(l, 2)?));
+    xor = |l| made(l, text::xor(l.string_argument(1)?, l.string_argument(2)?));
 
     /// `randombytes(n)`
     random_bytes = |l| {
@@ -180,16 +177,16 @@ native! {
 
     /// `equal(a, b)`, in constant time
     equal = |l| {
-        l.push_bool(modern::equal(string(l, 1)?, string(l, 2)?));
+        l.push_bool(modern::equal(l.string_argument(1)?, l.string_argument(2)?));
         results(1)
     };
 
     /// `seal(key, text [, data])`: AES-256-GCM
-    seal = |l| made(l, modern::seal(string(l, 1)?, string(l, 2)?, optional_string(l, 3)?));
+    seal = |l| made(l, modern::seal(l.string_argument(1)?, l.string_argument(2)?, optional_string(l, 3)?));
 
     /// `open(key, sealed [, data])`: the text, or nil and why
     open_sealed = |l| {
-        let (key, sealed, data) = (string(l, 1)?, string(l, 2)?, optional_string(l, 3)?);
+        let (key, sealed, data) = (l.string_argument(1)?, l.string_argument(2)?, optional_string(l, 3)?);
         match modern::open(key, sealed, data) {
             Err(error @ Error::Sealed) => {
                 l.push_nil();

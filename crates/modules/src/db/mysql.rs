@@ -248,7 +248,7 @@ native! {
 
     /// `column(content)`: name, type and flags of the column that a packet describes
     column = |l| {
-        let content = l.bytes(1).ok_or_else(|| l.expected(1, "string"))?;
+        let content = l.bytes_argument(1)?;
         let column = Column::read(content).map_err(fault)?;
         l.push_bytes(column.name);
         l.push_int(column.kind.into());
@@ -259,7 +259,7 @@ native! {
     /// `command(code, text)`: the packet of a command
     command = |l| {
         let code = l.int(1).and_then(|code| u8::try_from(code).ok()).ok_or_else(|| l.expected(1, "byte"))?;
-        let text = l.coerce_bytes(2).ok_or_else(|| l.expected(2, "string"))?;
+        let text = l.string_argument(2)?;
         let mut out = Vec::with_capacity(HEAD + 1 + text.len());
         request::begin(&mut out, 0);
         out.push(code);

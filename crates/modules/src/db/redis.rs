@@ -129,7 +129,7 @@ native! {
 
     /// `keyslot(key)`: the slot of a cluster that a key belongs to
     keyslot = |l| {
-        let key = l.bytes(1).ok_or_else(|| l.expected(1, "string"))?;
+        let key = l.bytes_argument(1)?;
         l.push_int(key_slot(key).into());
         results(1)
     };

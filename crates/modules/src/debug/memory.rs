@@ -108,7 +108,7 @@ native! {
 
     /// `mallctl(name)`: one of them; 0 for a name that the allocator does not know
     mallctl = |l| {
-        let name = l.bytes(1).ok_or_else(|| l.expected(1, "string"))?;
+        let name = l.bytes_argument(1)?;
         let found = statistics().into_iter().find(|(n, _)| n.as_bytes() == name);
         l.push_int(found.map_or(0, |(_, bytes)| bytes as i64));
         results(1)

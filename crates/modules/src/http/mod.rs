@@ -6,8 +6,7 @@ mod plain;
 mod websocket;
 
 use mlua_sys::lua55::lua_CFunction;
-use skynet_vm::lua::Lua;
-use skynet_vm::native::{Fault, native, push_functions, results};
+use skynet_vm::native::{native, push_functions, results};
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("answers", message::answers),
@@ -29,11 +28,6 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("unescape", plain::unescape),
     ("waiting", websocket::waiting),
 ];
-
-/// The string at `i`; a number counts as its text. *raises*
-fn string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
-    l.coerce_bytes(i).ok_or_else(|| l.expected(i, "string"))
-}
 
 native! {
     open = |l| {

@@ -6,8 +6,6 @@ use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, native, results};
 use skynet_wire::http::plain::{Field, Fields, request_line, split_line};
 
-use super::string;
-
 /// Longest name that is looked up without an allocation.
 const SHORT_NAME: usize = 64;
 
@@ -110,7 +108,7 @@ native! {
     /// `request(head)`: the head of a request, without the empty line, as method, url, version and fields; nothing if
     /// its first line is none, and `false` instead of fields if one of the others is none
     request = |l| {
-        let text = string(l, 1)?;
+        let text = l.string_argument(1)?;
         l.set_top(1);
         let (first, rest) = split_line(text);
         let Some(line) = request_line(first) else {
@@ -128,7 +126,7 @@ native! {
 
     /// `fields(text, t)`: puts the fields of some lines into a table; whether all lines were fields
     fields = |l| {
-        let text = string(l, 1)?;
+        let text = l.string_argument(1)?;
         if l.kind(2) != Type::Table {
             return Err(l.expected(2, "table"));
         }
@@ -139,13 +137,13 @@ native! {
 
     /// `unescape(text)`: `+` and `%XX` replaced
     unescape = |l| {
-        push_unescaped(l, string(l, 1)?)?;
+        push_unescaped(l, l.string_argument(1)?)?;
         results(1)
     };
 
     /// `query(text)`: the table of a query
     query = |l| {
-        let mut rest = string(l, 1)?;
+        let mut rest = l.string_argument(1)?;
         l.set_top(1);
         l.new_table(0, 4);
         while let Some(equals) = rest.iter().position(|b| *b == b'=') {

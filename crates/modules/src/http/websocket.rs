@@ -7,7 +7,6 @@ use skynet_vm::native::{Fault, native, results};
 use skynet_wire::http::deflate;
 use skynet_wire::http::frame::{Event, Reader, Rules, opcode, write};
 
-use super::string;
 use crate::owned::{self, Owned};
 
 impl Owned for Reader {
@@ -38,7 +37,7 @@ native! {
         if l.kind(2) != Type::String {
             return Err(l.expected(2, "string"));
         }
-        let payload = string(l, 2)?;
+        let payload = l.string_argument(2)?;
         let mask = mask(l, 3)?;
         let mut out = Vec::new();
         match l.bool(4) {

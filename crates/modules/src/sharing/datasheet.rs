@@ -41,7 +41,7 @@ fn sheet_fault(e: Error) -> Fault {
 
 /// The text at `i` as a checked sheet.
 fn sheet_argument(l: Lua, i: c_int) -> Result<Sheet, Fault> {
-    let bytes = l.bytes(i).ok_or_else(|| l.expected(i, "string"))?;
+    let bytes = l.bytes_argument(i)?;
     Sheet::new(bytes.to_vec()).map_err(sheet_fault)
 }
 

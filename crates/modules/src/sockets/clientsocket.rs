@@ -58,10 +58,6 @@ fn socket_fault(e: &io::Error) -> Fault {
     Fault::from(format!("socket error: {}", os_text(e)))
 }
 
-fn argument(l: Lua, i: i32) -> Result<&'static [u8], Fault> {
-    l.bytes(i).ok_or_else(|| l.expected(i, "string"))
-}
-
 fn dial(address: &str, port: u16) -> io::Result<TcpStream> {
     let stream = match address.parse::<Ipv4Addr>() {
         Ok(ip) => TcpStream::connect((ip, port))?,
@@ -96,7 +92,7 @@ native! {
 
     /// `connect(address, port)` to a number
     connect = |l| {
-        let address = String::from_utf8_lossy(argument(l, 1)?);
+        let address = String::from_utf8_lossy(l.bytes_argument(1)?);
         let port = l.int(2).and_then(|port| u16::try_from(port).ok());
         let Some(port) = port else {
             return Err(Fault::Argument(2, "a port is a number from 0 to 65535".into()));
@@ -113,7 +109,7 @@ native! {
     /// `send(fd, text)`
     send = |l| {
         let stream = connection(l)?;
-        let mut rest = argument(l, 2)?;
+        let mut rest = l.bytes_argument(2)?;
         while !rest.is_empty() {
             match (&*stream).write(rest) {
                 Ok(n) => rest = &rest[n..],
@@ -144,7 +140,7 @@ native! {
 
     /// `shutdown(fd, "r", "w" or "rw")`
     shutdown = |l| {
-        let how = match argument(l, 2)? {
+        let how = match l.bytes_argument(2)? {
             b"r" => Shutdown::Read,
             b"w" => Shutdown::Write,
             b"rw" | b"wr" => Shutdown::Both,

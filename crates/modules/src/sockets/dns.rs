@@ -19,10 +19,6 @@ impl Owned for Answer {
     const WHAT: &'static str = "answer expected";
 }
 
-fn string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
-    l.bytes(i).ok_or_else(|| l.expected(i, "string"))
-}
-
 fn number(l: Lua, i: i32) -> Result<i64, Fault> {
     l.int(i).ok_or_else(|| l.expected(i, "number"))
 }
@@ -87,7 +83,7 @@ native! {
 
     /// `address(text)`: the usual text of an address of IPv4 or IPv6; nil for what is none
     address = |l| {
-        let text = str::from_utf8(string(l, 1)?).unwrap_or_default();
+        let text = str::from_utf8(l.bytes_argument(1)?).unwrap_or_default();
         match text.parse::<IpAddr>() {
             Ok(address) => l.push_owned(address.to_string()),
             Err(_) => l.push_nil(),
@@ -104,7 +100,7 @@ native! {
             other => return Err(Fault::Argument(3, format!("{other} is no type that can be asked for").into())),
         };
         let id = number(l, 1)? as u16;
-        let bytes = dns::query(id, string(l, 2)?, kind).map_err(|e| Fault::Plain(e.to_string().into()))?;
+        let bytes = dns::query(id, l.bytes_argument(2)?, kind).map_err(|e| Fault::Plain(e.to_string().into()))?;
         l.push_owned(bytes);
         results(1)
     };
@@ -112,7 +108,7 @@ native! {
     /// `answer(bytes, strict)`: a table with what it says
     answer = |l| {
         let records = if l.bool(2) { Records::OfTheName } else { Records::All };
-        let answer = dns::answer(string(l, 1)?, records).map_err(|e| Fault::Plain(e.to_string().into()))?;
+        let answer = dns::answer(l.bytes_argument(1)?, records).map_err(|e| Fault::Plain(e.to_string().into()))?;
         owned::push(l, || answer);
         push(l, owned::get::<Answer>(l, -1)?);
         results(1)

@@ -108,7 +108,7 @@ fn bytes_argument<'a>(l: Lua) -> Result<&'a [u8], Fault> {
     if l.is_none_or_nil(2) {
         return Ok(b"");
     }
-    l.coerce_bytes(2).ok_or_else(|| l.expected(2, "string"))
+    l.string_argument(2)
 }
 
 fn path(bytes: &[u8]) -> PathBuf {

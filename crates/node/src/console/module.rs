@@ -25,7 +25,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] =
 struct Console(Option<Guard>);
 
 fn text<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
-    l.bytes(i).ok_or_else(|| l.expected(i, "string"))
+    l.bytes_argument(i)
 }
 
 /// The connection of the number at 1, if it is still there.

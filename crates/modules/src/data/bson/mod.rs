@@ -10,7 +10,7 @@ mod encode;
 mod special;
 
 use mlua_sys::lua55::lua_CFunction;
-use skynet_vm::lua::{Lua, Type};
+use skynet_vm::lua::Type;
 use skynet_vm::native::{Fault, native, push_functions, results};
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
@@ -26,21 +26,6 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("to_lightuserdata", to_lightuserdata),
     ("type", special::kind_of),
 ];
-
-/// The string at `i`; a number counts as its text. *raises*
-fn string<'a>(l: Lua, i: i32) -> Result<&'a [u8], Fault> {
-    l.coerce_bytes(i).ok_or_else(|| {
-        Fault::Argument(i, format!("string expected, got {}", l.type_name(i)).into())
-    })
-}
-
-/// The integer at `i`. *raises*
-fn integer(l: Lua, i: i32) -> Result<i64, Fault> {
-    l.int(i).ok_or_else(|| match l.float(i) {
-        Some(_) => Fault::Argument(i, "number has no integer representation".into()),
-        None => Fault::Argument(i, format!("number expected, got {}", l.type_name(i)).into()),
-    })
-}
 
 native! {
     open = |l| {

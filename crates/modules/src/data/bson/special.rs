@@ -11,8 +11,6 @@ use skynet_vm::native::{Fault, Outcome, native, results};
 use skynet_wire::bson::kind;
 use std::hash::Hasher;
 
-use super::{integer, string};
-
 /// The values without content.
 pub(super) const CONSTANTS: [(&str, &[u8]); 3] = [
     ("maxkey", &[0, kind::MAX_KEY]),
@@ -104,7 +102,7 @@ native! {
             push(l, kind::OBJECT_ID, new_objectid());
             return results(1);
         }
-        let text = string(l, 1)?;
+        let text = l.string_argument(1)?;
         if text.len() != 24 {
             return Err(Fault::from(format!("Invalid objectid {}", shown(text))));
         }
@@ -115,7 +113,7 @@ native! {
 
     /// `date(seconds)`
     date = |l| {
-        let seconds = integer(l, 1)? as u32;
+        let seconds = l.integer_argument(1)? as u32;
         push(l, kind::DATE, seconds.to_le_bytes());
         results(1)
     };
@@ -123,10 +121,10 @@ native! {
     /// `timestamp(seconds [, increment])`
     timestamp = |l| {
         static INCREMENT: AtomicU32 = AtomicU32::new(0);
-        let seconds = integer(l, 1)? as u32;
+        let seconds = l.integer_argument(1)? as u32;
         let increment = match l.is_none_or_nil(2) {
             true => INCREMENT.fetch_add(1, Ordering::Relaxed),
-            false => integer(l, 2)? as u32,
+            false => l.integer_argument(2)? as u32,
         };
         push(l, kind::TIMESTAMP, words(increment, seconds));
         results(1)
@@ -134,21 +132,21 @@ native! {
 
     /// `regex(pattern [, options])`
     regex = |l| {
-        let pattern = string(l, 1)?;
-        let options = if l.is_none_or_nil(2) { b"" } else { string(l, 2)? };
+        let pattern = l.string_argument(1)?;
+        let options = if l.is_none_or_nil(2) { b"" } else { l.string_argument(2)? };
         push_long(l, kind::REGEX, &[pattern, &[0], options, &[0]]);
         results(1)
     };
 
     /// `binary(data)`: of sub-type 0
     binary = |l| {
-        push_long(l, kind::BINARY, &[&[0], string(l, 1)?]);
+        push_long(l, kind::BINARY, &[&[0], l.string_argument(1)?]);
         results(1)
     };
 
     /// `int64(n)`
     int64 = |l| {
-        push(l, kind::INT64, integer(l, 1)?.to_le_bytes());
+        push(l, kind::INT64, l.integer_argument(1)?.to_le_bytes());
         results(1)
     };
 
@@ -162,7 +160,7 @@ native! {
             Type::Number => "number",
             Type::Boolean => "boolean",
             Type::Table => "table",
-            Type::String => return match split(string(l, 1)?) {
+            Type::String => return match split(l.string_argument(1)?) {
                 Some((kind, content)) => special_kind(l, kind, content),
                 None => named(l, "string"),
             },

@@ -62,10 +62,6 @@ fn format_fault(e: Error) -> Fault {
     Fault::from(e.to_string())
 }
 
-fn text_argument<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
-    l.bytes(i).ok_or_else(|| l.expected(i, "string"))
-}
-
 /// The type at 1; none for a null pointer, which stands for a response without content.
 fn type_argument<'a>(l: Lua) -> Result<Option<&'a TypeOf>, Fault> {
     if l.kind(1) == LuaType::LightUserdata && l.userdata(1).is_null() {
@@ -111,8 +107,8 @@ native! {
 
     /// `parse(text, name)` to a binary schema
     parse = |l| {
-        let name = String::from_utf8_lossy(text_argument(l, 2)?);
-        let bytes = sproto::parse(text_argument(l, 1)?, &name).map_err(format_fault)?;
+        let name = String::from_utf8_lossy(l.bytes_argument(2)?);
+        let bytes = sproto::parse(l.bytes_argument(1)?, &name).map_err(format_fault)?;
         drop(name);
         l.push_owned(bytes);
         results(1)
@@ -142,7 +138,7 @@ native! {
     /// `querytype(schema, name)` to a type; nothing if there is none
     querytype = |l| {
         let schema = boxed::get::<Schema>(l, 1)?;
-        let Some(index) = schema.find_type(text_argument(l, 2)?) else { return results(0) };
+        let Some(index) = schema.find_type(l.bytes_argument(2)?) else { return results(0) };
         push_type(l, schema, index);
         results(1)
     };
@@ -152,7 +148,7 @@ native! {
         let schema = boxed::get::<Schema>(l, 1)?;
         let found = match l.kind(2) {
             LuaType::Number => l.int(2).and_then(|n| u32::try_from(n).ok()).and_then(|tag| schema.protocol(tag)),
-            _ => schema.protocol_named(text_argument(l, 2)?),
+            _ => schema.protocol_named(l.bytes_argument(2)?),
         };
         let Some(p) = found else { return results(0) };
         match l.kind(2) {
