@@ -8,7 +8,6 @@ use skynet_wire::http::inflate::{Encoding, Inflater};
 use skynet_wire::http::message::{Event, Head, Limits, Reader};
 
 use super::plain::{add, push_lower};
-use super::string;
 use crate::owned::{self, Owned};
 
 impl Owned for Reader {
@@ -215,7 +214,7 @@ native! {
     /// `head(first, fields[, more[, body]])`: the bytes of a head: its first line, the table of its fields, lines that
     /// are appended as they are, and a body behind it
     head = |l| {
-        let first = string(l, 1)?;
+        let first = l.string_argument(1)?;
         if !is_clean(first) {
             return Err("the first line of the message has a line end in it".into());
         }
@@ -239,7 +238,7 @@ native! {
 
     /// `inflater(encoding, limit)`: nothing for an encoding that is not known
     inflater = |l| {
-        let Some(encoding) = Encoding::by_name(string(l, 1)?) else {
+        let Some(encoding) = Encoding::by_name(l.string_argument(1)?) else {
             return results(0);
         };
         let limit = limit(l, 2) as usize;
@@ -250,7 +249,7 @@ native! {
     /// `inflate(inflater, data)`: what it expands to, and whether all has come; or nil and why not
     inflate = |l| {
         let inflater = owned::get::<Inflater>(l, 1)?;
-        let data = string(l, 2)?;
+        let data = l.string_argument(2)?;
         match inflater.feed(data) {
             Ok(out) => {
                 l.push_owned(out);
