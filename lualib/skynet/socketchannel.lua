@@ -366,7 +366,6 @@ local function try_all(self)
 	local host, port = self.host, self.port
 	local target, tried, failure = place_of(host, port), {}, nil
 	while host do
-		tried[place_of(host, port)] = true
 		local link, err = dial(self, host, port)
 		if self.closed then
 			if link then
@@ -386,8 +385,10 @@ local function try_all(self)
 			return true
 		end
 		failure = err
+		-- The host itself may be among the backups, and then has a second chance, as in skynet (C).
 		host, port = next_backup(self, tried)
 		if host then
+			tried[place_of(host, port)] = true
 			log("socket: connect to backup host", place_of(host, port))
 		end
 	end

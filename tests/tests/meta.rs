@@ -11,6 +11,12 @@ use skynet_tests::meta::{self, Module};
 const INTERNAL: &[&str] = &[
     "client.crypt",
     "md5.core",
+    "mongo",
+    "skynet.db.mongo.core",
+    "skynet.db.mongo.cursor",
+    "skynet.db.mongo.login",
+    "skynet.db.mongo.sessions",
+    "skynet.db.mongo.transaction",
     "skynet.db.mysql.core",
     "skynet.db.redis.core",
     "skynet.debugcmds",

@@ -14,6 +14,7 @@
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`foreign`]: text of a peer, made fit for a line of the log.
+//! * [`mongo`]: messages of MongoDB.
 //! * [`mysql`]: packets and rows of MySQL and MariaDB.
 //! * [`redis`]: commands and answers of Redis.
 //! * [`netaddr`]: socket addresses as text and as bytes, and the text of a service's handle.
@@ -29,6 +30,7 @@ pub mod foreign;
 mod grow;
 pub mod harbor;
 pub mod http;
+pub mod mongo;
 pub mod mysql;
 pub mod netaddr;
 pub mod netpack;

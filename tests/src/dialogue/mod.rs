@@ -6,6 +6,7 @@
 
 mod bytes;
 mod compare;
+mod mongo;
 mod ports;
 mod server;
 
@@ -20,6 +21,7 @@ use crate::vectors;
 use crate::{Node, Running};
 
 pub use bytes::Expected;
+pub use mongo::Mongo;
 pub use server::{Dialect, Exchange, Plain};
 
 /// How long a step may take before the test fails.

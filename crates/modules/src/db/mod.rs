@@ -5,6 +5,7 @@
 //! `socket.decode` calls a decoder with its state and the buffer each time that more bytes have come. The decoder
 //! returns nil and how many bytes the buffer has to hold before it is worth asking again; or true and what it has read.
 
+pub mod mongo;
 pub mod mysql;
 mod number;
 pub mod redis;

@@ -14,7 +14,7 @@ fn fault(error: Error) -> Fault {
 }
 
 /// Pushes the table of a document. *raises*
-pub(super) fn push(l: Lua, bytes: &[u8]) -> Result<(), Fault> {
+pub(crate) fn push(l: Lua, bytes: &[u8]) -> Result<(), Fault> {
     document(l, Reader::new(bytes).map_err(fault)?, 0)
 }
 

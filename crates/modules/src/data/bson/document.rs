@@ -43,7 +43,7 @@ pub(super) fn push(l: Lua, bytes: &[u8]) {
 }
 
 /// The bytes of the document at `i`: of a userdata, or behind a pointer, whose first four bytes say how many they are.
-pub(super) fn bytes<'a>(l: Lua, i: c_int) -> Option<&'a [u8]> {
+pub(crate) fn bytes<'a>(l: Lua, i: c_int) -> Option<&'a [u8]> {
     let data: *const u8 = match l.kind(i) {
         Type::Userdata | Type::LightUserdata => l.userdata(i).cast(),
         _ => return None,

@@ -4,8 +4,8 @@
 //! (`special.rs`). A document is a userdata whose memory is the document's bytes (`document.rs`), so that its address
 //! can be handed on.
 
-mod decode;
-mod document;
+pub(crate) mod decode;
+pub(crate) mod document;
 mod encode;
 mod special;
 
