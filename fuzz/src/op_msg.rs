@@ -18,6 +18,14 @@ pub fn check(bytes: &[u8]) {
     }
     let document = [&(bytes.len() as i32 + 5).to_le_bytes()[..], bytes, &[0]].concat();
     let written = message(-1, MORE_TO_COME, &document).expect("a short one");
-    assert_eq!(written.first_chunk().map(|n| i32::from_le_bytes(*n) as usize), Some(written.len()));
-    assert_eq!(Reply::read(&written[4..]).expect("a message").document, document);
+    assert_eq!(
+        written
+            .first_chunk()
+            .map(|n| i32::from_le_bytes(*n) as usize),
+        Some(written.len())
+    );
+    assert_eq!(
+        Reply::read(&written[4..]).expect("a message").document,
+        document
+    );
 }

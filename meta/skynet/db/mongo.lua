@@ -21,8 +21,8 @@ local mongo = {}
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
 ---@field maxreply integer? the longest answer in bytes, 64 MiB by default
 
----A client. Connects once, to the primary of a replica set; raises `socketchannel.error` if that or the login fails, and
----logs why. A lost connection is made again by the next call. Blocks.
+---A client. Connects once, to the primary of a replica set; raises `socketchannel.error` if that or the login fails,
+---and logs why. A lost connection is made again by the next call. Blocks.
 ---@param conf skynet.db.mongo.conf
 ---@return skynet.db.mongo.client
 function mongo.client(conf) end
@@ -63,9 +63,9 @@ function client:genId() end
 ---@return skynet.socketchannel.stats
 function client:stats() end
 
----Operations on several collections, for servers from 8.0 on: `{ op = "insert", collection = "db.coll", insert = doc }`,
----`{ op = "delete", collection, filter, multi }`, `{ op = "update", collection, filter, update, multi, upsert }`. Also
----returns which of them have failed. Blocks.
+---Operations on several collections, for servers from 8.0 on: `{ op = "insert", collection = "db.coll", insert = doc
+---}`, `{ op = "delete", collection, filter, multi }`, `{ op = "update", collection, filter, update, multi, upsert }`.
+---Also returns which of them have failed. Blocks.
 ---@param datas table[]
 ---@param comment any
 ---@param ordered boolean?
@@ -89,8 +89,8 @@ local db = {}
 ---@return skynet.db.mongo.collection
 function db:getCollection(name) end
 
----Runs a command: the document `{ cmd = value, ["$db"] = name, ... }`, its keys in this order. Without a value the other
----arguments are dropped. Returns the answer, also that of a failure (`ok` is not 1 then). Blocks.
+---Runs a command: the document `{ cmd = value, ["$db"] = name, ... }`, its keys in this order. Without a value the
+---other arguments are dropped. Returns the answer, also that of a failure (`ok` is not 1 then). Blocks.
 ---@param cmd string
 ---@param value any 1 by default
 ---@param ... any keys and values

@@ -216,7 +216,8 @@ function case.many_waiting()
 	check.eq("one connection", state.connections, 1)
 end
 
--- Two members, of which the primary dies under load and the other one takes over. What was acknowledged is counted once.
+-- Two members, of which the primary dies under load and the other one takes over. What was acknowledged is counted
+-- once.
 function case.failover()
 	local ports, primary, count = {}, 1, 0
 	local states = {}
@@ -307,7 +308,8 @@ function case.scram_sha256()
 				return { ok = 0, errmsg = "Authentication failed." }
 			end
 			local signature = crypt.hmac_sha256(crypt.hmac_sha256(salted, "Server Key"), all_text)
-			return { ok = 1, done = true, conversationId = 1, payload = crypt.base64encode("v=" .. crypt.base64encode(signature)) }
+			local last = crypt.base64encode("v=" .. crypt.base64encode(signature))
+			return { ok = 1, done = true, conversationId = 1, payload = last }
 		end
 		return { ok = 1 }
 	end

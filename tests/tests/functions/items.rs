@@ -28,6 +28,13 @@ pub struct Item {
 pub const THROUGH: &[(&str, &str, &str)] = &[
     ("Module skynet.debugchannel", "", "console::breakpoints"),
     ("Module skynet.remotedebug", "", "console::session_debugger"),
+    // The recordings use all of it.
+    (
+        "Module skynet.db.mongo",
+        "client:stats()",
+        "mongo::killed_in_an_answer",
+    ),
+    ("Module skynet.db.mongo", "", "mongo::recorded"),
     ("Debug protocol", "REMOTEDEBUG", "console::session_debugger"),
     ("Module skynet.socket", "socket.bind(osfd)", "net::stdin"),
     (
