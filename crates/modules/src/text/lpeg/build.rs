@@ -8,12 +8,9 @@ use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, Outcome, native, results};
 
 use super::grammar;
-use super::pattern::{self as patterns, MAX_VALUES, expected, no_pattern};
-
-/// The fault of a pattern that has too many values.
-pub(super) fn too_many_values() -> Fault {
-    "too many Lua values in pattern".into()
-}
+use super::pattern::{
+    self as patterns, MAX_VALUES, copy_values, expected, no_pattern, too_many_values,
+};
 
 /// Makes a pattern of what is at `i`, in its place, by the rules of `lpeg.P`, and returns it. *raises*
 pub(super) fn argument_pattern<'a>(l: Lua, i: c_int) -> Result<View<'a>, Fault> {
@@ -63,15 +60,6 @@ fn plain(l: Lua, tree: &Tree) -> Outcome {
     l.push_nil();
     patterns::push(l, tree, 0)?;
     results(1)
-}
-
-/// Copies `count` values of the table at `from` behind `offset` values of the one on top. *raises*
-pub(super) fn copy_values(l: Lua, from: c_int, count: u32, offset: u32) {
-    let from = l.abs(from);
-    for n in 1..=i64::from(count) {
-        l.raw_geti(from, n);
-        l.raw_seti(-2, n + i64::from(offset));
-    }
 }
 
 /// Pushes the values of the patterns at 1 and 2 together, and returns how many they are and how the keys of the second

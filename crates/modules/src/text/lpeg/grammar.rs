@@ -7,8 +7,7 @@ use skynet_peg::{GrammarError, MAX_RULES, RuleDef, Tree};
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::Fault;
 
-use super::build::{copy_values, too_many_values};
-use super::pattern;
+use super::pattern::{self, copy_values, too_many_values};
 
 /// How messages write the name of a rule at `i`. *raises*
 pub(super) fn rule_name(l: Lua, i: c_int) -> String {

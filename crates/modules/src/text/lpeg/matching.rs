@@ -13,14 +13,12 @@ use super::build::{argument_pattern, integer, string};
 use super::grammar::rule_name;
 use super::home::{self, Arrays, Home};
 use super::pattern;
-use super::values::Values;
+use super::values::{Places, ROOM, Values};
 
 /// The stack is never smaller, whatever `setmaxstack` says; as in LPeg.
 const LEAST_LIMIT: usize = 400;
 /// A match-time function returns at most so many values.
 const MAX_RESULTS: c_int = 32_759;
-/// Slots of the Lua stack for what is pushed at once, error messages included.
-pub(super) const ROOM: c_int = 16;
 
 /// Where a match begins: the number of bytes before it.
 fn start(l: Lua, i: c_int, length: usize) -> Result<usize, Fault> {
@@ -69,20 +67,6 @@ struct Match<'a> {
     subject: &'a [u8],
     values: Values<'a>,
     places: Places,
-}
-
-/// Where things are on the Lua stack.
-#[derive(Clone, Copy)]
-pub(super) struct Places {
-    pub home: c_int,
-    /// The pattern's values.
-    pub values: c_int,
-    pub arrays: c_int,
-    pub text: c_int,
-    /// The last argument.
-    pub arguments: c_int,
-    /// The place before the values that match-time functions have returned.
-    pub returned: c_int,
 }
 
 impl Match<'_> {

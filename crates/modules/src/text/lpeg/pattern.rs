@@ -217,3 +217,17 @@ pub(super) fn expected(l: Lua, i: c_int, wanted: &str) -> Fault {
 pub(super) fn no_pattern(l: Lua, i: c_int) -> Fault {
     expected(l, i, SHOWN)
 }
+
+/// The fault of a pattern that has too many values.
+pub(super) fn too_many_values() -> Fault {
+    "too many Lua values in pattern".into()
+}
+
+/// Copies `count` values of the table at `from` behind `offset` values of the one on top. *raises*
+pub(super) fn copy_values(l: Lua, from: c_int, count: u32, offset: u32) {
+    let from = l.abs(from);
+    for n in 1..=i64::from(count) {
+        l.raw_geti(from, n);
+        l.raw_seti(-2, n + i64::from(offset));
+    }
+}

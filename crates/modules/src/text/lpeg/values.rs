@@ -11,12 +11,28 @@ use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::Fault;
 
 use super::home::{self, Home, Text};
-use super::matching::{Places, ROOM};
 
 /// Captures whose values are pushed are nested at most so deep.
 const MAX_NESTED: u32 = 200;
 /// A string capture refers to the match and to nine captures.
 const MARKS: usize = 10;
+
+/// Slots of the Lua stack for what is pushed at once, error messages included.
+pub(super) const ROOM: c_int = 16;
+
+/// Where things are on the Lua stack.
+#[derive(Clone, Copy)]
+pub(super) struct Places {
+    pub home: c_int,
+    /// The pattern's values.
+    pub values: c_int,
+    pub arrays: c_int,
+    pub text: c_int,
+    /// The last argument.
+    pub arguments: c_int,
+    /// The place before the values that match-time functions have returned.
+    pub returned: c_int,
+}
 
 /// What is read, and where.
 pub(super) struct Values<'a> {
