@@ -73,22 +73,26 @@ function makers.named(node, defs)
 	return lpeg.P(value)
 end
 
-function makers.range(node)
-	return lpeg.R(node[2])
-end
-
+-- `bytes` and `ranges` of a class are one set each.
 function makers.class(node, defs)
-	local set
-	for _, item in ipairs(node.items) do
-		local pattern = make(item, defs)
+	local set = node.bytes ~= "" and lpeg.S(node.bytes) or nil
+	if node[2] then
+		local ranges = lpeg.R(table.unpack(node, 2))
+		set = set and set + ranges or ranges
+	end
+	for _, name in ipairs(node.names) do
+		local pattern = makers.named({ "named", name }, defs)
 		set = set and set + pattern or pattern
 	end
 	return node.complement and any - set or set
 end
 
 function makers.sequence(node, defs)
-	local pattern = lpeg.P(true)
-	for i = 2, #node do
+	if not node[2] then
+		return lpeg.P(true)
+	end
+	local pattern = make(node[2], defs)
+	for i = 3, #node do
 		pattern = pattern * make(node[i], defs)
 	end
 	return pattern
@@ -201,32 +205,52 @@ end
 
 -- Parsers ------------------------------------------------------------------------------------------------------------
 
+local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+
+-- Bytes, for what is decided by one.
+local function bytes_of(text)
+	local set = {}
+	for i = 1, #text do
+		set[byte(text, i)] = true
+	end
+	return set
+end
+
+local dash, less, slash = byte "-", byte "<", byte "/"
+local blank = bytes_of "- \t\n\v\f\r"
+
 -- Where the space and the comments end that begin at a place.
 local function skip(text, at)
-	while true do
-		at = text:match("^%s*()", at)
-		local comment = text:match("^%-%-[^\n]*()", at)
-		if not comment then
-			return at
+	while blank[byte(text, at)] do
+		local next = match(text, "^%s*()", at)
+		next = byte(text, next) == dash and match(text, "^%-%-[^\n]*()", next) or next
+		if next == at then
+			break
 		end
-		at = comment
+		at = next
 	end
+	return at
 end
 
 local function name_at(text, at)
-	local name, next = text:match("^([%a_][%w_]*)()", at)
+	local name, next = match(text, "^([%a_][%w_]*)()", at)
 	return next, name
+end
+
+-- Where the body of a rule begins, if its name ends at a place.
+local function body_at(text, at)
+	at = skip(text, at)
+	return byte(text, at) == less and byte(text, at + 1) == dash and at + 2 or nil
 end
 
 -- The name of a rule that is defined here, and where its body begins.
 local function definition_at(text, at)
 	local next, name = name_at(text, at)
-	next = next and text:match("^<%-()", skip(text, next))
-	return next, name
+	return next and body_at(text, next), name
 end
 
 local function mistake(text, at)
-	local rest = text:sub(at, at + 20)
+	local rest = sub(text, at, at + 20)
 	if #text >= at + 20 then
 		rest = rest .. "..."
 	end
@@ -236,26 +260,30 @@ end
 local expression, prefix
 
 local function class(text, at)
-	local node = { "class", items = {} }
+	local node = { "class", names = {} }
+	local bytes = {}
 	at = at + 1
-	if text:find("^%^", at) then
+	if find(text, "^%^", at) then
 		node.complement = true
 		at = at + 1
 	end
 	repeat
-		local next, name = name_at(text, text:match("^%%()", at) or #text + 1)
-		local item = name and { "named", name }
-		if not item then
-			local range = text:match("^.%-[^%]]", at)
-			item = range and { "range", range:sub(1, 1) .. range:sub(3) } or { "literal", text:sub(at, at) }
-			next = at + (range and 3 or 1)
+		local name, next = match(text, "^%%([%a_][%w_]*)()", at)
+		if name then
+			table.insert(node.names, name)
+		elseif find(text, "^.%-[^%]]", at) then
+			node[#node + 1] = sub(text, at, at) .. sub(text, at + 2, at + 2)
+			next = at + 3
+		else
+			bytes[#bytes + 1] = sub(text, at, at)
+			next = at + 1
 		end
 		if at > #text then
 			return
 		end
-		table.insert(node.items, item)
 		at = next
-	until text:find("^%]", at)
+	until find(text, "^%]", at)
+	node.bytes = table.concat(bytes)
 	return at + 1, node
 end
 
@@ -268,25 +296,25 @@ local brackets = {
 
 local function enclosed(text, at, grammar, close, kind, name)
 	local next, body = expression(text, at, grammar)
-	if text:sub(next, next + #close - 1) == close then
+	if sub(text, next, next + #close - 1) == close then
 		return next + #close, { kind, body, name }
 	end
 end
 
 local function bracket(text, at, grammar)
-	if text:sub(at, at + 1) == "{:" then
+	if sub(text, at, at + 1) == "{:" then
 		local start, name = name_at(text, at + 2)
-		start = start and text:match("^:()", start)
+		start = start and match(text, "^:()", start)
 		local next, node = enclosed(text, start or at + 2, grammar, ":}", "group", start and name)
 		if next then
 			return next, node
 		end
-	elseif text:sub(at, at + 1) == "{}" then
+	elseif sub(text, at, at + 1) == "{}" then
 		return at + 2, { "position" }
 	end
 	for _, entry in ipairs(brackets) do
 		local open, close, kind = entry[1], entry[2], entry[3]
-		if text:sub(at, at + #open - 1) == open then
+		if sub(text, at, at + #open - 1) == open then
 			local next, node = enclosed(text, at + #open, grammar, close, kind)
 			if next then
 				return next, node
@@ -296,16 +324,16 @@ local function bracket(text, at, grammar)
 end
 
 local function primary(text, at, grammar)
-	local first = text:sub(at, at)
+	local first = sub(text, at, at)
 	if first == "(" then
 		local next, body = expression(text, at + 1, grammar)
-		if text:find("^%)", next) then
+		if find(text, "^%)", next) then
 			return next + 1, body
 		end
 	elseif first == "'" or first == '"' then
-		local close = text:find(first, at + 1, true)
+		local close = find(text, first, at + 1, true)
 		if close then
-			return close + 1, { "literal", text:sub(at + 1, close - 1) }
+			return close + 1, { "literal", sub(text, at + 1, close - 1) }
 		end
 	elseif first == "[" then
 		return class(text, at)
@@ -320,37 +348,39 @@ local function primary(text, at, grammar)
 		return at + 1, { "literal", 1 }
 	elseif first == "<" then
 		local next, name = name_at(text, at + 1)
-		if next and text:find("^>", next) then
+		if next and find(text, "^>", next) then
 			return next + 1, { "rule", name, grammar = grammar }
 		end
-	elseif not definition_at(text, at) then
+	else
 		local next, name = name_at(text, at)
-		if next then
+		if next and not body_at(text, next) then
 			return next, { "rule", name, grammar = grammar }
 		end
 	end
 end
 
-local counts = { ["+"] = 1, ["*"] = 0, ["?"] = -1 }
+local counts = { [byte "+"] = 1, [byte "*"] = 0, [byte "?"] = -1 }
+local arrows = { ["->"] = true, ["=>"] = true, [">>"] = true, ["~>"] = true }
+local suffixes = bytes_of "+*?^-=>~"
 
 -- What may follow an arrow, by the kind of arrow.
 local function arrow(text, at, body)
-	local kind = text:sub(at, at + 1)
+	local kind = sub(text, at, at + 1)
 	local start = skip(text, at + 2)
 	local next, name = name_at(text, start)
 	if next then
 		return next, { kind, body, name }
 	elseif kind ~= "->" then
 		return
-	elseif text:sub(start, start + 1) == "{}" then
+	elseif sub(text, start, start + 1) == "{}" then
 		return start + 2, { "table", body }
 	end
-	local quote, string, behind = text:match("^(['\"])(.-)%1()", start)
+	local quote, string, behind = match(text, "^(['\"])(.-)%1()", start)
 	if quote then
 		return behind, { "divide", body, string }
 	end
 	local number
-	number, behind = text:match("^(%d+)()", start)
+	number, behind = match(text, "^(%d+)()", start)
 	if number then
 		return behind, { "divide", body, tonumber(number) }
 	end
@@ -358,24 +388,26 @@ end
 
 -- One of the things that follow a primary.
 local function suffix(text, at, body)
-	local first = text:sub(at, at)
-	if counts[first] then
+	local first = byte(text, at)
+	if not suffixes[first] then
+		return
+	elseif counts[first] then
 		return at + 1, { "repeat", body, counts[first] }
-	elseif first == "^" then
-		local sign, number, next = text:match("^%^([+-]?)(%d+)()", at)
+	elseif sub(text, at, at) == "^" then
+		local sign, number, next = match(text, "^%^([+-]?)(%d+)()", at)
 		if not sign then
 			return
 		elseif sign == "" then
 			return next, { "times", body, tonumber(number) }
 		end
 		return next, { "repeat", body, tonumber(sign .. number) }
-	elseif text:find("^%->", at) or text:find("^=>", at) or text:find("^>>", at) or text:find("^~>", at) then
+	elseif arrows[sub(text, at, at + 1)] then
 		return arrow(text, at, body)
 	end
 end
 
 function prefix(text, at, grammar)
-	local first = text:sub(at, at)
+	local first = sub(text, at, at)
 	if first == "&" or first == "!" then
 		local next, body = prefix(text, skip(text, at + 1), grammar)
 		if next then
@@ -397,10 +429,12 @@ function prefix(text, at, grammar)
 	end
 end
 
+local ends = bytes_of "/)}:~|"
+
 -- A sequence ends where something stands that can follow one.
 local function sequence(text, at, grammar)
 	local node = { "sequence" }
-	while true do
+	while not ends[byte(text, at)] do
 		local next, part = prefix(text, at, grammar)
 		if not next then
 			break
@@ -408,8 +442,7 @@ local function sequence(text, at, grammar)
 		node[#node + 1] = part
 		at = next
 	end
-	local ends = at > #text or text:find("^[/)}]", at) or text:find("^[:~|]}", at) or definition_at(text, at)
-	if not ends then
+	if at <= #text and not find(text, "^[/)}]", at) and not find(text, "^[:~|]}", at) and not definition_at(text, at) then
 		mistake(text, at)
 	end
 	return at, node
@@ -430,11 +463,11 @@ function expression(text, at, grammar)
 	end
 	local node
 	at, node = sequence(text, at, grammar)
-	if text:find("^/", at) then
+	if byte(text, at) == slash then
 		node = { "choice", node }
 		repeat
 			at, node[#node + 1] = sequence(text, skip(text, at + 1), grammar)
-		until not text:find("^/", at)
+		until byte(text, at) ~= slash
 	end
 	return at, node
 end

@@ -556,7 +556,8 @@ impl Compiler<'_> {
         let info = self.infos[body];
         let done = self.label();
         self.place_later(done);
-        if info.by_head && info.first.testable() {
+        // A match-time function may be in there.
+        if info.by_head && info.first.testable() && !info.captures {
             self.emit_later(Inst::Fail);
         } else {
             self.emit_later(Inst::FailTwice);

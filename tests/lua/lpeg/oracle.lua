@@ -157,8 +157,9 @@ local makers = {
 		local a = describe(d, open)
 		return function(m) return #a(m) end
 	end,
-	function(d, open)
-		local a = describe(d, open)
+	function(d)
+		-- LPeg has an assertion that open rules are not looked at here.
+		local a = describe(d)
 		return function(m) return m.B(a(m)) end
 	end,
 	function(d, open)
