@@ -111,9 +111,10 @@ impl Installation {
     /// A real one, if the environment names it; says how to get one otherwise.
     pub fn real() -> Option<Installation> {
         let Some(root) = std::env::var_os("SKYNET_C") else {
-            eprintln!(
-                "skipped: no installation of skynet (C); clone github.com/cloudwu/skynet, run `make linux` there, and \
-                 set SKYNET_C to the full path of that folder"
+            crate::skipped(
+                "no installation of skynet (C)",
+                "clone github.com/cloudwu/skynet, run `make linux` there, and set SKYNET_C to the full path of that \
+                 folder",
             );
             return None;
         };

@@ -27,12 +27,14 @@ pub mod peer;
 pub mod running;
 pub mod script;
 pub mod silent;
+mod skipped;
 pub mod vectors;
 
 pub use binary::{skynet, workspace};
 pub use node::{Node, lua_dir, quote};
 pub use output::Output;
 pub use running::Running;
+pub use skipped::skipped;
 
 /// One Rust test for each Lua case.
 ///

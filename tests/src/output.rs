@@ -43,6 +43,15 @@ impl Output {
             done.is_some_and(|count| count > 0),
             "the case did not finish, or checked nothing\n{self}"
         );
+        for line in self.stdout.lines() {
+            // A case has found that something is missing here, and says how to get it.
+            if let Some((what, how)) = line
+                .strip_prefix("SKIPPED ")
+                .and_then(|l| l.split_once("; "))
+            {
+                crate::skipped(what, how);
+            }
+        }
         self.no_panic()
     }
 

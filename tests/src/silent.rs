@@ -83,7 +83,13 @@ pub fn vanish(peer: &mut Running) -> bool {
     });
     let refused = peer.stdout().contains("REFUSED");
     if refused {
-        println!("skipped, TCP_REPAIR: {}", peer.stdout());
+        crate::skipped(
+            &format!(
+                "the system does not allow TCP_REPAIR: {}",
+                peer.stdout().trim_end()
+            ),
+            "run the tests as root, or with the capability CAP_NET_ADMIN",
+        );
     }
     !refused
 }

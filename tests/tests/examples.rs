@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use skynet_tests::peer::port;
-use skynet_tests::{Node, Output, Running};
+use skynet_tests::{Node, Output, Running, skipped};
 
 fn workspace() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).to_owned()
@@ -169,9 +169,12 @@ fn redis() {
 fn redis_tools() {
     let tool = |name: &str| Command::new(name).arg("--version").output().is_ok();
     if !tool("redis-cli") || !tool("redis-benchmark") {
-        let how = "redis-cli and redis-benchmark are missing: apt-get install redis-tools";
-        assert!(std::env::var_os("CI").is_none(), "{how}");
-        println!("skipped: {how}");
+        let (what, how) = (
+            "no commands redis-cli and redis-benchmark",
+            "apt-get install redis-tools",
+        );
+        assert!(std::env::var_os("CI").is_none(), "{what}: {how}");
+        skipped(what, how);
         return;
     }
     let (node, port) = redis_server();

@@ -99,3 +99,40 @@ fn failures_are_seen() {
         .run()
         .passed();
 }
+
+/// Whoever leaves out a test says so in a way that is not captured, and how to get what is missing.
+#[test]
+fn what_is_skipped_is_told() {
+    let mut tests = Vec::new();
+    for folder in ["tests", "src", "../crates"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        texts(&folder, "rs", &mut tests);
+    }
+    for (file, text) in &tests {
+        for macro_name in ["println!", "print!"] {
+            let told = text.split(macro_name).skip(1).any(|rest| {
+                rest.trim_start_matches(['(', '"', ' ', '\n'])
+                    .starts_with("skip")
+            });
+            assert!(!told, "{file}: use `skynet_tests::skipped`");
+        }
+    }
+    // In a process of its own, whose output can be seen.
+    let program = std::env::current_exe().expect("this program");
+    let out = std::process::Command::new(program)
+        .args(["--exact", "leaves_something_out"])
+        .output()
+        .expect("it runs");
+    let said =
+        String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+    assert!(said.contains("skipped: no moon; look at night\n"), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// For the test above.
+#[test]
+fn leaves_something_out() {
+    if std::env::args().any(|arg| arg == "leaves_something_out") {
+        skynet_tests::skipped("no moon", "look at night");
+    }
+}

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use skynet_tests::{Node, lua_cases, lua_dir, skynet};
+use skynet_tests::{Node, lua_cases, lua_dir, skipped, skynet};
 use tempfile::TempDir;
 
 lua_cases! {
@@ -31,7 +31,10 @@ fn archive() -> Option<PathBuf> {
         name.is_some_and(|name| name.starts_with("lua-lpeg_1.1") && name.contains(".orig.tar"))
     });
     if found.is_empty() {
-        eprintln!("skipped: no lua-lpeg of 1.1 in {}", folder.display());
+        skipped(
+            &format!("no lua-lpeg_1.1*.orig.tar* in {}", folder.display()),
+            "apt-get source --download-only lua-lpeg there, or set LUA_C_SOURCES",
+        );
     }
     found.pop()
 }

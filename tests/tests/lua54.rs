@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use skynet_tests::{Node, skynet};
+use skynet_tests::{Node, skipped, skynet};
 
 /// Made of random statements about loops and their variables.
 struct Program {
@@ -197,7 +197,10 @@ fn lua54() -> Option<String> {
     if version.is_ok_and(|v| String::from_utf8_lossy(&v.stdout).starts_with("Lua 5.4")) {
         return Some(command);
     }
-    eprintln!("skipped: no command {command}; apt-get install lua5.4, or set LUA54");
+    skipped(
+        &format!("no command {command}"),
+        "apt-get install lua5.4, or set LUA54",
+    );
     None
 }
 

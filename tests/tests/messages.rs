@@ -1,6 +1,6 @@
 //! What error messages say: the thing, the place, the remedy.
 
-use skynet_tests::{Node, lua_cases};
+use skynet_tests::{Node, lua_cases, skipped};
 
 fn source(text: &str) -> Node {
     Node::source(&format!(
@@ -253,6 +253,7 @@ fn a_first_service_that_is_missing() {
 #[test]
 fn a_log_that_cannot_be_written() {
     if !std::path::Path::new("/dev/full").exists() {
+        skipped("no /dev/full", "run the tests on Linux");
         return;
     }
     let main = r#"

@@ -89,6 +89,13 @@ fn programs_beside_a_real_installation() {
     }
 }
 
+skynet_tests::lua_cases! {
+    "moving/cluster" {
+        called;
+        calls;
+    }
+}
+
 const MAIN: &str = r#"
     local skynet = require "skynet.manager"
     skynet.start(function()

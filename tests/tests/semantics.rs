@@ -91,6 +91,7 @@ lua_cases! {
     "semantics/time" {
         T1;
         T2;
+        T2_services[thread = "1"];
         T3;
         T4;
         T5;

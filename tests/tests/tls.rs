@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use skynet_tests::certificates;
 use skynet_tests::peer::{self, Peer, port_of};
-use skynet_tests::{Node, Output, Running, workspace};
+use skynet_tests::{Node, Output, Running, skipped, workspace};
 
 /// A case of `tls/objects` in a node with certificates.
 fn objects(case: &str, keys: &[(&str, &str)]) -> Output {
@@ -148,7 +148,10 @@ fn program(name: &str) -> Option<Command> {
     match Command::new(name).arg("--help").output() {
         Ok(_) => Some(Command::new(name)),
         Err(error) => {
-            eprintln!("skipped: there is no {name} ({error}); apt-get install {name}");
+            skipped(
+                &format!("no command {name} ({error})"),
+                &format!("apt-get install {name}"),
+            );
             None
         }
     }

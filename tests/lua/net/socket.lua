@@ -92,6 +92,7 @@ function case.ipv6()
 	local ok, listener, ip, port = pcall(socket.listen, "::1", 0)
 	if not ok then
 		check.ok("this machine has no IPv6", listener:find "Listen error", listener)
+		check.emit "SKIPPED no IPv6 on this machine; sysctl net.ipv6.conf.lo.disable_ipv6=0, or a kernel that has it"
 		return
 	end
 	check.eq("bound", ip, "::1")

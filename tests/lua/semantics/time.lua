@@ -30,6 +30,52 @@ function case.T1()
 	check.eq("none early", early, 0)
 end
 
+-- One timer, and when it was made and has run.
+function role.timed(main, number, ms)
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			local before = skynet.hpc()
+			skynet.timer(tonumber(ms), function()
+				skynet.send(tonumber(main), "lua", tonumber(number))
+			end)
+			skynet.retpack(before + ms * 1000000, skynet.hpc() + ms * 1000000)
+		end)
+	end)
+end
+
+-- Timers of several services, after a stall of the only worker.
+function case.T2_services()
+	local order, dues, services = {}, {}, {}
+	skynet.dispatch("lua", function(_, _, number) order[#order + 1] = number end)
+	for number = 1, 60 do
+		-- In no order: 200, 137, 74, 11, 148, ...
+		local ms = 11 + (number * 137 + 52) % 199
+		services[number] = check.spawn("timed", skynet.self(), number, ms)
+	end
+	local last = 0
+	for number, service in ipairs(services) do
+		local first, latest = skynet.call(service, "lua")
+		dues[number] = { first, latest }
+		last = math.max(last, latest)
+	end
+	while skynet.hpc() < last + 5000000 do end
+	check.ok("all fire", check.wait(function() return #order == 60 end))
+	local certain, disorder = 0, 0
+	for i = 1, 60 do
+		for j = i + 1, 60 do
+			local a, b = dues[order[i]], dues[order[j]]
+			-- Two milliseconds apart, so that they are due in different ones whenever each was made.
+			if a[1] > b[2] + 2000000 then
+				disorder = disorder + 1
+			elseif a[2] + 2000000 < b[1] then
+				certain = certain + 1
+			end
+		end
+	end
+	check.eq("earlier ones first", disorder, 0)
+	check.ok("many could be told apart", certain > 500, certain)
+end
+
 function case.T2()
 	local order, n = {}, 0
 	for ticks = 8, 1, -1 do

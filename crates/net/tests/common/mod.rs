@@ -245,3 +245,12 @@ pub fn outside() -> (TcpListener, u16) {
 pub fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect()
 }
+
+/// Says that a test is left out, also where output is captured.
+pub fn no_ipv6() {
+    use std::io::Write;
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: no IPv6 on this machine; sysctl net.ipv6.conf.lo.disable_ipv6=0, or a kernel that has it"
+    );
+}
