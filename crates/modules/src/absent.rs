@@ -4,7 +4,7 @@
 //! them, like any other; this is what the error says if it has not.
 
 /// C modules that skynet (C) is delivered with, which are nobody's part: they are built from their own sources.
-const FOREIGN: &[&str] = &["cjson", "lfs"];
+const FOREIGN: &[&str] = &["lfs"];
 
 /// What to tell who has not found the module `name`, if it is one of these.
 pub(crate) fn hint(name: &str) -> Option<String> {

@@ -17,6 +17,8 @@ use std::path::Path;
 
 /// Modules that work without a service.
 pub const FOR_CLIENTS: &[&str] = &[
+    "cjson",
+    "cjson.safe",
     "client.crypt",
     "client.socket",
     "lpeg",
@@ -25,6 +27,7 @@ pub const FOR_CLIENTS: &[&str] = &[
     "re",
     "skynet.crypt",
     "skynet.lpeg.core",
+    "skynet.json.core",
     "sproto",
     "sproto.core",
     "sprotoparser",

@@ -302,6 +302,11 @@ impl Parts {
         self.get(|t| !t.metatable.is_null())
     }
 
+    /// The address of the metatable.
+    pub(crate) fn metatable(self) -> *const c_void {
+        self.get(|t| t.metatable).cast()
+    }
+
     /// The value of index `i + 1` if it is in the array part; nil or empty if there is none.
     #[inline(always)]
     pub(crate) fn element(self, i: usize) -> Option<Value> {

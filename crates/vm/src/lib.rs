@@ -4,6 +4,7 @@
 //!   said to have happened; `wanted.rs`: does a caller want results?
 //! * `alloc.rs`: memory accounting; `footprint.rs`: where the parts of a state lie that every message needs.
 //! * `seri/`: the pack format between Lua's stack and bytes; `layout.rs`: how Lua lays out what it reads there.
+//! * `tables.rs`: tables as they lie, for other formats.
 //! * `loops.rs`: sources of Lua 5.4.
 //! * `cache.rs`, `code.rs`, `known.rs`: compiled files, and the sources that are shared; `shared/`: what states share.
 
@@ -22,6 +23,7 @@ pub mod place;
 pub mod seri;
 #[cfg(feature = "shared-code")]
 pub mod shared;
+pub mod tables;
 pub mod wanted;
 
 pub use layout::Value;

@@ -11,6 +11,7 @@
 //! * [`cluster`]: requests and responses between nodes.
 //! * [`harbor`]: packets between the nodes of a master/slave network.
 //! * [`http`]: heads of HTTP, frames of websockets.
+//! * [`json`]: documents of JSON.
 //! * [`console`]: what is typed at a debug console.
 //! * [`sproto`]: schemas and messages of sproto.
 //! * [`foreign`]: text of a peer, made fit for a line of the log.
@@ -30,6 +31,7 @@ pub mod foreign;
 mod grow;
 pub mod harbor;
 pub mod http;
+pub mod json;
 pub mod mongo;
 pub mod mysql;
 pub mod netaddr;

@@ -268,6 +268,10 @@ fn c_file(l: Lua, of_several: bool) -> Result<Option<String>, Fault> {
     Ok(files.find(|file| readable(file)))
 }
 
+/// Embedded modules that give way to a C library of several modules: an application that has its own `cjson` wants its
+/// `cjson.safe`, too.
+const OF_A_LIBRARY: &[&str] = &["cjson.safe"];
+
 /// Ends the list of places where a module was looked for.
 const WHERE_TO_ADD: &str =
     "(add the folder of a Lua module to the config key lua_path, that of a C module to lua_cpath)";
@@ -317,6 +321,10 @@ native! {
     search_embedded = |l| {
         let name = &*module_name(l)?;
         let library = service(l)?.library();
+        if OF_A_LIBRARY.contains(&name) && c_file(l, true)?.is_some() {
+            l.push_str("");
+            return results(1);
+        }
         if library.module(name).is_some() {
             return push_embedded(l, name);
         }

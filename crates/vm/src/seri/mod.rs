@@ -32,14 +32,20 @@ unsafe extern "C-unwind" {
     /// The border that `#` gives, without metamethods. Raises nothing.
     fn lua_tableborder(l: *mut lua_State, t: *const Table) -> u64;
     /// `t[n]`, for an `n` that is not in the array. Raises nothing.
-    fn lua_tableelement(t: *const Table, n: i64, result: *mut Value);
+    pub(crate) fn lua_tableelement(t: *const Table, n: i64, result: *mut Value);
     /// Pushes a string, without a turn of the collector. *raises*
-    fn lua_pushknown(l: *mut lua_State, s: *const u8, len: usize);
+    pub(crate) fn lua_pushknown(l: *mut lua_State, s: *const u8, len: usize);
     /// The collector's turn. *raises*
-    fn lua_collectsome(l: *mut lua_State);
+    pub(crate) fn lua_collectsome(l: *mut lua_State);
     /// Makes a table of the top `elements` and `pairs`, in the slot below them, with room for `nodes` pairs. *raises*
-    fn lua_maketable(l: *mut lua_State, elements: u32, pairs: u32, nodes: u32);
+    pub(crate) fn lua_maketable(l: *mut lua_State, elements: u32, pairs: u32, nodes: u32);
     /// Adds the top `elements`, which come behind the first `first`, and `pairs` to the table below them, and pops
     /// them; a table without pairs gets room for `nodes`. *raises*
-    fn lua_filltable(l: *mut lua_State, first: u32, elements: u32, pairs: u32, nodes: u32);
+    pub(crate) fn lua_filltable(
+        l: *mut lua_State,
+        first: u32,
+        elements: u32,
+        pairs: u32,
+        nodes: u32,
+    );
 }

@@ -1,0 +1,2 @@
+-- JSON, as the Lua library of that name does it.
+return require "skynet.json.core".cjson
