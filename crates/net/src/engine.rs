@@ -16,7 +16,7 @@ use crate::largest::Largest;
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
 use crate::owners::Owners;
-use crate::resolver::Resolver;
+use crate::pool::Pool;
 use crate::slots::{Entry, Slots};
 use crate::socket::{Socket, State};
 
@@ -34,7 +34,12 @@ pub(crate) struct Engine {
     pub(crate) deadlines: Box<[Deadlines]>,
     pub(crate) owners: Owners,
     pub(crate) flow: Flow,
-    pub(crate) resolver: Resolver,
+    /// Threads that resolve names.
+    pub(crate) resolver: Pool,
+    /// Threads that work out handshakes of TLS.
+    pub(crate) handshakes: Pool,
+    /// The engine itself, for these.
+    pub(crate) own: Weak<Engine>,
     /// What sessions of TLS need.
     pub(crate) tls: skynet_tls::Configs,
     /// Who has been told of peers that are not verified.

@@ -17,9 +17,12 @@ use crate::largest::Largest;
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
 use crate::owners::Owners;
+use crate::pool::Pool;
 use crate::reactor::{Reactor, WAKE};
-use crate::resolver::Resolver;
 use crate::slots::Slots;
+
+/// Threads for handshakes of TLS, if there are as many processors.
+const HANDSHAKE_THREADS: usize = 4;
 
 /// The sockets of one node.
 ///
@@ -40,20 +43,25 @@ impl Net {
         let polls = (0..options.reactors.max(1))
             .map(|_| Poll::new())
             .collect::<io::Result<Vec<_>>>()?;
-        let engine = Arc::new(Engine {
+        let registries = polls
+            .iter()
+            .map(|poll| poll.registry().try_clone())
+            .collect::<io::Result<_>>()?;
+        let wakers = polls
+            .iter()
+            .map(|poll| Waker::new(poll.registry(), WAKE))
+            .collect::<io::Result<_>>()?;
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let engine = Arc::new_cyclic(|own| Engine {
             node: Arc::downgrade(node),
             slots: Slots::new(options.max_sockets, descriptors::limit()),
-            registries: polls
-                .iter()
-                .map(|poll| poll.registry().try_clone())
-                .collect::<io::Result<_>>()?,
-            wakers: polls
-                .iter()
-                .map(|poll| Waker::new(poll.registry(), WAKE))
-                .collect::<io::Result<_>>()?,
+            registries,
+            wakers,
             outboxes: polls.iter().map(|_| Outbox::default()).collect(),
             flow: Flow::new(options.max_inbox, polls.len()),
-            resolver: Resolver::new(options.resolvers),
+            resolver: Pool::new("resolver", options.resolvers),
+            handshakes: Pool::new("tls", processors.min(HANDSHAKE_THREADS)),
+            own: own.clone(),
             tls: skynet_tls::Configs::default(),
             unverified: skynet_tls::Unverified::default(),
             options,
@@ -115,6 +123,7 @@ impl Net {
             return;
         }
         self.engine.resolver.stop();
+        self.engine.handshakes.stop();
         let own = thread::current().id();
         for (post, thread) in self.posts().drain(..) {
             // The last owner of the node, and with it of this, may be such a thread itself.

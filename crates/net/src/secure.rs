@@ -13,7 +13,9 @@
 //!   ([`State::Handshake`]). What fails before that is a line in the log, of which a listener has so many only. No more
 //!   than [`HALF_OPEN`] of them are there at once: the next one takes the place of the oldest.
 //!
-//! Either has a deadline.
+//! Either has a deadline. A handshake takes a fraction of a millisecond of computing, or more than one with RSA. A crowd
+//! that comes at once must not keep the reactor from other sockets for that long, so its steps are worked out on threads
+//! of their own (`pool.rs`).
 //!
 //! # The end
 //! Who closes a connection says so (close_notify) behind what waits. A peer that ends the connection without saying so
@@ -48,6 +50,8 @@ use crate::write::{BUDGET, Wrote};
 
 /// Connections of one listener whose handshake has not ended.
 pub(crate) const HALF_OPEN: usize = 1024;
+/// Bytes of a handshake that are read at once.
+const STEP: usize = 16 << 10;
 /// How long a closed client waits for its server to finish.
 const LINGER: Duration = Duration::from_secs(1);
 /// Plaintext that is encrypted in one go.
@@ -103,6 +107,8 @@ pub(crate) struct Secure {
     finished: bool,
     /// It is closed, and waits for the end of its peer.
     pub(crate) lingers: bool,
+    /// A step of its handshake is being worked out; nothing is read until then.
+    working: bool,
 }
 
 struct Handshake {
@@ -163,6 +169,7 @@ impl Secure {
             finishing: false,
             finished: false,
             lingers: false,
+            working: false,
         }
     }
 
@@ -310,7 +317,15 @@ fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffe
         let Io::Secure(secure) = &mut socket.io else {
             return Input::Empty;
         };
-        let n = match (&mut &secure.socket).read(&mut buffers.other) {
+        if secure.working {
+            socket.missed = true;
+            return Input::Empty;
+        }
+        let most = match secure.handshake {
+            Some(_) => STEP,
+            None => READ,
+        };
+        let n = match (&mut &secure.socket).read(&mut buffers.other[..most]) {
             Ok(0) => {
                 return match secure.session.cut_off() {
                     error @ TlsError::EndedInHandshake => Input::Broken(error),
@@ -324,6 +339,9 @@ fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffe
                 _ => return Input::Failed(error),
             },
         };
+        if secure.handshake.is_some() && engine.work_out(socket, &buffers.other[..n]) {
+            return Input::Empty;
+        }
         if let Some(end) = engine.take_records(socket, &buffers.other[..n], &mut buffers.plain) {
             return end;
         }
@@ -333,7 +351,7 @@ fn read(engine: &Engine, socket: &mut Socket, ready: &Ready, buffers: &mut Buffe
             return Input::Empty;
         }
         reads += 1;
-        if n < READ && !ready.finished {
+        if n < most && !ready.finished {
             return Input::Empty;
         }
         if reads >= READS {
@@ -384,6 +402,44 @@ impl Engine {
         }
     }
 
+    /// Has a step of a handshake worked out elsewhere. False: there is no thread for that.
+    fn work_out(&self, socket: &mut Socket, cipher: &[u8]) -> bool {
+        let Io::Secure(secure) = &mut socket.io else {
+            return false;
+        };
+        let (id, own, cipher) = (socket.id, self.own.clone(), cipher.to_vec());
+        let submitted = self.handshakes.submit(Box::new(move || {
+            if let Some(engine) = own.upgrade() {
+                engine.worked_out(id, &cipher);
+            }
+        }));
+        secure.working = submitted.is_ok();
+        socket.missed |= secure.working;
+        secure.working
+    }
+
+    /// Works a step of a handshake out, and lets the connection go on.
+    fn worked_out(&self, id: SocketId, cipher: &[u8]) {
+        let Some(mut socket) = self.slots.lock(id) else {
+            return;
+        };
+        match &mut socket.io {
+            Io::Secure(secure) if secure.handshake.is_some() => secure.working = false,
+            _ => return,
+        }
+        if socket.closing.is_none() {
+            match self.take_records(&mut socket, cipher, &mut Vec::new()) {
+                Some(Input::Broken(error)) => return self.broken(socket, &error.to_string()),
+                Some(Input::End(cut)) => return self.secure_end(socket, cut),
+                _ => {}
+            }
+            if socket.reading && self.want_input(&mut socket).is_err() {
+                self.tell(&socket, EventKind::Error, 0, "enable read failed");
+            }
+        }
+        self.flush(socket);
+    }
+
     /// Tells who waits for that.
     fn handshake_ended(&self, socket: &mut Socket, handshake: &Handshake) {
         let Some(door) = &handshake.door else {
@@ -423,6 +479,10 @@ impl Engine {
         }
         if socket.state == State::Handshake {
             return self.handshake_failed(socket, why);
+        }
+        if let Io::Secure(secure) = &mut socket.io {
+            // A step of it that is being worked out is of no interest any more.
+            secure.handshake = None;
         }
         socket.reading = false;
         socket.missed = true;
