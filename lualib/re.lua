@@ -1,8 +1,8 @@
 -- Patterns in a syntax like that of regular expressions, made into patterns of lpeg.
 --
 -- A text is parsed by functions that take the place where something may begin, and return the place behind it and what
--- it is, or nothing. What it is is a table, { kind, ... }; patterns are made of these when the whole text has been read,
--- so that a mistake in the text is what the message is about. `makers` has a function for each kind.
+-- it is, or nothing. What it is is a table, { kind, ... }; patterns are made of these when the whole text has been
+-- read, so that a mistake in the text is what the message is about. `makers` has a function for each kind.
 
 local lpeg = require "lpeg"
 
@@ -38,7 +38,7 @@ function re.updatelocale()
 	forget()
 end
 
--- Something is wrong with the text. The place that is named is that of who gave it.
+-- Something is wrong with the text. The error names the place of the code that gave the text.
 local function wrong(message)
 	error({ message })
 end
@@ -118,7 +118,7 @@ makers["repeat"] = function(node, defs)
 	return make(node[2], defs) ^ node[3]
 end
 
--- So many times, put together from halves.
+-- A pattern so many times; long repetitions are put together from halves.
 local function times(pattern, n)
 	if n == 0 then
 		return lpeg.P(true)

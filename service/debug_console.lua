@@ -320,7 +320,7 @@ function command.netstat()
 	return list
 end
 
--- Those that want more than words: f(connection, run, line)
+-- Commands that need more than their words: f(connection, run, line)
 
 local special = {}
 

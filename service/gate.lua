@@ -60,7 +60,7 @@ end
 local function open(fd, agent, client)
 	local c = assert(connections[fd], "no such connection")
 	c.agent, c.client = agent, client ~= 0 and client or skynet.self()
-	-- Not faster than the agent handles it.
+	-- The gate reads no faster than the agent handles its messages.
 	driver.feed(fd, math.type(agent) == "integer" and agent or 0)
 	gateserver.openclient(fd)
 end

@@ -47,7 +47,7 @@ function command.DEL(_, c)
 	end
 end
 
--- From the owner of a channel: it is gone.
+-- From the owner of a channel: the channel is deleted.
 function command.DELR(_, c)
 	groups[c] = nil
 end
@@ -79,7 +79,7 @@ function command.SUBR(source, c)
 	end
 end
 
--- Its last one has left.
+-- From a node whose last subscriber has left.
 function command.USUBR(source, c)
 	local remote = nodes[c]
 	if remote then

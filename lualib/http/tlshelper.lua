@@ -73,7 +73,7 @@ function helper.init_requestfunc(fd, tls)
 	end
 end
 
--- A server's.
+-- A server's handshake.
 function helper.init_responsefunc(fd, tls)
 	return function()
 		shake(fd, tls)

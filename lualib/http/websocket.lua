@@ -91,7 +91,7 @@ local function new_reader(self, options, limit)
 	self.reader = native.reader(self.mode == "server", limit, options.strict, self.deflate)
 end
 
--- Ends a connection; who closes it first does it.
+-- Ends a connection; of several coroutines that close it, the first one does it.
 local function release(self)
 	if self.closed then
 		return
@@ -145,7 +145,7 @@ end
 
 local DEFLATE_ANSWER <const> = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
--- Has one of the parameters a value that we cannot do?
+-- Has one of the parameters a value that is not supported here?
 local function acceptable(params)
 	for name, value in params:gmatch ";%s*([%w_]+)%s*=?%s*\"?(%w*)\"?" do
 		local window = name == "server_max_window_bits" and value ~= "15"

@@ -267,7 +267,7 @@ skynet.register_protocol {
 	end,
 }
 
--- Coming to be
+-- Opening
 
 local function unknown(id)
 	core.raise(("assertion failed! no socket %s in this service (closed here, or never started)"):format(id))
@@ -408,7 +408,7 @@ function socket.udp_connect(id, addr, port, f)
 	end
 end
 
--- Going away
+-- Closing
 
 function socket.pause(id)
 	local s = pool[id]

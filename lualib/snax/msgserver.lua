@@ -112,7 +112,7 @@ local function handshake(fd, from, text)
 	end
 end
 
--- Strangers do not keep their places for ever.
+-- Connections that do not log in are closed after a while.
 local watching = false
 
 local function watch(timeout)

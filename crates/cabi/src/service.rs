@@ -86,7 +86,7 @@ impl Service for CService {
         let extension = cx.extension::<Extension>();
         let handler = extension.and_then(|e| *skynet_kernel::lock(&e.handler));
         let Some(handler) = handler else {
-            // Nobody will ever answer.
+            // No callback is set, so nobody would answer the request.
             if session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST) {
                 let _ = cx.send(source, kind::ERROR, session, Payload::EMPTY);
             }

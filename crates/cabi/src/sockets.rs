@@ -226,7 +226,7 @@ pub(crate) fn event(message: Message) -> Result<(*mut u8, usize), Message> {
     };
     let mut text = Vec::new();
     match event.kind {
-        // The data comes first in the block, and what is behind it does no harm.
+        // The data comes first in the block; C code does not look at the trailer behind it.
         EventKind::Data | EventKind::Udp => {
             record.buffer = message.into_payload().into_raw_terminated().0;
         }

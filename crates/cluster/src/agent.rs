@@ -130,7 +130,7 @@ impl Agent {
     fn on_data(&mut self, cx: &Context, mut read: &[u8]) {
         self.received += read.len() as u64;
         let mut partial = std::mem::take(&mut self.partial);
-        // Frames with two bytes of length have no limit that could be passed.
+        // A frame whose length has two bytes cannot be too long, so this does not fail.
         while let Ok(Some(frame)) = Framing::SHORT.take(&mut partial, &mut read) {
             self.on_frame(cx, &frame);
             if self.gone {
@@ -178,7 +178,8 @@ impl Agent {
             _ if requests.exceeded() => {
                 let limit = self.cluster.options.max_incomplete.unwrap_or(0);
                 cx.log(format!(
-                    "cluster: incomplete requests of {} take more than {limit} bytes (clusterbuffer): connection closed",
+                    "cluster: incomplete requests of {} take more than {limit} bytes (clusterbuffer): connection \
+                     closed",
                     self.id
                 ));
                 self.leave(cx);
@@ -257,7 +258,7 @@ impl Agent {
             return;
         };
         if request.push {
-            // Nobody waits for a push, and nobody hears that it failed.
+            // The sender of a push is not told whether it arrived.
             let _ = self.pass_on(cx, to, 0, payload);
             return;
         }
@@ -320,7 +321,8 @@ impl Agent {
         let many = backlog.messages >= NAMELESS || backlog.bytes >= NAMELESS_BYTES;
         if many && !std::mem::replace(&mut self.refused, true) {
             cx.log(format!(
-                "cluster: {} requests ({} bytes) wait for global names that nobody has, such as [{}]: those of {} are refused from now on",
+                "cluster: {} requests ({} bytes) wait for global names that nobody has, such as [{}]: those of {} \
+                 are refused from now on",
                 backlog.messages,
                 backlog.bytes,
                 Foreign::new(name),
@@ -391,7 +393,7 @@ impl Agent {
         match name.and_then(|name| self.cluster.names.find(name)) {
             Some(handle) => {
                 let results = pack(&[handle.0.into()]);
-                // So few bytes are never too long.
+                // This cannot fail: so few bytes fit into any frame.
                 let _ = pack_ok(self.out.buffer(), number, results.as_slice());
             }
             None => {
@@ -447,14 +449,15 @@ impl Agent {
         let Some(net) = self.net(cx) else {
             return false;
         };
-        // A gate in Lua would be told of room.
+        // Without this a gate in Lua would get the event `Room`, which it does not know.
         if self.gate.is_some() || net.room(id, bytes) != Room::Full {
             return true;
         }
         net.pause(id);
         self.full = true;
         cx.log_within(&mut self.lines, || {
-            format!("cluster: the peer of {id} does not read its answers: others are errors until it does (clusterpending)")
+            format!("cluster: the peer of {id} does not read its answers: others are errors until it does \
+                (clusterpending)")
         });
         false
     }
@@ -626,7 +629,7 @@ impl Service for Agent {
 
     fn report(&mut self, stacks: bool) -> Option<Report> {
         let now = self.cx.as_ref()?.stamp();
-        // A stamp of another core may be a unit ahead.
+        // A stamp that another core has taken may be one unit ahead.
         let age = |since: u32| stamps_to_ms((now.wrapping_sub(since) as i32).max(0) as u64);
         let mut tasks: Vec<TaskReport> = self
             .calls

@@ -44,7 +44,7 @@ impl Caller {
             0 => results,
             _ => results::after_true(results.as_slice()),
         };
-        // One that has gone does not wait any more.
+        // If this fails, the asker has ended and does not wait any more.
         let _ = cx.send(self.source, kind::RESPONSE, self.session, results);
     }
 

@@ -52,7 +52,7 @@ impl Asker {
 
     pub(crate) fn answer(self, cx: &Context, values: &[Value]) {
         if self.session > 0 {
-            // One that has gone does not wait any more.
+            // If this fails, the asker has ended and does not wait any more.
             let _ = cx.send(self.source, kind::RESPONSE, self.session, pack(values));
         }
     }

@@ -167,7 +167,7 @@ impl Daemon {
                 };
                 cx.log(format!("Cluster node [{name}] resolved : {text}"));
             }
-            // Nothing has been tried with the old address that matters.
+            // The first attempt with the old address is over, and its outcome does not matter.
             PeerState::Idle if peer.sender.is_none() => return,
             _ => {}
         }
@@ -204,13 +204,15 @@ impl Daemon {
             None if self.nowaiting => {
                 peer.state = PeerState::Idle;
                 cx.log(format!(
-                    "cluster node [{name}] is absent. (No address by cluster.reload, nor in the file of the config key cluster.)"
+                    "cluster node [{name}] is absent. (No address by cluster.reload, nor in the file of the config \
+                     key cluster.)"
                 ));
                 self.settle(cx, name, false);
             }
             None => {
                 cx.log(format!(
-                    "Waiting for cluster node [{name}]: it has no address (cluster.reload, or the file of the config key cluster)"
+                    "Waiting for cluster node [{name}]: it has no address (cluster.reload, or the file of the config \
+                     key cluster)"
                 ));
                 peer.state = PeerState::Absent;
             }
@@ -320,7 +322,8 @@ impl Daemon {
             Some(Entry::Down) => return Err(format!("{name} is down: its address is false")),
             None => {
                 return Err(format!(
-                    "{name} is down: there is no node of this name (cluster.reload, or the file of the config key cluster)"
+                    "{name} is down: there is no node of this name (cluster.reload, or the file of the config key \
+                     cluster)"
                 ));
             }
         };

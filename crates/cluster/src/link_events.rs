@@ -49,7 +49,7 @@ impl LinkEvents {
     ) -> Option<Vec<Value>> {
         match after {
             Some(after) if after >= self.last => {
-                // Services that have ended meanwhile have not told.
+                // Services that have ended meanwhile did not take themselves off the list.
                 self.watchers.retain(|(_, asker)| asker.is_alive(cx));
                 self.watchers.push((after, asker));
                 None

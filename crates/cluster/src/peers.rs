@@ -35,7 +35,8 @@ impl Peers {
         };
         if !said {
             cx.log(format!(
-                "{what}: a command of another node is refused (its agent is {source}; the config key clustercontrol would allow it)"
+                "{what}: a command of another node is refused (its agent is {source}; the config key clustercontrol \
+                 would allow it)"
             ));
         }
         true

@@ -112,7 +112,7 @@ impl Proxy {
         cx.log(format!("no sender for {}", self.line));
         self.give_up(cx);
         self.asked = 0;
-        // One that has been in use may be needed again: the next message asks anew.
+        // A proxy that has been in use stays: the next message asks for a sender again.
         if !self.started {
             launcher::report_failed(cx);
             cx.exit();

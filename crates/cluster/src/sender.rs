@@ -429,7 +429,7 @@ impl Sender {
                 .daemon
                 .load(std::sync::atomic::Ordering::Relaxed),
         );
-        // Without a daemon nobody has subscribed.
+        // If there is no daemon, nobody watches the links.
         let _ = cx.send(daemon, kind::LUA, 0, pack(&report));
     }
 
@@ -590,7 +590,7 @@ impl Service for Sender {
             ));
         };
         (self.node, self.own_id) = (node.to_owned(), own_id.to_owned());
-        // One that is no address fails with the first request.
+        // If it is no address, the first request fails and says so.
         self.peer = Peer::parse(address).ok();
         launcher::report_started(cx, &self.line);
         Ok(())

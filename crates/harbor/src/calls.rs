@@ -180,7 +180,7 @@ mod tests {
             failed.extend(calls.begin((CALLER, session), dest(2), 10, 0, alive));
             assert!(calls.open.len() <= 100);
         }
-        // Each has failed, or is still there.
+        // The socket has failed, or it is still there.
         failed.extend(calls.take(2));
         let sessions: Vec<i32> = failed.iter().map(|call| call.session).collect();
         assert_eq!(sessions, (1..=1000).collect::<Vec<i32>>());

@@ -68,7 +68,7 @@ impl Harbor {
     }
 
     fn tell_slave(&self, cx: &Context, text: String) {
-        // If it has gone, nobody wants to know.
+        // If the receiver has ended, the message is not needed.
         let _ = cx.send(self.slave, kind::TEXT, 0, Payload::from(text.as_str()));
     }
 
@@ -111,7 +111,8 @@ impl Harbor {
                 continue;
             }
             cx.log(format!(
-                "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the cluster with @)"
+                "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the \
+                 cluster with @)"
             ));
         }
         let nodes = self.look_for_absent_nodes(cx);
@@ -251,7 +252,8 @@ impl Harbor {
                     return self.note(cx, node, || {
                         let (kind, session) = (head.kind, head.session);
                         format!(
-                            "Drop an answer from harbor {node} that it was not asked for (:{:x} to {dest}, type {kind}, session {session})",
+                            "Drop an answer from harbor {node} that it was not asked for (:{:x} to {dest}, type \
+                             {kind}, session {session})",
                             source.0
                         )
                     });
@@ -272,7 +274,8 @@ impl Harbor {
         if packed && seri::holds_pointer(packet.payload()) {
             self.note(cx, node, || {
                 format!(
-                    "A message from harbor {node} holds a light userdata, which has no meaning here (:{:x} to {dest}, type {})",
+                    "A message from harbor {node} holds a light userdata, which has no meaning here (:{:x} to \
+                     {dest}, type {})",
                     source.0, head.kind
                 )
             });
@@ -323,7 +326,7 @@ impl Harbor {
             None if head.session == 0 && head.kind == kind::ERROR => {
                 (Handle(head.source).harbor() == node).then_some(false)
             }
-            // Nobody is there who could be deceived.
+            // There is no service of that handle, so nobody could take the message for a real one.
             None => (!cx.node().is_alive(dest)).then_some(false),
         }
     }
@@ -502,7 +505,7 @@ fn deliver(cx: &Context, dest: Handle, message: Outgoing) {
 /// Tells the sender of a message that it has not arrived.
 fn refuse(cx: &Context, dest: Handle, message: &Outgoing) {
     if let Some(session) = message.failed_session() {
-        // A sender that has gone does not want to know.
+        // If the sender has ended, the error is not needed.
         let _ = cx
             .node()
             .send(dest, message.source(), kind::ERROR, session, Payload::EMPTY);
@@ -651,7 +654,7 @@ impl Drop for Harbor {
         let nodes: Vec<u8> = self.links.keys().copied().collect();
         for node in nodes {
             if let Some(Link::Up(connection)) = self.links.get_mut(&node) {
-                // What has been sent goes out yet.
+                // What has been sent before is still written.
                 connection.flush(net);
                 let id = connection.id;
                 net.close(id);

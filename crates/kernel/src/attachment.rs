@@ -58,7 +58,7 @@ impl Attachment {
         }
         let more = post.poller().wait(Wait::Sleep) && !post.is_closed() && post.poller().deal();
         post.leave();
-        // This may be the last owner of the node, and end it.
+        // This may be the last reference to the node; dropping it ends the node.
         let Some(node) = self.node.upgrade() else {
             return true;
         };

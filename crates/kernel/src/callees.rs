@@ -127,7 +127,7 @@ mod tests {
                     last = last.checked_add(1).unwrap_or(1);
                     open.0.insert(last, Handle(1 + random(300) as u32));
                 }
-                // Now and then, nearly all calls end.
+                // Sometimes nearly all calls end.
                 6..9 if !open.0.is_empty() => {
                     let most = if round % 20_000 == 0 { 30_000 } else { 1 };
                     for _ in 0..most.min(open.0.len()) {

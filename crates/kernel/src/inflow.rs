@@ -12,8 +12,8 @@
 //!
 //! [`Node::push_events`](crate::Node::push_events) tells whether more waits than the reader wants. Then the mailbox is
 //! *congested*, until its service has handled half of that, or has gone; whoever asked for it by
-//! [`Node::on_relief`](crate::Node::on_relief) is told then. No relief is lost: congestion begins under the mailbox's lock,
-//! while there are messages that cause it, and the worker looks for it behind each batch.
+//! [`Node::on_relief`](crate::Node::on_relief) is told then. No relief is lost: congestion begins under the mailbox's
+//! lock, while there are messages that cause it, and the worker looks for it behind each batch.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 

@@ -136,7 +136,7 @@ impl Node {
             let now = Instant::now();
             match next.checked_duration_since(now) {
                 Some(wait) => std::thread::sleep(wait),
-                // What was missed is not made up for: it would be samples of one moment.
+                // Samples that were missed are not taken later: they would all show the same moment.
                 None => next = now,
             }
             idle += u64::from(!interrupt.sample());

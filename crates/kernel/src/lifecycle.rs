@@ -275,7 +275,7 @@ impl Node {
         }
         self.registry.recycle(NonNull::from(mailbox));
         self.leaving.remove(&context);
-        // Whether it counts is settled now: who reserves it later changes nothing.
+        // From now on `reserve` does not change the number of live services.
         let counted = context.stop_counting();
         self.timers.forget(context.timers());
         self.left(counted);

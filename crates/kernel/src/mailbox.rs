@@ -416,7 +416,7 @@ impl<B: Body> Mailbox<B> {
             self.footprint.clear();
             inner.card.take()
         };
-        // Outside the lock: it may be the last reference to a lot.
+        // Dropped outside the lock: freeing it may take long.
         drop(card);
         self.progress.handled.congested.swap(false, Relaxed)
     }

@@ -1,8 +1,8 @@
 //! The watcher for endless loops.
 //!
 //! Every worker publishes in its [`Activity`] what it is doing. The timer thread compares version numbers every few
-//! seconds while a worker is awake. A message that is still being handled after a whole interval is reported, again after
-//! each further interval; nothing is killed.
+//! seconds while a worker is awake. A message that is still being handled after a whole interval is reported, again
+//! after each further interval; nothing is killed.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -84,7 +84,7 @@ fn tell_without_log(node: &Node) {
             "error: {dest} ({who}) has been handling one message for {busy:.1} s"
         );
     }
-    // Whoever closed it does not want to know.
+    // If this fails, standard error is closed, and there is no other place.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 

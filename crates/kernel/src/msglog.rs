@@ -25,7 +25,7 @@ impl MessageLog {
     /// Opens the file at `path`, `now` being the node's time.
     pub(crate) fn open(path: &Path, now: u64) -> io::Result<MessageLog> {
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        // A log that cannot be written is not worth stopping a service for.
+        // The service goes on if its message log cannot be written.
         let _ = writeln!(file, "open time: {now} {}", clock::ctime());
         Ok(MessageLog(file))
     }

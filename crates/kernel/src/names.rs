@@ -13,8 +13,8 @@ use crate::text;
 /// Name of the service that gets log lines.
 pub(crate) const LOGGER: &str = "logger";
 
-/// Milliseconds that a global name may be awaited without a line in the log: a service that has just been started may be
-/// about to take it.
+/// Milliseconds that a global name may be awaited without a line in the log: a service that has just been started may
+/// be about to take it.
 const PATIENCE: u64 = 5000;
 
 impl Node {
@@ -98,7 +98,8 @@ impl Node {
     pub(crate) fn tell_of_awaited_name(&self) {
         if let Some((source, name)) = self.globals.next_awaited() {
             let line = format!(
-                "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the cluster with @)"
+                "Waiting for the global name [{name}], which nobody has (a local name begins with a dot, one of the \
+                 cluster with @)"
             );
             self.log(source, &text::to_bytes(&line));
         }

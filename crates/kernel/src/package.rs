@@ -2,8 +2,9 @@
 //!
 //! A multicast message carries the address of a package instead of the bytes, so that ten thousand subscribers share
 //! one block. A package is born with no references, gets as many as there will be receivers in one step (`bind`), and
-//! is freed with the last of them. A message that carries one owns one reference ([`Payload::shared`](crate::Payload::shared)): if nobody takes
-//! it over, the message gives it back when it is dropped, wherever that is.
+//! is freed with the last of them. A message that carries one owns one reference
+//! ([`Payload::shared`](crate::Payload::shared)): if nobody takes it over, the message gives it back when it is
+//! dropped, wherever that is.
 
 use std::sync::atomic::{AtomicI32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 
@@ -98,7 +99,7 @@ mod tests {
             let payload = m.take_payload();
             assert_eq!(payload.shared_bytes(), Some(&[7; 100][..]));
             drop((m, payload));
-            // Taken out of its message, the reference is whoever's has the address.
+            // After `into_raw` the reference belongs to whoever has the address.
             let (block, n) = Payload::shared(p).into_raw();
             assert_eq!(n, 8);
             crate::block::free(block);

@@ -25,7 +25,7 @@ pub fn discard<T>(value: T) -> Result<(), Caught> {
 /// Drops what a panic carried. It may be any value, and its destructor may panic again, which nobody needs to know.
 pub fn dispose(panic: Caught) {
     if let Err(again) = discard(panic) {
-        // Whatever it is: it had its chance.
+        // It is not dropped: its destructor might panic again.
         std::mem::forget(again);
     }
 }

@@ -149,7 +149,7 @@ mod tests {
         let payload = Payload::value(Small(alive.clone()));
         assert!(payload.is_empty() && payload.as_slice().is_empty());
         assert_eq!(payload.label().unwrap().downcast_ref(), Some(&"small"));
-        // Another type finds nothing, and nothing is lost.
+        // Asking for another type gives the payload back unchanged.
         let payload = payload.into_value::<Large>().err().unwrap();
         let mut message = Message::new(kind::VALUE, Handle(1), 1, payload);
         assert!(message.label().is_some());

@@ -320,7 +320,7 @@ impl Parking {
         self.looked.store(0, Relaxed);
         drop(posts);
         fence(SeqCst);
-        // If all workers are parked, one has to come.
+        // If all workers are parked, one has to be woken for the new post.
         if self.idle_count.load(Relaxed) > 0 {
             self.wake_one(Hint::Queue);
         }
@@ -388,7 +388,7 @@ impl Parking {
             return hint.unwrap_or(Hint::Queue);
         }
         if hint.is_some() {
-            // What it was called for should not wait.
+            // The work that this worker was woken for should not wait until the events are dealt with.
             self.found(&work);
         }
         arrived();

@@ -26,8 +26,8 @@
 //!
 //! # The stand-in
 //! A thread that the poller's owner brings along ([`crate::attachment`]). It serves while all workers are busy, and
-//! withdraws as soon as a worker is idle, which then finds the post free. It also serves after the last worker has left,
-//! and for good if there are more posts than workers or processors.
+//! withdraws as soon as a worker is idle, which then finds the post free. It also serves after the last worker has
+//! left, and for good if there are more posts than workers or processors.
 //!
 //! # Nothing is slept through
 //! With all workers idle every post is held. A worker announces itself as idle *before* it looks at

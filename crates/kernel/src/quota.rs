@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(quota.admit(start + PACE - 1), None);
         assert_eq!(quota.admit(start + PACE), Some(1001 - BURST));
         assert_eq!(quota.admit(start + PACE), None);
-        // After a long silence it is as at the beginning.
+        // After a long time without lines the quota is as at the beginning.
         let later = start + 100 * BURST * PACE;
         let written = (0..1000).filter(|_| quota.admit(later).is_some()).count();
         assert_eq!(written as u64, BURST);

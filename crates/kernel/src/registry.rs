@@ -81,7 +81,7 @@ impl Taken {
     fn new(places: usize) -> Taken {
         let mut words = vec![0; places.div_ceil(64)];
         if places < 64 {
-            // What is no place is never free.
+            // An index outside of the table is not free.
             words[0] = !0 << places;
         }
         Taken {

@@ -237,7 +237,7 @@ impl<T: Sync> Scheduler<T> {
         let mut hint = Hint::Queue;
         loop {
             if self.stop.load(Acquire) {
-                // The last searcher hands over, in case that somebody still relies on it.
+                // The last searcher wakes another worker, since somebody may not have been woken because of it.
                 self.parking.found(|| true);
                 return None;
             }
@@ -255,7 +255,7 @@ impl<T: Sync> Scheduler<T> {
     }
 
     fn search(&self, runner: &Runner<T>, hint: Hint) -> Option<NonNull<T>> {
-        // What came while it sat at a post.
+        // Work that came while the worker was at a post.
         if let Some(task) = self.run_queues[runner.index].take_slot() {
             return Some(task);
         }

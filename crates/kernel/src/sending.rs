@@ -208,7 +208,7 @@ impl Node {
     #[cold]
     pub(crate) fn send_away(&self, dest: Handle, message: Message) -> Result<(), SendError> {
         match &self.network {
-            // What carries a value has no bytes to be sent.
+            // A payload that carries a Rust value has no bytes to be sent.
             Some(network) if self.is_remote(dest) && message.label().is_none() => {
                 network.send(self, Destination::Handle(dest), message)
             }

@@ -83,7 +83,7 @@ impl Node {
             .chain(leaving.into_iter().map(|context| (context, true)))
             .collect();
         contexts.sort_by_key(|(context, leaving)| (context.handle(), !leaving));
-        // One may have left in between.
+        // A service may have ended between the two lists.
         contexts.dedup_by_key(|(context, _)| context.handle());
         contexts
             .into_iter()

@@ -105,7 +105,7 @@ mod tests {
         }
         assert_eq!(from_bytes(b"a\xd6"), "a\u{10ffd6}");
         assert!(matches!(from_bytes("\u{e9}".as_bytes()), Cow::Borrowed(_)));
-        // Texts that are put together are bytes that are put together.
+        // Joining two texts is the same as joining their bytes.
         let both = from_bytes(b"\xe4").into_owned() + &from_bytes(b"\xb8\xad");
         assert_eq!(*to_bytes(&both), *"\u{4e2d}".as_bytes());
     }

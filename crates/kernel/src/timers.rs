@@ -120,7 +120,7 @@ impl<T> Timers<T> {
     /// Removes a timer. `None` if it has fired or was removed before.
     #[inline]
     pub fn cancel(&self, key: TimerKey) -> Option<T> {
-        // The thread may get up for nothing, and then knows better.
+        // The timer thread may wake up once for nothing.
         self.wheels.get(key.wheel as usize)?.lock().cancel(key.key)
     }
 
@@ -260,7 +260,7 @@ mod tests {
         assert!(again);
         assert_eq!(timers.cancel(key), Some((40, 1)));
         assert_eq!(timers.cancel(key), None);
-        // For what was cancelled it gets up once.
+        // The timer thread wakes up once for a timer that was cancelled.
         assert!(!timers.plan(50));
         assert!(fired(&timers, 45).is_empty() && timers.plan(50));
     }

@@ -188,7 +188,7 @@ impl<T> Wheel<T> {
             if list < FIRST_SLOTS {
                 while index != NIL {
                     if most == 0 {
-                        // Nothing can be added to this slot any more: its time has come.
+                        // Nothing can be added to this slot any more, since its time has passed.
                         self.lists[list].head = index;
                         self.entries[index as usize].prev = NIL;
                         return false;

@@ -163,7 +163,7 @@ impl Local {
                     progress.handled.add(weight);
                 }
                 *budget -= 1;
-                // In between the timer thread's tick tells that it is time to look.
+                // Between two looks at the clock, the timer thread's tick shows whether the slice may be over.
                 if profile
                     || budget.is_multiple_of(LOOK_EVERY)
                     || self.node.tick_stamp.load(Relaxed).wrapping_sub(late) as i32 >= 0
@@ -225,7 +225,7 @@ impl Local {
         let request =
             session > 0 && !matches!(kind, kind::RESPONSE | kind::ERROR | kind::MULTICAST);
         if request && !behind {
-            // It may have gone meanwhile, which is fine.
+            // If the caller has ended meanwhile, it needs no answer.
             let _ = context.send(source, kind::ERROR, session, Payload::EMPTY);
         }
         self.node.dismiss(context.handle());

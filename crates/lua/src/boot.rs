@@ -112,7 +112,8 @@ impl Svc {
             }
             if self.mode.get() == Mode::Deaf {
                 self.cx.log(
-                    "warning: the script has not called skynet.start: the service takes no messages, and who has launched it waits",
+                    "warning: the script has not called skynet.start: the service takes no messages, and who has \
+                     launched it waits",
                 );
             }
             return;
@@ -397,7 +398,7 @@ fn find_script(l: Lua, plan: &mut Plan) -> Result<(), Fault> {
             }
         }
     }
-    // A file of that name that does not compile must be heard of, not replaced.
+    // If a file of that name does not compile, its error is reported; no other file takes its place.
     let only_missing = plan.failures.lines().all(|l| l.starts_with("cannot open "));
     match library.service(name) {
         Some(file) if only_missing => search::load_embedded(l, file),

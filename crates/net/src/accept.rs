@@ -29,7 +29,7 @@ impl Engine {
         if let Some(starved) = listener.starved
             && Instant::now() < starved.until
         {
-            // Connections that come in meanwhile don't hasten it.
+            // Further connections do not end the pause earlier.
             return Pass::Done;
         }
         for _ in 0..BURST {
@@ -54,7 +54,7 @@ impl Engine {
                         listener.starved = None;
                         return Pass::Done;
                     }
-                    // The peer has given up already.
+                    // The peer has closed the connection already.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => return self.starve(listener, &error),
                 },

@@ -135,7 +135,7 @@ impl Engine {
             return self.linger(socket);
         }
         socket.reading = false;
-        // What arrives from now on is not read; see `destroy`.
+        // Input that arrives from now on is not read; see `destroy`.
         socket.missed = true;
         if socket.is_open() {
             socket.io.shutdown(Shutdown::Read);
@@ -149,7 +149,7 @@ impl Engine {
     pub(crate) fn look_later(&self, id: SocketId, at: Instant) {
         let reactor = self.reactor(id);
         if self.deadlines[reactor].add(at, id) {
-            // A reactor that can't be woken has failed and left.
+            // If a reactor cannot be woken, its thread has failed and ended.
             let _ = self.wakers[reactor].wake();
         }
     }

@@ -125,7 +125,7 @@ impl Engine {
         let Io::Tcp(socket) = &entry.io else {
             return;
         };
-        // Without a peer it is still under way.
+        // As long as the socket has no peer, it is still connecting.
         if let Ok(peer) = socket.peer_addr()
             && let Some(peer) = peer.as_socket()
         {

@@ -77,7 +77,7 @@ impl Engine {
         };
         let changes = std::mem::replace(&mut socket.consumer, service) != service;
         if changes && socket.deferred.take().is_some() {
-            // It may wait for another one.
+            // It may wait for the relief of another service.
             socket.missed = true;
             if socket.reading && self.want_input(&mut socket).is_err() {
                 self.tell(&socket, EventKind::Error, 0, "enable read failed");

@@ -61,7 +61,7 @@ pub(crate) fn wait(
     if eagerness.looks() {
         loop {
             let found = poll(Some(Duration::ZERO))?;
-            // What comes later came because this thread had to make way for it.
+            // Events that come later are no sign of fast answers: this thread had to give up the processor first.
             let late = began.elapsed() > LOOK;
             match found {
                 true if !late => eagerness.succeeded(),
@@ -126,7 +126,7 @@ mod tests {
         let mut eagerness = Eagerness::default();
         let mut attempts = 0;
         for _ in 0..10_000 {
-            // As if sleeping were short, but looking were not.
+            // For the test: sleeping is short, looking is long.
             eagerness.short = true;
             if eagerness.looks() {
                 attempts += 1;

@@ -67,7 +67,7 @@ impl Engine {
         if let Some(message) = outbox.put(dest, message)
             && let Some(node) = self.node.upgrade()
         {
-            // If the service has gone, so has the event.
+            // If the service has ended, the event is dropped.
             node.push_all(dest, std::iter::once(message));
         }
     }
@@ -81,7 +81,7 @@ impl Engine {
     /// Makes each reactor look around.
     pub(crate) fn wake(&self) {
         for waker in &self.wakers {
-            // A reactor that can't be woken has failed and left.
+            // If a reactor cannot be woken, its thread has failed and ended.
             let _ = waker.wake();
         }
     }

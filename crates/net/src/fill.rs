@@ -262,7 +262,7 @@ mod tests {
                 let (block, taken, rest) = run(fill(first, lens), &more, step).unwrap();
                 assert_eq!(block, [b"begun", &payload[..]].concat(), "{step}");
                 assert_eq!(taken, stream.len());
-                // Nothing beyond is asked for.
+                // No further bytes are read.
                 assert!(rest.is_empty());
             }
         }

@@ -73,7 +73,7 @@ impl Flow {
             congested.insert(service);
             self.any.store(true, Relaxed);
         }
-        // Relief that came before this was noted has been told to nobody.
+        // If the relief came before this was noted, nobody was told of it.
         !node.is_congested(service) && self.relieve(service)
     }
 

@@ -72,7 +72,7 @@ impl Found {
         loop {
             let (pending, id) = self.sockets.pop()?;
             match slots.lock(id) {
-                // One that has got rid of much is not the largest any more.
+                // A socket that has written much is not the largest any more.
                 Some(socket) if socket.queue.pending() >= pending / 2 => return Some(socket),
                 _ => {}
             }

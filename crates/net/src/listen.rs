@@ -65,7 +65,7 @@ impl Engine {
         };
         if !text.is_empty() {
             if socket.owner != owner {
-                // What it waited for concerned the owner that it had.
+                // The relief that it waited for was that of its former owner.
                 socket.missed |= socket.deferred.take().is_some();
                 self.owners.remove(socket.owner, id);
                 self.owners.add(owner, id);

@@ -37,7 +37,7 @@ impl Engine {
         if socket.owner != owner {
             return;
         }
-        // The next service with this number has nothing to do with it.
+        // A later service with the same handle does not own these sockets.
         socket.owner = Handle::NONE;
         if !socket.abandoned {
             return self.close_entry(socket, false);

@@ -93,7 +93,7 @@ impl Engine {
         if !largest.is_due(self.pending.load(Relaxed), cap) {
             return;
         }
-        // All that a look has found may have changed, or not be enough.
+        // What was found may have changed meanwhile, or may not be enough.
         for _ in 0..2 {
             if self.pending.load(Relaxed) <= cap {
                 return;

@@ -127,7 +127,7 @@ impl Poller for Reactor {
     }
 
     fn interrupt(&self) {
-        // A reactor that can't be woken does not sleep either.
+        // A reactor that cannot be woken must not sleep.
         let _ = self.engine.wakers[self.index].wake();
     }
 }
@@ -200,7 +200,7 @@ impl Inner {
             if waited.is_none() {
                 self.deferred.add(service, socket.id);
             }
-            // That writing fails is not to be heard before what came in.
+            // The owner gets the input that has come before it hears that writing failed.
             if ready.output && !ready.error && !ready.hangup {
                 engine.flush(socket);
             }

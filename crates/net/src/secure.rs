@@ -2,9 +2,9 @@
 //!
 //! A connection with TLS is a socket like any other, whose [`Io`] has a session in it. What services send waits as
 //! plaintext in the queue, with its priorities and limits, and is encrypted just before it is written: by the worker
-//! that sends, or by the reactor that goes on when the system takes more. What comes in is decrypted by the reactor that
-//! reads it. Both hold the lock of that one socket only, so the clients of a gate are served by as many threads as send
-//! and read; no service sees a record, and no record goes through a mailbox. Plain sockets know nothing of it.
+//! that sends, or by the reactor that goes on when the system takes more. What comes in is decrypted by the reactor
+//! that reads it. Both hold the lock of that one socket only, so the clients of a gate are served by as many threads as
+//! send and read; no service sees a record, and no record goes through a mailbox. Plain sockets know nothing of it.
 //!
 //! # The handshake
 //! * A connection that a service has asks for it by [`Net::secure`](crate::Net::secure). What the service sends
@@ -22,8 +22,8 @@
 //! may have been cut off: CLOSE has a text then.
 //!
 //! Servers send tickets for the next handshake when the first one has ended. A client that closes at once has not read
-//! them, and the system would reset the connection for that: what the client sent last could be lost. So a closed client
-//! reads and forgets until its server has finished, for [`LINGER`] at most.
+//! them, and the system would reset the connection for that: what the client sent last could be lost. So a closed
+//! client reads and forgets until its server has finished, for [`LINGER`] at most.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -673,7 +673,7 @@ impl Engine {
             return Err(Error::InvalidSocket);
         }
         socket.reading = false;
-        // Whatever there is comes again when reading goes on.
+        // Input that is left is reported again when reading goes on.
         socket.missed = true;
         self.tell(&socket, EventKind::Tls, 0, "");
         Ok(())
@@ -760,7 +760,7 @@ impl Engine {
         entry.io = Io::Secure(Box::new(Secure::new(socket, session, handshake)));
         entry.state = State::Handshake;
         entry.reading = true;
-        // Nobody knows of it.
+        // No service has the id yet.
         entry.close_sent = true;
         let id = entry.id;
         if let Err(error) = self.register(&mut entry, false) {

@@ -36,7 +36,7 @@ impl Engine {
         socket.reading = true;
         if socket.missed || !socket.registered {
             socket.missed = false;
-            // Registering again brings the edge back.
+            // After registering again, the system reports readiness again.
             self.register(socket, socket.watch_output)?;
         }
         Ok(())

@@ -123,7 +123,7 @@ impl Engine {
         let open = socket.is_open() || socket.state == State::Connecting;
         if socket.closing.is_some() || !open || socket.is_udp() {
             drop(socket);
-            // That says what becomes of it.
+            // The outcome of the handshake decides.
             return self.send(id, Outgoing::Borrowed(head), true);
         }
         let mut all = Units {

@@ -128,7 +128,7 @@ fn launch_after_log(settings: &Settings, node: &Arc<Node>) -> Result<(), StartEr
             node.log(Handle::NONE, text.as_bytes());
         }
         if !launch_first(&settings, &node) {
-            // Whoever has started the process reads its status.
+            // The process's status tells whoever has started it.
             let _ = node.setenv(FAILED, &settings.bootstrap);
             node.shutdown();
         }
@@ -136,7 +136,7 @@ fn launch_after_log(settings: &Settings, node: &Arc<Node>) -> Result<(), StartEr
     };
     let thread = std::thread::Builder::new().name("bootstrap".into());
     let thread = thread.spawn(work).map_err(skynet_kernel::Error::Spawn)?;
-    // It ends by itself, before the node does or with the first service.
+    // The thread ends by itself: with the start of the first service, or before the node ends.
     drop(thread);
     Ok(())
 }

@@ -145,7 +145,7 @@ unsafe fn report(state: *mut lua_State, program: &str) {
             _ => b"(error message is not a string)",
         };
         let mut out = io::stderr().lock();
-        // There is nobody left to tell if this fails.
+        // If this fails, there is no place for a message.
         let _ = out
             .write_all(program.as_bytes())
             .and_then(|()| out.write_all(b": "))

@@ -399,7 +399,7 @@ impl Compiler<'_> {
             }
             let set = self.infos[alternative.at].first.set;
             let tested = alternative.testable && next.is_some();
-            // Where there is a choice, to fail is to go on with the next alternative.
+            // Inside a choice, a failure continues with the next alternative.
             let follow = match alternative.needs_choice {
                 true => Set::FULL,
                 false => follow,

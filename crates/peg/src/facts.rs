@@ -2,8 +2,8 @@
 //! can begin with.
 //!
 //! Children lie behind their parents, so one pass from the end to the beginning sees children first. A reference to a
-//! rule takes what the last pass has found for it; passes are repeated until nothing changes. Every fact only grows from
-//! one pass to the next, so that is the case at some time.
+//! rule takes what the last pass has found for it; passes are repeated until nothing changes. Every fact only grows
+//! from one pass to the next, so that is the case at some time.
 
 use crate::Set;
 use crate::tree::{Node, Op, set_of, utf8_length};

@@ -112,7 +112,7 @@ fn left_calls(nodes: &[Node], from: usize, nullable: &[bool], mut seen: impl FnM
             }
             Op::Star(_) | Op::AtMost(_) | Op::Not | Op::And => todo.push(at + 1),
             Op::Capture(..) | Op::MatchTime(_) | Op::Rule => todo.push(at + 1),
-            // What is behind has no calls, and a grammar inside calls none of this one.
+            // What follows has no calls, and a grammar inside it calls no rule of this one.
             _ => {}
         }
     }

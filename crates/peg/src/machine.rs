@@ -1,8 +1,8 @@
 //! The machine that matches.
 //!
-//! It owns no memory. Its two arrays, the stack of choices and calls and the list of captures, belong to the caller, who
-//! is asked for larger ones; and it calls nobody: a match-time function is an event after which it goes on. So a caller
-//! can have all memory where it is counted, and may leave a match at any event.
+//! It owns no memory. Its two arrays, the stack of choices and calls and the list of captures, belong to the caller,
+//! who is asked for larger ones; and it calls nobody: a match-time function is an event after which it goes on. So a
+//! caller can have all memory where it is counted, and may leave a match at any event.
 
 use memchr::{memchr, memchr2, memchr3};
 
@@ -124,9 +124,9 @@ impl Machine {
         self.values
     }
 
-    /// After [`Event::MatchTime`]: the function matched up to `position`, with so many values. They get the numbers from
-    /// [`Self::values`] on; they, and not the captures inside, are in the list from now on. Returns the event to handle if
-    /// there is not enough room.
+    /// After [`Event::MatchTime`]: the function matched up to `position`, with so many values. They get the numbers
+    /// from [`Self::values`] on; they, and not the captures inside, are in the list from now on. Returns the event to
+    /// handle if there is not enough room.
     pub fn matched(
         &mut self,
         open: usize,

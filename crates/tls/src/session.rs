@@ -196,7 +196,7 @@ impl Session {
         while self.connection.wants_write() {
             match self.connection.write_tls(into) {
                 Ok(1..) => {}
-                // A vector takes everything.
+                // Writing to a vector does not fail.
                 _ => break,
             }
         }

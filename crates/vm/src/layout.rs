@@ -268,7 +268,7 @@ impl Place {
             content: node.key,
             tag: node.key_tag,
         };
-        // Nobody looks at more of a function than its type.
+        // Of a function only the type is needed.
         let value = Value {
             content: node.value,
             tag: tag::LIGHT_FUNCTION,

@@ -86,7 +86,8 @@ pub fn shown_chunk(name: &CStr) -> Cow<'_, str> {
 /// What a log line says of a source that was loaded.
 pub fn told_text(chunk: &str, line: u32) -> String {
     format!(
-        "{chunk}:{line}: assigns to the variable of a for loop, which Lua 5.5 refuses; loaded with its meaning in Lua 5.4"
+        "{chunk}:{line}: assigns to the variable of a for loop, which Lua 5.5 refuses; loaded with its meaning in \
+         Lua 5.4"
     )
 }
 

@@ -135,7 +135,7 @@ local function charset_number(name)
 	return strchar(number)
 end
 
--- What the server says to the password, until it is content.
+-- Answers what the server asks about the password, until it accepts or refuses it.
 local function finish_login(db, channel, conf, plugin, scramble)
 	local read = packet_reader(db)
 	while true do

@@ -29,7 +29,7 @@ function Cache:trim()
 	self.entries, self.count = left, count
 end
 
--- `value` is good for so many seconds; false: it is known that there is nothing.
+-- `value` is valid for so many seconds; false: the name is known to have no addresses.
 function Cache:put(key, value, seconds)
 	if not self.entries[key] then
 		if self.count >= MOST then
@@ -40,7 +40,7 @@ function Cache:put(key, value, seconds)
 	self.entries[key] = { value = value, ends = skynet.now() + math.min(seconds, LONGEST) * 100 }
 end
 
--- nil, if nothing is known or its time is over.
+-- nil, if nothing is known, or it is not valid any more.
 function Cache:get(key)
 	local entry = self.entries[key]
 	if entry and entry.ends > skynet.now() then
@@ -48,7 +48,7 @@ function Cache:get(key)
 	end
 end
 
--- Also after its time.
+-- The same, also if it is not valid any more.
 function Cache:get_old(key)
 	local entry = self.entries[key]
 	return entry and entry.value

@@ -1,5 +1,5 @@
--- Questions as skynet (C) asks them, for a name server on this machine: one socket, numbers in turn, one datagram, half a
--- minute. Whoever could send a false answer to such a server's port is on this machine as well.
+-- Questions as skynet (C) asks them, for a name server on this machine: one socket, numbers in turn, one datagram, half
+-- a minute. Whoever could send a false answer to such a server's port is on this machine as well.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"

@@ -220,7 +220,7 @@ end
 
 answer.__close = answer.close
 
--- The connection goes to those that wait, or away.
+-- The connection goes to a request that waits for one, or is closed.
 function answer:release()
 	local conn, job = self.conn, self.job
 	self.conn = nil

@@ -47,7 +47,8 @@ impl Service for Logger {
         if !param.is_empty() {
             let file = open(param).map_err(|error| {
                 format!(
-                    "cannot open the log file {param}: {} (the config key logger names it: its folder has to exist, and to be writable)",
+                    "cannot open the log file {param}: {} (the config key logger names it: its folder has to exist, \
+                     and to be writable)",
                     reason(&error)
                 )
             })?;
@@ -75,7 +76,7 @@ impl Service for Logger {
                 if let Some((path, file)) = &mut self.file {
                     match open(path) {
                         Ok(new) => *file = new,
-                        // The old file may have been moved, but it is the best place that there is.
+                        // The old file may have been moved, but there is no other place for the lines.
                         Err(error) => cx.log(format!(
                             "error: cannot open the log file {path} again: {}; the old one stays in use",
                             reason(&error)
@@ -129,7 +130,7 @@ impl Logger {
                 .as_ref()
                 .map_or("standard output", |(path, _)| path);
             let why = reason(error);
-            // Nobody may read standard error either.
+            // If this fails, there is no place left for the message.
             let _ = writeln!(
                 io::stderr(),
                 "the log cannot be written to {path}: {why}; its lines are lost until it can"

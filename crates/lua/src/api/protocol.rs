@@ -45,7 +45,7 @@ fn register(l: Lua, svc: &Svc, class: c_int) -> Result<(), Fault> {
     l.raw_set(all);
     l.push_value(class);
     l.raw_seti(all, id as i64);
-    // Only short strings are interned, so that their address says who they are.
+    // Only short strings are interned: two of the same content have the same address.
     let address = if l.bytes(name).is_some_and(|n| n.len() <= 40) {
         l.string_address(name)
     } else {

@@ -95,7 +95,7 @@ native! {
         let svc = service(l)?;
         let value = svc.cx.node().getenv(&text_argument(l, 1)?);
         match value {
-            // Given up, since the push may raise.
+            // The text is handed over, since the push may raise an error.
             Some(value) => l.push_owned(text::into_bytes(value)),
             // One value, so that `tonumber(skynet.getenv "key")` is nil, too.
             None => l.push_nil(),

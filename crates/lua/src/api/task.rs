@@ -59,7 +59,7 @@ impl Svc {
     fn close_task(&self, l: Lua, id: TaskId) {
         let lua = self.with(|t| {
             let task = t.tasks.get_mut(id);
-            // It can't be killed again by what it closes.
+            // The variables that it closes must not kill it a second time.
             task.state = State::Running;
             task.waiting = 0;
             task.lua
@@ -82,7 +82,7 @@ impl Svc {
     /// Closes all tasks that wait or have not begun; the service is leaving.
     pub(crate) fn close_stopped_tasks(&self, l: Lua) {
         for id in self.stopped_tasks() {
-            // What another one closes may have closed it.
+            // A to-be-closed variable of another coroutine may have closed it.
             if let Some(lua) = self.take_stopped(id) {
                 if let Some(text) = self.close_thread(l, lua) {
                     self.note_error(text);
@@ -416,7 +416,7 @@ continuation! {
     init_done = |l: Lua, status, _| {
         let svc = service(l)?;
         svc.init_task.set(NO_TASK);
-        // YIELD: it has waited for something in between, and has ended well.
+        // With YIELD it has waited for something in between and has ended without an error.
         if status == ffi::LUA_OK || status == ffi::LUA_YIELD {
             svc.log_has_started();
             svc.tell_launcher(|w| {

@@ -195,7 +195,8 @@ continuation! {
 
     now_by_theirs = |l: Lua, _, _| {
         let Some(now) = l.float(-1) else {
-            return Err(format!("attempt to perform arithmetic on a {} value (what skynet.now returns)", l.type_name(-1)).into());
+            return Err(format!("attempt to perform arithmetic on a {} value (what skynet.now \
+                returns)", l.type_name(-1)).into());
         };
         let start = service(l)?.cx.node().starttime() as f64;
         l.push_float(now / 100.0 + start);

@@ -15,7 +15,7 @@ impl Svc {
     pub fn load_code(&self, l: Lua, code: Code, name: &CStr) -> bool {
         // What is in the service's list outlives the Lua state.
         match code {
-            // What copies it need not keep it, however often the file is read.
+            // A function that is a copy does not need the image, so it is not kept.
             Code::Private(image) => l.load(image.bytes(), name, c"b") == ffi::LUA_OK,
             #[cfg(feature = "shared-code")]
             Code::Shared(function) => {

@@ -282,7 +282,8 @@ fn hint(library: &Library, name: &str) -> String {
 }
 
 /// Follows the reason why a C module cannot be loaded.
-const BUILD_IT_ANEW: &str = "(a C module has to be built with the headers of Lua 5.5; one built for another version does not work)";
+const BUILD_IT_ANEW: &str = "(a C module has to be built with the headers of Lua 5.5; one built for another version \
+    does not work)";
 
 native! {
     search_core = |l| {

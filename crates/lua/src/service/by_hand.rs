@@ -72,7 +72,7 @@ impl Svc {
             t.forks.retain(|f| !f.is_of(id));
             t.wakeups.retain(|w| *w != id);
             match t.sessions.get_mut(waiting) {
-                // Nothing comes for it.
+                // No message will come for it.
                 Some(p) if p.kind() == Kind::Wait => {
                     t.sessions.remove(waiting);
                 }

@@ -77,7 +77,7 @@ native! {
                 Some(b"generational" | b"incremental") => {
                     let first = !settings.mode.replace(true);
                     if first && !settings.started.get() {
-                        // What is changed, and told of, is what it would be.
+                        // Changes are noted, and reported to the application, as if they had been carried out.
                         l.set_gc_mode(ffi::LUA_GCGEN);
                     }
                 }

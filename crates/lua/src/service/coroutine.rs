@@ -107,7 +107,7 @@ fn run(l: Lua, co: Lua, args: c_int, style: Style) -> Outcome {
         return give_error(l, style, "too many arguments to resume");
     }
     l.move_to(co, args);
-    // What has not begun may have arguments already: `fork` has put them there.
+    // A coroutine that has not begun may already have the arguments of `fork` on its stack.
     let args = match co.status() {
         ffi::LUA_OK => co.top() - 1,
         _ => args,

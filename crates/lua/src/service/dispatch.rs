@@ -72,7 +72,7 @@ impl Svc {
     /// A payload that somebody has taken over is not freed with its message.
     pub(super) fn release_taken(&self, msg: &mut Message) {
         if self.taken.replace(Taken::No) == Taken::Yes {
-            // Whoever took it frees it.
+            // The code that took the payload frees it.
             let _ = msg.take_payload().into_raw();
         }
     }
@@ -291,7 +291,7 @@ impl Svc {
                     || sessions.iter().map(|p| p.session),
                     |session| sessions.get(session).and_then(Pending::owed_by),
                 );
-                // A request that the dead had passed on is answered by somebody else.
+                // A request that the ended service has passed on may still be answered by another one.
                 let failed = failed
                     .into_iter()
                     .map(|session| (session, LateAnswer::Unlikely));

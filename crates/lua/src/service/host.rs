@@ -140,7 +140,7 @@ impl Service for LuaService {
         let task = svc.with(|t| t.tasks.next_idle(touched));
         let main = svc.main.get();
         if main != NO_THREAD {
-            // 0 is not a function, which is what is looked for.
+            // 0 stands for no function.
             main.push_ref(svc.lua_handler.get());
             footprint::add_state(touched, main, task);
             main.pop(1);

@@ -318,7 +318,7 @@ impl Svc {
             return false;
         };
         if m.owned.get() {
-            // Once: the next one that asks gets a copy.
+            // Only once: a second caller gets a copy.
             m.owned.set(false);
             self.taken.set(Taken::Forbidden);
             return true;

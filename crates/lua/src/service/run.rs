@@ -110,7 +110,7 @@ impl Svc {
             let session = task.waiting;
             if woken && task.waiting != 0 {
                 match t.sessions.get_mut(task.waiting) {
-                    // Its timer is still to come.
+                    // The message of its timer is still to come.
                     Some(p) if p.kind() == Kind::Sleep => p.set_kind(Kind::WokenEarly),
                     Some(p) if p.kind() == Kind::Wait => {
                         let session = p.session;
@@ -193,7 +193,7 @@ impl Svc {
         self.interrupts.set_active(active);
         self.running.set(before);
         self.barred.set(barred);
-        // What was to be told lives no longer than the message.
+        // What the task was to be told refers to the message, so it is forgotten with it.
         self.wake.set(Wake::Nothing);
         match status {
             ffi::LUA_OK => {

@@ -102,7 +102,7 @@ impl Since {
     pub(crate) fn age_ms(self, now: u32) -> u64 {
         let began = self.0 >> 8;
         let units = (now >> 8).wrapping_sub(began) & 0xff_ffff;
-        // A stamp of another core may be a unit ahead.
+        // A stamp that another core has taken may be one unit ahead.
         let units = if units == 0xff_ffff { 0 } else { units };
         skynet_kernel::inspect::stamps_to_ms(u64::from(units) << 8)
     }

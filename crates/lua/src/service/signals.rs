@@ -292,7 +292,7 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
 impl Svc {
     fn answer_askers(&self, lua: Lua) {
         for (stacks, asker) in std::mem::take(&mut *lock(&self.interrupts.askers)) {
-            // It may have given up.
+            // If this fails, the asker has stopped waiting.
             let _ = asker.send(self.inspect(Some(lua), stacks));
         }
     }

@@ -208,7 +208,7 @@ mod tests {
         for id in ids {
             released += t.put_back(id).is_some() as usize;
         }
-        // Small need from now on.
+        // From here on few coroutines are needed.
         for _ in 0..200_000 {
             let id = t.take_idle().expect("an idle task");
             released += t.put_back(id).is_some() as usize;

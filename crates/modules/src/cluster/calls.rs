@@ -175,7 +175,7 @@ native! {
         if let calls::Target::Handle(to) = to {
             svc.trace_call(l, to);
         }
-        // Nobody hears that it failed, as with any other failure of a push.
+        // The sender of a push is not told of failures.
         let _ = calls::transmit(svc, to, svc.handle(), REQUEST, 0, payload);
         results(0)
     };

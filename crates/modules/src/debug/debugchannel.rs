@@ -199,7 +199,7 @@ native! {
     collect = |l| {
         let end = end(l)?;
         end.line = Vec::new();
-        // Left empty, so that a second collection finds nothing.
+        // Left empty, since a finalizer may run twice.
         let Some(channel) = end.channel.take() else { return results(0) };
         if end.number != 0 {
             table().channels.remove(&end.number);

@@ -54,7 +54,7 @@ fn fill(l: Lua, t: i32, text: &[u8]) -> Result<bool, Fault> {
     loop {
         match fields.next_field() {
             Ok(Some(Field { name, value })) => {
-                // What is owned goes first, since the rest may raise.
+                // Owned values are dropped first, since what follows may raise an error.
                 match value {
                     Cow::Owned(value) => l.push_owned(value),
                     Cow::Borrowed(value) => l.push_bytes(value),

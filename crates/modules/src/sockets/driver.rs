@@ -599,7 +599,7 @@ native! {
 
     collect_buffer = |l| {
         let buffer = buffer_argument(l)?;
-        // Left empty, so that a second collection finds nothing.
+        // Left empty, since a finalizer may run twice.
         drop(std::mem::take(buffer));
         results(0)
     };

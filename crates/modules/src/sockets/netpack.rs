@@ -181,7 +181,7 @@ native! {
                 l.push_int(event.ud as i64);
                 return results(4);
             }
-            // Datagrams are nothing for a gate.
+            // A gate takes no datagrams.
             _ => {}
         }
         results(1)

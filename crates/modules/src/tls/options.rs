@@ -126,7 +126,7 @@ fn given(table: &Table, tls: &Tls) -> Result<Given, String> {
             );
         }
         (Some(false), _) => Some("verify = false"),
-        // Who names authorities wants them to be asked.
+        // If authorities are named, the peer is verified with them.
         (None, Verify::Off) if ca.is_none() => Some("tlsverify = false"),
         _ => None,
     };

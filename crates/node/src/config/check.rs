@@ -339,7 +339,8 @@ impl Report<'_> {
     fn does_not_compile(&mut self, key: &str, text: &str) {
         let remedy = match text.contains("attempt to assign to const variable") {
             true if loops::AVAILABLE => {
-                "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first, or set lua54 = true"
+                "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first, or set lua54 = \
+                 true"
             }
             true => {
                 "Lua 5.5 does not let a loop variable be assigned: copy it to a local variable first"

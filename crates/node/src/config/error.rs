@@ -138,7 +138,8 @@ impl ConfigError {
         match self {
             ConfigError::Variable { name, .. } => {
                 return Some(format!(
-                    "{place}${name}: set the environment variable {name} (names behind a $ are replaced in comments, too)"
+                    "{place}${name}: set the environment variable {name} (names behind a $ are replaced in comments, \
+                     too)"
                 ));
             }
             ConfigError::Value { key, .. } => {

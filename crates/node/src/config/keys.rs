@@ -117,7 +117,8 @@ pub const KEYS: &[Key] = &[
     key(
         "clusterpending",
         None,
-        "bytes that may wait to be sent on one cluster connection; if not set, 64 MiB of answers and any number of requests",
+        "bytes that may wait to be sent on one cluster connection; if not set, 64 MiB of answers and any number of \
+         requests",
     ),
     key(
         "clusterpendingtotal",

@@ -118,7 +118,7 @@ impl Settings {
             });
         }
         let mailbox = match positive(config, "mqlimit")? {
-            // The largest limit that cannot be reached is none.
+            // A limit that cannot be reached is no limit.
             Some(max) => Some((usize::try_from(max).unwrap_or(usize::MAX), policy(config)?)),
             None => policy(config).map(|_| None)?,
         };

@@ -230,7 +230,7 @@ fn rings(calls: &[Call]) -> Vec<Vec<Handle>> {
     let mut done = std::collections::BTreeSet::new();
     let mut rings = Vec::new();
     for &start in next.keys() {
-        // Depth first, with the way kept: who is met again closes a ring.
+        // A search in depth that keeps its path: a service that is met again closes a circle.
         let mut way: Vec<(Handle, usize)> = Vec::new();
         if done.insert(start) {
             way.push((start, 0));

@@ -189,7 +189,7 @@ impl Connection {
                 state.ended = Some(why.to_owned());
             }
         });
-        // Ends the thread that reads. The peer may have gone.
+        // Ends the thread that reads. It fails if the peer has closed the connection, which does no harm.
         let _ = self.stream.shutdown(Shutdown::Read);
     }
 
@@ -530,7 +530,7 @@ impl Connection {
                 match output {
                     Output::Text(text) => self.write(&text),
                     Output::Done(which, answer) if which == run => return Ok(answer),
-                    // Of a command that was given up.
+                    // An answer to a command that was given up.
                     Output::Done(..) => {}
                 }
                 state = self.state();
@@ -580,7 +580,7 @@ impl Connection {
         let mut all = vec![Value::from(self.id as i64)];
         all.extend_from_slice(values);
         if let Ok(bytes) = skynet_wire::seri::pack(&all) {
-            // If it has gone, so will this connection.
+            // If the owner has ended, this connection ends soon.
             let _ = node.send(
                 front.owner,
                 front.owner,

@@ -36,7 +36,8 @@ pub enum Invocation {
 #[command(
     name = "skynet",
     version,
-    override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] [FILE | -] [ARGS]...\n       skynet check CONFIG\n       skynet headers DIR",
+    override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] \
+        [FILE | -] [ARGS]...\n       skynet check CONFIG\n       skynet headers DIR",
     after_help = "skynet CONFIG starts a node with a configuration file, and ends when all its services are gone.\n\
                   SIGTERM and SIGINT stop a node in order, a second one at once; SIGHUP reopens its log file.",
     disable_help_subcommand = true

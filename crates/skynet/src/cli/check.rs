@@ -22,7 +22,7 @@ pub fn run(file: &Path) -> ExitCode {
     };
     let findings = config::check(&config);
     for finding in &findings {
-        // A reader that went away has seen enough.
+        // If this fails, the reader has closed the pipe.
         let _ = writeln!(io::stdout(), "{finding}");
     }
     match findings

@@ -50,7 +50,7 @@ pub fn run(
     let node = match boot::start(settings) {
         Ok(node) => node,
         Err(error) => {
-            // What the log says already is not said twice.
+            // What the log has said is not repeated here.
             if !matches!(error, StartError::Bootstrap(_)) {
                 eprintln!("{error}");
             }

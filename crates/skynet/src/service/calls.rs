@@ -158,7 +158,7 @@ impl Future for RawCall {
         let this = self.get_mut();
         let (session, opened) = match &mut this.state {
             Ok(opened) => *opened,
-            // Asked again after its end, it has nothing better to say.
+            // A future that is polled again after its end reports that it is closed.
             Err(error) => return Poll::Ready(Err(error.take().unwrap_or(Error::Closed))),
         };
         // Whoever opened it is still in the same poll: nothing can have come, and it will be polled when something

@@ -106,7 +106,7 @@ struct Start<'a> {
 
 impl Drop for Start<'_> {
     fn drop(&mut self) {
-        // One that is dropped with its service has been told to end.
+        // If the service has been retired, it ends anyway.
         if !self.complete && !self.cx.context().retired() {
             let name = self.cx.context().description();
             self.cx.log(format!("error: {name} did not start"));
@@ -297,7 +297,7 @@ impl<A: Actor> Core<A> {
         shared
             .waker
             .store(place.waker.data() as usize, Ordering::Relaxed);
-        // The end of a task runs its destructors, which are its own code as well.
+        // The destructors of a task are the application's code, and may panic, too.
         let (idle_refs, pool) = (&mut self.idle_refs, &mut self.pool);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             match task {
@@ -350,7 +350,7 @@ impl<A: Actor> Core<A> {
         match self.shared.settle(session, result) {
             Woken::Nobody(late) => discard(&self.shared.context, "an answer", late),
             Woken::Task(slot) => self.resume(slot),
-            // Foreign code, perhaps.
+            // Waking may run code of another runtime.
             Woken::Waker(waker) => waker.wake(),
         }
     }
@@ -410,7 +410,7 @@ impl<A: Actor> Core<A> {
     fn poll_next(&mut self) -> bool {
         loop {
             if self.phase == Phase::Starting && self.shared.ready.load(Ordering::Acquire) {
-                // Until none is held any more, others have to go behind them.
+                // As long as messages are held, newer ones go behind them.
                 if let Some(message) = self.held.pop_front() {
                     self.shared.context.set_kept(self.held.len());
                     self.dispatch(message);
@@ -427,7 +427,7 @@ impl<A: Actor> Core<A> {
                 return true;
             }
             if let Some(waker) = self.woken.pop_front() {
-                // Who finds it set before has told what there is to see, and this reads it.
+                // A waker that finds it set has stored its data before; this read sees them.
                 waker.queued.swap(false, Ordering::AcqRel);
                 self.resume(waker.slot);
                 return true;
@@ -453,7 +453,7 @@ impl<A: Actor> Core<A> {
             self.drop_lists();
         }
         if let Some(holds) = &self.shared.holds {
-            // They hold it, too.
+            // These references hold the service, too.
             self.idle_refs.clear();
             let idle = self.free.len() == self.tasks.len();
             if idle && holds.load(Ordering::Acquire) == 0 && self.phase == Phase::Ready {
@@ -497,7 +497,7 @@ impl<A: Actor> Service for Host<A> {
         let core = self
             .core
             .insert(Core::new(&self.actor, cx, param, self.lent));
-        // Makes a worker come by.
+        // Makes a worker run the service, which calls `started`.
         core.shared.notify();
         Ok(())
     }

@@ -89,7 +89,7 @@ impl Cx {
         let cx = lend(node)?;
         let others = (1..shards()).map(|_| OnceLock::new()).collect();
         let first = thread_number();
-        // It was empty, since nobody else has this Cx.
+        // This cannot fail: nobody else has this Cx yet.
         let _ = cx.shared.shards.set(Shards { first, others });
         Ok(cx)
     }

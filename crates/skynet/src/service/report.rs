@@ -23,7 +23,7 @@ impl<A: Actor> Core<A> {
             let mut shown: Vec<TaskReport> = calls
                 .map(|wait| task(wait, now, about.request, stack()))
                 .collect();
-            // The timer of a deadline, beside a call, is no news.
+            // The timer of a call's deadline is not shown beside the call.
             if shown.is_empty() {
                 shown.extend(
                     of_task
@@ -32,7 +32,7 @@ impl<A: Actor> Core<A> {
                 );
             }
             if shown.is_empty() {
-                // For something that does not come by message.
+                // It waits for something that does not come as a message.
                 shown.push(TaskReport {
                     doing: Doing::Wait,
                     session: 0,
@@ -56,7 +56,7 @@ impl<A: Actor> Core<A> {
 }
 
 fn task(wait: &Wait, now: u32, request: Option<(Handle, i32)>, stack: Vec<String>) -> TaskReport {
-    // A stamp of another core may be a unit ahead.
+    // A stamp that another core has taken may be one unit ahead.
     let span = (now.wrapping_sub(wait.since) as i32).max(0);
     TaskReport {
         doing: match wait.callee.is_none() {

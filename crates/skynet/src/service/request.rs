@@ -248,7 +248,7 @@ impl<'a> Claim<'a> {
     ) {
         let error = match result {
             Ok(value) if self.is_owed() => match answer(&mut self, value) {
-                // The sender has gone meanwhile.
+                // The sender has ended meanwhile.
                 Ok(()) | Err(Error::NoService) => return,
                 Err(error) => error,
             },
@@ -291,14 +291,14 @@ fn respond(cx: &Cx, source: Handle, session: i32, payload: Payload) -> Result<()
         .context
         .send(source, kind::RESPONSE, session, payload);
     sent.map_err(|error| {
-        // Too large, or the like: the caller shall not wait for it.
+        // The answer may be too large, for instance. The caller must not wait for it.
         refuse(cx, source, session);
         Error::of_send(error)
     })
 }
 
 fn refuse(cx: &Cx, source: Handle, session: i32) {
-    // If the sender is gone, nobody needs to know.
+    // If the sender has ended, it needs no answer.
     let _: Result<_, _> = cx
         .shared
         .context

@@ -207,7 +207,7 @@ impl Calls {
             State::Task => Woken::Task(waiting.task),
             State::Waker(waker) => Woken::Waker(waker),
             first => {
-                // Whoever answers twice is not heard; the answer is dropped without the lock.
+                // A second answer is ignored; it is dropped after the lock has been released.
                 let second = mem::replace(&mut waiting.state, first);
                 Woken::Nobody(second)
             }

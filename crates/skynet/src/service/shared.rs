@@ -123,7 +123,7 @@ impl Shared {
     /// Makes a worker look at the inbox.
     pub(super) fn notify(&self) {
         if self.bell.ring() {
-            // A service that is gone needs no waking.
+            // If this fails, the service has ended and needs no waking.
             let _ = self
                 .context
                 .send(self.context.handle(), kind::RESPONSE, 0, Payload::EMPTY);
@@ -194,7 +194,7 @@ impl Drop for Hold {
         if let Some(holds) = &self.0.holds
             && holds.fetch_sub(1, Ordering::AcqRel) == 1
         {
-            // It finds out by itself that nobody is left.
+            // The service looks by itself whether anybody holds it.
             self.0.notify();
         }
     }

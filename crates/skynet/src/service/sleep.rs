@@ -17,7 +17,7 @@ pub struct Sleep {
 
 impl Sleep {
     pub(super) fn new(shared: &Hold, time: Duration) -> Sleep {
-        // Of a service that is gone, time is over.
+        // If the service has ended, the time is over at once.
         let session = shared.open(Handle::NONE).ok().map(|(session, _)| session);
         let timer = session.and_then(|session| shared.context.timeout(session, Delay::After(time)));
         Sleep {

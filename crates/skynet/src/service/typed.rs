@@ -234,7 +234,7 @@ impl<T: Send + 'static> Future for Ask<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.call).poll(cx).map(|result| {
             let answer = result?.into_value::<Answer<T>>();
-            // Who answers with something else has not understood the question.
+            // An answer of another type counts as a failure.
             answer
                 .map(|Answer(answer)| answer)
                 .map_err(|_| Error::CallFailed)

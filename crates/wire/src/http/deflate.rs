@@ -37,7 +37,7 @@ pub fn message(data: &[u8]) -> Vec<u8> {
         loop {
             let used = state.total_in() as usize;
             out.reserve(STEP.min(data.len() / 2 + 64));
-            // Memory only fails to grow by ending the process, and there is always room.
+            // This cannot fail: a vector grows as needed.
             let _ = state.compress_vec(&data[used..], &mut out, FlushCompress::Sync);
             if state.total_in() as usize == data.len() && out.len() < out.capacity() {
                 break;
@@ -89,7 +89,7 @@ fn feed(
         data = &data[used..];
         let stuck = used == 0 && out.len() == before.1;
         match status {
-            // What follows the last block of all is nothing that means something.
+            // Bytes behind the last block are ignored.
             Ok(Status::StreamEnd) => return Ok(()),
             Ok(_) if data.is_empty() && out.len() < out.capacity() => return Ok(()),
             Ok(_) if !stuck => {}

@@ -2,8 +2,8 @@
 //! that are read as they come.
 //!
 //! What could be read in two ways is refused, since whoever reads it the other way is a door into the connection of
-//! somebody else: lines that end in a bare LF, blanks before a colon, lines that go on with the one before, lengths that
-//! are doubled or beside chunks, other transfer encodings than `chunked`.
+//! somebody else: lines that end in a bare LF, blanks before a colon, lines that go on with the one before, lengths
+//! that are doubled or beside chunks, other transfer encodings than `chunked`.
 //!
 //! ```
 //! use skynet_wire::http::message::{Event, Limits, Reader};
@@ -557,7 +557,7 @@ fn parse_length(value: &[u8]) -> Result<u64, Error> {
 
 fn chunk_size(line: &[u8]) -> Result<u64, Error> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    // Fewer than make 2^63, so that sums do not run over.
+    // So few digits that the number stays below 2^63, and sums do not overflow.
     if digits == 0 || digits > 15 {
         return Err(if digits > 15 {
             Error::BodyTooLong

@@ -1,4 +1,5 @@
-//! RESP, the protocol of Redis (<https://redis.io/docs/latest/develop/reference/protocol-spec/>), as a client speaks it.
+//! RESP, the protocol of Redis (<https://redis.io/docs/latest/develop/reference/protocol-spec/>), as a client speaks
+//! it.
 //!
 //! [`request`] appends commands to a buffer. For answers there are two parts, so that nothing is built in between: a
 //! [`Scanner`] finds where an answer ends, in pieces as they come and looking at each byte once; [`Items`] then walks

@@ -170,7 +170,7 @@ end
 local function read_map(self, start, answer)
 	local slots, nodes, known = {}, {}, {}
 	local function node_of(entry)
-		-- Without an address it is the one that was asked.
+		-- Without an address, the node that was asked is meant.
 		local host = entry[1]
 		local node = { host = host and host ~= "" and host or start.host, port = entry[2] }
 		self:set_node_name(node)

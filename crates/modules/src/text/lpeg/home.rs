@@ -1,7 +1,7 @@
 //! What matches of a state share: the limit of the stack, and memory that the next match takes over from the last one.
 //!
-//! Memory is in userdata. A match takes it, keeps it on its own Lua stack, and gives it back when it ends. If it ends by
-//! an error, the memory is collected like anything else, and the next match makes new one.
+//! Memory is in userdata. A match takes it, keeps it on its own Lua stack, and gives it back when it ends. If it ends
+//! by an error, the memory is collected like anything else, and the next match makes new one.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;

@@ -51,7 +51,8 @@ pub(super) fn metatable(l: Lua) -> *const std::ffi::c_void {
 }
 
 fn head<'a>(l: Lua, i: c_int) -> Option<&'a Head> {
-    // SAFETY: a userdata with our metatable begins with a head, which does not change. The caller keeps it on the stack.
+    // SAFETY: a userdata with our metatable begins with a head, which does not change. The caller keeps it on the
+    // stack.
     unsafe {
         ffi::luaL_testudata(l.0, i, NAME.as_ptr())
             .cast::<Head>()

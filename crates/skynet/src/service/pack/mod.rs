@@ -17,7 +17,8 @@ pub type Values = Vec<Value>;
 /// [`args!`](super::args) makes, or a slice of [`Value`]s.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as values",
-    note = "values are tuples of up to 8 numbers, texts, lists, maps …, what `args!` makes, and structures with `record!`"
+    note = "values are tuples of up to 8 numbers, texts, lists, maps …, what `args!` makes, and structures with \
+        `record!`"
 )]
 pub trait Pack {
     /// Writes the values.
@@ -142,7 +143,7 @@ impl<'a> Row<'a> {
             self.index += 1;
             return self.reader.next().map_err(Error::Seri);
         }
-        // Within a table there is no end.
+        // Inside a table, the end of the values is an error.
         self.reader.value().map(Some).map_err(Error::Seri)
     }
 
