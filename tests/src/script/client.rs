@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ports::Ports;
+use super::stream::Stream;
 use super::{Check, text, value};
 use crate::vectors;
 
@@ -35,34 +36,40 @@ pub fn pieces(send: &Value, ports: &Ports) -> Vec<Vec<u8>> {
 }
 
 /// Writes them with pauses in between.
-pub fn write(stream: &mut TcpStream, pieces: &[Vec<u8>]) -> Check {
+pub fn write(stream: &mut Stream, pieces: &[Vec<u8>]) -> Check {
     for (i, piece) in pieces.iter().enumerate() {
         if i > 0 {
             sleep(PAUSE);
         }
         stream
             .write_all(piece)
+            .and_then(|()| stream.flush())
             .map_err(|e| format!("writing: {e}"))?;
     }
     Ok(())
 }
 
 /// Reads as many bytes as were recorded, and compares them.
-pub fn expect(stream: &mut TcpStream, recorded: &Value, ports: &Ports) -> Check<Vec<u8>> {
+pub fn expect(stream: &mut Stream, recorded: &Value, ports: &Ports) -> Check<Vec<u8>> {
     let mut bytes = Vec::new();
     let length = value::length(recorded);
     let read = stream.take(length as u64).read_to_end(&mut bytes);
-    let compared = text::comparable(&bytes, ports);
-    let wanted = match recorded.get("sha256") {
-        Some(_) => recorded.clone(),
-        None => Value::String(hex(&text::comparable(&vectors::bytes(recorded), ports))),
+    // Of a summary nothing can be put in another order.
+    let summary = recorded.get("sha256").is_some() && recorded.get("concat").is_none();
+    let compared = match summary {
+        true => ports.recorded_bytes(&bytes),
+        false => text::comparable(&bytes, ports),
+    };
+    let wanted = match summary {
+        true => recorded.clone(),
+        false => Value::String(hex(&text::comparable(&vectors::bytes(recorded), ports))),
     };
     if value::same_bytes(&wanted, &compared) {
         return Ok(bytes);
     }
-    let wanted = match recorded.get("sha256") {
-        Some(_) => format!("{length} bytes"),
-        None => text::shown(&vectors::bytes(recorded)),
+    let wanted = match summary {
+        true => format!("{length} bytes"),
+        false => text::shown(&vectors::bytes(recorded)),
     };
     let read = read.map_or_else(|e| format!(" ({e})"), |_| String::new());
     Err(format!(
@@ -78,7 +85,7 @@ fn hex(bytes: &[u8]) -> String {
 /// The clients of one case by their numbers.
 pub struct Clients<'a> {
     ports: &'a Ports,
-    open: HashMap<u64, TcpStream>,
+    open: HashMap<u64, Stream>,
 }
 
 impl Clients<'_> {
@@ -94,11 +101,11 @@ impl Clients<'_> {
     pub fn step(&mut self, step: &Value) -> Check {
         let number = step["conn"].as_u64().ok_or("a step of no known kind")?;
         if let Some(port) = step.get("connect") {
-            assert!(step.get("tls").is_none(), "no client with TLS");
             let stream = TcpStream::connect(("127.0.0.1", self.ports.node(port)));
             let stream = stream.map_err(|e| format!("connecting: {e}"))?;
             stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
             stream.set_nodelay(true).expect("nodelay");
+            let stream = Stream::connect(stream, step.get("tls"))?;
             self.open.insert(number, stream);
             return Ok(());
         }
@@ -113,7 +120,10 @@ impl Clients<'_> {
             return check_closed(stream, closed);
         }
         if step["half_close"] == true {
-            return stream.shutdown(Shutdown::Write).map_err(|e| e.to_string());
+            return stream
+                .tcp()
+                .shutdown(Shutdown::Write)
+                .map_err(|e| e.to_string());
         }
         if step["close"] == true {
             self.open.remove(&number);
@@ -123,15 +133,25 @@ impl Clients<'_> {
     }
 }
 
-fn check_closed(stream: &mut TcpStream, closed: bool) -> Check {
+fn check_closed(stream: &mut Stream, closed: bool) -> Check {
     let patience = if closed { PATIENCE } else { STAYS };
-    stream.set_read_timeout(Some(patience)).expect("timeout");
+    let limit = |stream: &Stream, time| stream.tcp().set_read_timeout(Some(time)).expect("timeout");
+    limit(stream, patience);
     let mut rest = [0; 512];
     let result = stream.read(&mut rest);
-    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    limit(stream, PATIENCE);
     match result {
         Ok(0) if closed => Ok(()),
-        Err(e) if closed && e.kind() == ErrorKind::ConnectionReset => Ok(()),
+        // TLS is ended without a word.
+        Err(e)
+            if closed
+                && matches!(
+                    e.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                ) =>
+        {
+            Ok(())
+        }
         Err(e) if !closed && matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             Ok(())
         }

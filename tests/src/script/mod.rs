@@ -9,6 +9,7 @@ mod log;
 mod ports;
 mod server;
 mod stage;
+mod stream;
 mod text;
 mod value;
 

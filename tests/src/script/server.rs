@@ -1,7 +1,7 @@
 //! Servers that the node connects to.
 
 use std::io::{ErrorKind, Read};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::client::{PATIENCE, PAUSE, expect, pieces, write};
 use super::ports::{Ports, find};
+use super::stream::Stream;
 use super::{Check, text};
 use crate::vectors;
 
@@ -45,7 +46,6 @@ impl Servers {
                     .push(spawn(move || datagrams(&socket, &server, &stop)));
                 continue;
             }
-            assert!(server.get("tls").is_none(), "no server with TLS");
             let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|e| e.to_string())?;
             listener.set_nonblocking(true).expect("nonblocking");
             let (server, ports, stop) = (server.clone(), ports.clone(), servers.stop.clone());
@@ -103,7 +103,12 @@ fn serve(listener: &TcpListener, server: &Value, ports: &Ports, stop: &Arc<Atomi
                 let script = scripts.get(threads.len()).cloned().unwrap_or_default();
                 let (ports, stop) = (ports.clone(), stop.clone());
                 let ignore = server["ignore_rest"] == true;
+                let tls = server.get("tls").filter(|tls| !tls.is_null()).cloned();
                 threads.push(spawn(move || {
+                    stream.set_nonblocking(false).expect("blocking");
+                    stream.set_nodelay(true).expect("nodelay");
+                    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+                    let stream = Stream::accept(stream, tls.as_ref())?;
                     converse(stream, &script, &ports, &stop, ignore)
                 }));
             }
@@ -128,15 +133,12 @@ fn serve(listener: &TcpListener, server: &Value, ports: &Ports, stop: &Arc<Atomi
 
 /// One connection.
 fn converse(
-    mut stream: TcpStream,
+    mut stream: Stream,
     script: &Value,
     ports: &Ports,
     stop: &AtomicBool,
     ignore: bool,
 ) -> Check {
-    stream.set_nonblocking(false).expect("blocking");
-    stream.set_nodelay(true).expect("nodelay");
-    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
     let mut request = Vec::new();
     for (i, exchange) in script.as_array().into_iter().flatten().enumerate() {
         if let Some(recorded) = exchange.get("recv") {
@@ -158,13 +160,17 @@ fn converse(
         }
         if exchange["half_close"] == true {
             stream
+                .tcp()
                 .shutdown(Shutdown::Write)
                 .map_err(|e| e.to_string())?;
         }
         if exchange["reset"] == true {
-            let socket = socket2::SockRef::from(&stream);
+            let socket = socket2::SockRef::from(stream.tcp());
             socket.set_linger(Some(Duration::ZERO)).expect("linger");
             return Ok(());
+        }
+        if exchange["close_notify"] == true {
+            stream.close_notify().map_err(|e| e.to_string())?;
         }
         if exchange["close"] == true {
             return Ok(());
@@ -173,7 +179,7 @@ fn converse(
     while !stop.load(Relaxed) {
         sleep(Duration::from_millis(2));
     }
-    stream.set_nonblocking(true).expect("nonblocking");
+    stream.tcp().set_nonblocking(true).expect("nonblocking");
     let mut rest = [0; 512];
     match stream.read(&mut rest) {
         Ok(n) if n > 0 && !ignore => Err(format!("{} came besides", text::shown(&rest[..n]))),
