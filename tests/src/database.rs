@@ -40,7 +40,20 @@ impl Server {
 
     /// `mariadbd`, with a database `test` and a user `me` with the password `secret`.
     pub fn mariadb() -> Server {
+        Server::mariadb_with("")
+    }
+
+    /// The same with TLS, if there is a certificate, followed by its key.
+    pub fn mariadb_with(pem: &str) -> Server {
         let dir = folder();
+        let file = dir.path().join("server.pem");
+        let mut more = Vec::new();
+        if !pem.is_empty() {
+            std::fs::write(&file, pem).expect("a file");
+            more = ["cert", "key"]
+                .map(|what| format!("--ssl-{what}={}", file.display()))
+                .to_vec();
+        }
         let data = dir.path().join("data");
         let mut install = Command::new("mariadb-install-db");
         install
@@ -66,7 +79,7 @@ impl Server {
              GRANT CONNECTION ADMIN ON *.* TO 'me'@'127.0.0.1';\n",
         )
         .expect("a file");
-        Server::start(dir, peer::port(), mariadb, Vec::new())
+        Server::start(dir, peer::port(), mariadb, more)
     }
 
     fn start(

@@ -1,5 +1,6 @@
 //! `skynet.db.mysql`: recorded conversations, bad luck, and a real server.
 
+use skynet_tests::certificates::Authority;
 use skynet_tests::database::Server;
 use skynet_tests::dialogue::{self, Plain};
 use skynet_tests::{Node, lua_cases};
@@ -55,6 +56,22 @@ fn real_server() {
     for case in ["real_commands", "real_types"] {
         with(&server, case).run().passed();
     }
+}
+
+/// The server is verified by the authority that is given, and by no other.
+#[test]
+#[cfg_attr(
+    not(mariadb_server),
+    ignore = "no mariadbd: apt-get install mariadb-server"
+)]
+fn real_tls() {
+    let authority = Authority::new();
+    let server = Server::mariadb_with(&authority.issue(&["127.0.0.1"]));
+    with(&server, "real_tls")
+        .file("ca.pem", authority.pem())
+        .file("other.pem", Authority::new().pem())
+        .run()
+        .passed();
 }
 
 #[test]

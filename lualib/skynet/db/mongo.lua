@@ -361,6 +361,7 @@ function mongo.client(conf)
 		auth = login.of(self),
 		backup = conf.rs,
 		nodelay = true,
+		tls = conf.tls,
 		overload = conf.overload,
 		timeout = conf.timeout or tonumber(skynet.getenv "calltimeout"),
 	}

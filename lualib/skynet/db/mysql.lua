@@ -4,6 +4,7 @@
 -- they come. Errors of SQL are tables that are returned; only what ends a connection is raised.
 
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local crypt = require "skynet.crypt"
 local core = require "skynet.db.mysql.core"
@@ -168,6 +169,22 @@ local function finish_login(db, channel, conf, plugin, scramble)
 	end
 end
 
+-- Asks for TLS and begins it. The server has to be able to.
+local function begin_tls(db, channel, conf, flags, charset, number)
+	if db._server_capabilities & TLS == 0 then
+		error "the server has no TLS (option tls)"
+	end
+	send_packet(channel, pack("<I4I4c1c23", flags, db._max_packet_size, charset, ("\0"):rep(23)), number)
+	local options = { name = conf.host }
+	for key, value in pairs(conf.tls == true and {} or conf.tls) do
+		options[key] = value
+	end
+	local ok, why = socket.tls(channel.__sock[1], options)
+	if not ok then
+		error("TLS: " .. why)
+	end
+end
+
 local function login(db, conf)
 	return function(channel)
 		local packet = channel:response(packet_reader(db))
@@ -177,13 +194,19 @@ local function login(db, conf)
 		if plugin == "caching_sha2_password" then
 			flags, by = flags | PLUGIN_AUTH, plugin
 		end
+		local charset, number = charset_number(conf.charset), packet[2] + 1
+		if conf.tls then
+			flags = flags | TLS
+			begin_tls(db, channel, conf, flags, charset, number)
+			number = number + 1
+		end
 		local token = tokens[by](conf.password or "", scramble)
-		local answer = pack("<I4I4c1c23zs1z", flags, db._max_packet_size, charset_number(conf.charset), ("\0"):rep(23),
+		local answer = pack("<I4I4c1c23zs1z", flags, db._max_packet_size, charset, ("\0"):rep(23),
 			conf.user or "", token, conf.database or "")
 		if by == plugin then
 			answer = answer .. plugin .. "\0"
 		end
-		send_packet(channel, answer, packet[2] + 1)
+		send_packet(channel, answer, number)
 		finish_login(db, channel, conf, by, scramble)
 		if conf.on_connect then
 			conf.on_connect(db)

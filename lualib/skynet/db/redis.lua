@@ -67,6 +67,7 @@ local function new_channel(conf, auth, overload, timeout)
 		port = conf.port or 6379,
 		auth = auth,
 		nodelay = true,
+		tls = conf.tls,
 		overload = overload,
 		timeout = timeout,
 	}

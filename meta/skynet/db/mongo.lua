@@ -19,6 +19,7 @@ local mongo = {}
 ---@field rs skynet.db.mongo.conf[]? members of a replica set; the first has the user and the password
 ---@field overload fun(high: boolean)? see skynet.socketchannel
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
+---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified
 ---@field maxreply integer? the longest answer in bytes, 64 MiB by default
 
 ---A client. Connects once, to the primary of a replica set; raises `socketchannel.error` if that or the login fails,

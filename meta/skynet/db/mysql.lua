@@ -18,6 +18,7 @@ local mysql = {}
 ---@field on_connect fun(db: skynet.db.mysql.connection)? after each login; if it raises, the login has failed
 ---@field overload fun(high: boolean)? see skynet.socketchannel
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
+---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified
 ---@field maxreply integer? the longest answer in bytes, 1 GiB by default
 
 ---A connection. Connects once; raises `socketchannel.error` if that or the login fails, and logs why. A lost connection

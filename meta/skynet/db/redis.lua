@@ -14,6 +14,7 @@ local redis = {}
 ---@field overload fun(high: boolean)? see skynet.socketchannel; not for watchers
 ---@field timeout integer? deadline of each call in centiseconds; config key `calltimeout` by default; not for watchers
 ---@field resp3 boolean? speak RESP3: maps, sets, doubles and booleans come as what they are
+---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified
 ---@field maxreply integer? the longest answer in bytes, 512 MiB by default
 
 ---A connection. Connects once; raises `socketchannel.error` if that fails. A lost connection is made again, with its

@@ -402,6 +402,17 @@ function case.real_types()
 	check.eq("in binary", db:execute(db:prepare "select 18446744073709551615 as n")[1].n, -1)
 end
 
+function case.real_tls()
+	local db = real { tls = { ca = "ca.pem" } }
+	check.ok("a cipher", db:query "show status like 'Ssl_cipher'"[1].Value ~= "")
+	check.eq("a long answer", #db:query "select repeat('x', 300000) as x"[1].x, 300000)
+	local ok, err = pcall(real, { tls = { ca = "other.pem" } })
+	check.ok("another authority", not ok and err == socketchannel.error)
+	check.ok("without TLS, too", real():ping().affected_rows == 0)
+	local port = server(function() end)
+	check.ok("a server without TLS", not pcall(connect, port, { tls = true }))
+end
+
 -- Ten accounts, between which a hundred coroutines move money, while the server is killed and started again. No money
 -- is made or lost, and each transaction has one outcome.
 function case.real_restart()

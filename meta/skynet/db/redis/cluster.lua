@@ -17,6 +17,7 @@ local cluster = {}
 ---@field username string? only with `auth`
 ---@field db integer? 0 by default, which is selected on every connection
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
+---@field tls skynet.socket.tls|true|nil TLS, with these options; nodes are verified
 ---@field maxreply integer? the longest answer in bytes, 512 MiB by default
 
 ---A client of a cluster. Reads the map of slots from the first of the nodes that answers. `onmessage` gets what
