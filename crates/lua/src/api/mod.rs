@@ -124,6 +124,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Tables that go with `skynet` and that few applications change: the class tables of `protocol::STANDARD`, and the
 /// metatables of `skynet` and of `package.loaded`.
+#[cfg(feature = "shared-code")]
 pub(crate) const CLASSES: usize = protocol::STANDARD.len() + 2;
 const METATABLE: usize = protocol::STANDARD.len();
 const LOADED_METATABLE: usize = METATABLE + 1;
