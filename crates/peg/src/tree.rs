@@ -233,6 +233,16 @@ impl<'a> View<'a> {
         set_of(self.nodes.first()?.op, self.sets)
     }
 
+    /// Does the pattern match the empty text, everywhere, and nothing else?
+    pub fn is_true(self) -> bool {
+        self.root() == Op::True
+    }
+
+    /// Does it match nothing, as `P(false)`?
+    pub fn is_false(self) -> bool {
+        self.root() == Op::False
+    }
+
     fn root(self) -> Op {
         self.nodes.first().map_or(Op::True, |node| node.op)
     }

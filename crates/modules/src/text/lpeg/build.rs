@@ -248,12 +248,10 @@ native! {
     /// `patt1 * patt2`
     seq = |l| {
         let (first, second) = both(l)?;
-        let never = |view: View<'_>| view.nodes == Tree::always(false).nodes;
-        let empty = |view: View<'_>| view.nodes == Tree::always(true).nodes;
-        if never(first) || empty(second) {
+        if first.is_false() || second.is_true() {
             return one_of(l, 1);
         }
-        if empty(first) {
+        if first.is_true() {
             return one_of(l, 2);
         }
         let (count, shift) = joined(l)?;
@@ -264,11 +262,10 @@ native! {
     /// `patt1 + patt2`
     choice = |l| {
         let (first, second) = both(l)?;
-        let never = |view: View<'_>| view.nodes == Tree::always(false).nodes;
-        if first.facts.certain || never(second) {
+        if first.facts.certain || second.is_false() {
             return one_of(l, 1);
         }
-        if never(first) {
+        if first.is_false() {
             return one_of(l, 2);
         }
         let (count, shift) = joined(l)?;

@@ -8,7 +8,7 @@ use std::ptr;
 
 use mlua_sys::lua55 as ffi;
 use skynet_peg::{Capture, Entry};
-use skynet_vm::lua::{Lua, REGISTRY};
+use skynet_vm::lua::{Lua, REGISTRY, Type};
 
 use super::pattern;
 
@@ -73,6 +73,19 @@ pub(super) fn push(l: Lua) -> *mut Home {
         l.push_value(-1);
         ffi::lua_rawsetp(l.0, REGISTRY, (&raw const KEY).cast());
         home
+    }
+}
+
+/// Is the value at `i` a pattern?
+pub(super) fn is_pattern(l: Lua, home: *const Home, i: c_int) -> bool {
+    // SAFETY: the home is on the stack of the caller. A metatable that is pushed is taken away again.
+    unsafe {
+        if l.kind(i) != Type::Userdata || ffi::lua_getmetatable(l.0, i) == 0 {
+            return false;
+        }
+        let same = l.pointer(-1) == (*home).metatable;
+        l.pop(1);
+        same
     }
 }
 

@@ -131,6 +131,7 @@ impl Match<'_> {
         let (_, captures) = unsafe { self.arrays.get() };
         self.values.set(&captures[..self.machine.captures()]);
         let inside = self.values.push_inside(open)?;
+        self.values.set(&[]);
         l.call(2 + inside, ffi::LUA_MULTRET);
         if !l.bool(function) {
             l.set_top(function - 1);
@@ -211,17 +212,22 @@ impl Match<'_> {
 native! {
     /// `lpeg.match(patt, subject [, init, …])`
     run = |l| {
-        argument_pattern(l, 1)?;
+        if !l.check_stack(ROOM) {
+            return Err("stack overflow".into());
+        }
+        if l.kind(1) != Type::Userdata {
+            argument_pattern(l, 1)?;
+        }
         let subject = string(l, 2)?;
         if subject.len() > MAX_SUBJECT {
             return Err(Fault::Argument(2, "subject too long".into()));
         }
         let start = start(l, 3, subject.len())?;
-        if !l.check_stack(16) {
-            return Err("stack overflow".into());
-        }
         let arguments = l.top();
         let home = home::push(l);
+        if !home::is_pattern(l, home, 1) {
+            return Err(pattern::no_pattern(l, 1));
+        }
         let code = program(l)?;
         let places = Places {
             home: arguments + 1,
