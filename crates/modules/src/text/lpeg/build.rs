@@ -147,6 +147,9 @@ fn check_function(l: Lua, i: c_int) -> Result<(), Fault> {
 
 /// The string at `i`; a number counts as its text. *raises*
 pub(super) fn string<'a>(l: Lua, i: c_int) -> Result<&'a [u8], Fault> {
+    if let Some(bytes) = l.bytes(i) {
+        return Ok(bytes);
+    }
     l.coerce_bytes(i).ok_or_else(|| expected(l, i, "string"))
 }
 

@@ -72,7 +72,7 @@ impl<'a> Values<'a> {
             at: 0,
             first: 0,
             nested: 0,
-            outermost: home::begin(home),
+            outermost: 0,
             text: Text::new(places.text),
         }
     }
@@ -114,6 +114,7 @@ impl<'a> Values<'a> {
         self.nested = 0;
         self.first = self.l.top() + 1;
         self.text.truncate(0);
+        self.outermost = home::begin(self.home);
     }
 
     fn inside(&self) -> bool {
