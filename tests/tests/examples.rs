@@ -118,6 +118,16 @@ fn echo() {
 }
 
 #[test]
+fn web() {
+    check("examples/web/main.lua");
+}
+
+#[test]
+fn chat() {
+    check("examples/chat/main.lua");
+}
+
+#[test]
 fn gate() {
     check_any_order("examples/gate/main.lua");
 }
