@@ -6,6 +6,7 @@ fn main() {
     for (cfg, program) in [
         ("redis_server", "redis-server"),
         ("mariadb_server", "mariadbd"),
+        ("postgres_server", "initdb"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         let mut found = false;
@@ -27,5 +28,13 @@ fn folders() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.push(Path::new("/usr/sbin").to_owned());
+    // Debian keeps PostgreSQL in a folder for each version.
+    let versions = std::fs::read_dir("/usr/lib/postgresql");
+    folders.extend(
+        versions
+            .into_iter()
+            .flatten()
+            .filter_map(|version| Some(version.ok()?.path().join("bin"))),
+    );
     folders
 }

@@ -82,6 +82,53 @@ impl Server {
         Server::start(dir, peer::port(), mariadb, more)
     }
 
+    /// PostgreSQL, with a database `test` and users with the password `secret`: `me` logs in by SCRAM-SHA-256, `old` by
+    /// md5, and `plain` shows the password itself.
+    pub fn postgres() -> Server {
+        let dir = folder();
+        let data = dir.path().join("data");
+        std::fs::write(dir.path().join("password"), "secret").expect("a file");
+        own_by("postgres", dir.path());
+        let mut init = as_postgres("initdb");
+        init.args([
+            "--username=me",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--locale=C",
+            "-D",
+        ])
+        .arg(&data)
+        .arg(format!(
+            "--pwfile={}",
+            dir.path().join("password").display()
+        ));
+        let done = init.output().expect("initdb");
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let logins =
+            "host all old all md5\nhost all plain all password\nhost all all all scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), logins).expect("a file");
+        let users = "CREATE DATABASE test;\nCREATE USER plain PASSWORD 'secret';\n\
+                     SET password_encryption = 'md5';\nCREATE USER old PASSWORD 'secret';\n";
+        let mut single = as_postgres("postgres");
+        single.args(["--single", "-D"]).arg(&data).arg("postgres");
+        let mut single = single
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres");
+        let mut input = single.stdin.take().expect("its input");
+        std::io::Write::write_all(&mut input, users.as_bytes()).expect("write");
+        drop(input);
+        assert!(single.wait().expect("it was started here").success());
+        Server::start(dir, peer::port(), postgres, Vec::new())
+    }
+
     fn start(
         dir: TempDir,
         port: u16,
@@ -156,8 +203,16 @@ fn is_root() -> bool {
 
 /// MariaDB does not run as root.
 fn own(folder: &Path) {
+    own_by("mysql", folder);
+}
+
+/// Nor does PostgreSQL.
+fn own_by(user: &str, folder: &Path) {
+    if !is_root() {
+        return;
+    }
     let done = Command::new("chown")
-        .args(["-R", "mysql"])
+        .args(["-R", user])
         .arg(folder)
         .status();
     assert!(done.expect("chown").success());
@@ -183,6 +238,35 @@ fn mariadb(folder: &Path, port: u16, more: &[String]) -> Command {
     if is_root() {
         command.arg("--user=mysql");
     }
+    command
+}
+
+/// A program of PostgreSQL, which Debian keeps in a folder for each version.
+fn as_postgres(program: &str) -> Command {
+    let found = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|version| Some(version.ok()?.path().join("bin").join(program)))
+        .find(|path| path.is_file());
+    let path = found.unwrap_or_else(|| program.into());
+    if !is_root() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(path);
+    command
+}
+
+fn postgres(folder: &Path, port: u16, more: &[String]) -> Command {
+    let mut command = as_postgres("postgres");
+    command
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-k"])
+        .arg(folder)
+        .args(more);
     command
 }
 

@@ -42,6 +42,7 @@ pub const NATIVE: Native = &[
     ("skynet.coroutine", open::coroutine),
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
+    ("skynet.db.pgsql.core", db::pgsql::open),
     ("skynet.dns.core", sockets::dns::open),
     ("skynet.http.core", http::open),
     ("skynet.db.mongo.core", db::mongo::open_core),

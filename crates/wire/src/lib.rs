@@ -36,6 +36,7 @@ pub mod mongo;
 pub mod mysql;
 pub mod netaddr;
 pub mod netpack;
+pub mod pgsql;
 pub mod redis;
 pub mod seri;
 pub mod sproto;

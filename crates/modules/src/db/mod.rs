@@ -8,6 +8,7 @@
 pub mod mongo;
 pub mod mysql;
 mod number;
+pub mod pgsql;
 pub mod redis;
 mod state;
 

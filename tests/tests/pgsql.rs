@@ -1,0 +1,54 @@
+//! `skynet.db.pgsql`: bad luck with servers that the tests play, and a real server.
+
+use std::time::Duration;
+
+use skynet_tests::database::Server;
+use skynet_tests::{Node, lua_cases};
+
+lua_cases! {
+    "db/pgsql" {
+        half_answers;
+        lies;
+        logins;
+        mistakes;
+    }
+}
+
+fn with(server: &Server, case: &str) -> Node {
+    Node::case("db/pgsql", case).key("dbport", &server.port().to_string())
+}
+
+#[test]
+#[cfg_attr(
+    not(postgres_server),
+    ignore = "no PostgreSQL: apt-get install postgresql"
+)]
+fn real_server() {
+    let server = Server::postgres();
+    for case in [
+        "real_logins",
+        "real_types",
+        "real_queries",
+        "real_transactions",
+        "real_copy",
+        "real_messages",
+        "real_bad_luck",
+    ] {
+        with(&server, case).run().passed();
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(postgres_server),
+    ignore = "no PostgreSQL: apt-get install postgresql"
+)]
+fn real_restart() {
+    let mut server = Server::postgres();
+    let mut node = with(&server, "real_restart").spawn();
+    node.until_output("KILL\n");
+    server.kill();
+    std::thread::sleep(Duration::from_millis(300));
+    server.restart();
+    node.wait().passed();
+}
