@@ -52,7 +52,8 @@ function case.real_logins()
 	check.eq("when it may be", db:query("SELECT 1 AS n")[1].n, 1)
 	fails("no such database", "3D000", open, { database = "nowhere" })
 	check.fails("no TLS there", "the server has no TLS", open, { tls = true })
-	db = pgsql.connect(("postgres://me:s%%65cret@127.0.0.1:%s/test?application_name=a%%20b"):format(skynet.getenv "dbport"))
+	local url = "postgres://me:s%%65cret@127.0.0.1:%s/test?application_name=a%%20b"
+	db = pgsql.connect(url:format(skynet.getenv "dbport"))
 	check.eq("by url", db:query("SHOW application_name")[1].application_name, "a b")
 	db:disconnect()
 	check.fails("closed", "the connection is closed", db.query, db, "SELECT 1")
@@ -290,7 +291,8 @@ end
 -- The Rust side kills the server when it is told so, and starts it again.
 function case.real_restart()
 	local db = open()
-	db:query "CREATE TABLE bank (id int PRIMARY KEY, money int); INSERT INTO bank SELECT g, 100 FROM generate_series(1, 10) g"
+	db:query "CREATE TABLE bank (id int PRIMARY KEY, money int)"
+	db:query "INSERT INTO bank SELECT g, 100 FROM generate_series(1, 10) g"
 	local stop, outcomes, begun = false, 0, 0
 	local function clerk(seed)
 		for i = 1, 10000 do
@@ -429,7 +431,8 @@ function case.logins()
 	check.fails("Kerberos", "a login of kind 7", hello(auth(7)))
 	check.fails("no SCRAM", "no way to log in by SCRAM-SHA-256", hello(auth(10, "OTHER\0\0")))
 	check.fails("a login that was not begun", "not begun", hello(auth(11, "r=x,s=x,i=1")))
-	check.fails("hashed for ever", "hashed more than", hello(auth(10, "SCRAM-SHA-256\0\0"), { auth(11, "r=x,s=eA==,i=2147483647") }))
+	local for_ever = auth(11, "r=x,s=eA==,i=2147483647")
+	check.fails("hashed for ever", "hashed more than", hello(auth(10, "SCRAM-SHA-256\0\0"), { for_ever }))
 	check.fails("a server that skips its part", "has not shown", hello(auth(10, "SCRAM-SHA-256\0\0"), { auth(0) }))
 	check.fails("another protocol", "", hello "HTTP/1.1 400 Bad Request\r\n\r\n")
 	check.fails("silence", "", hello "")

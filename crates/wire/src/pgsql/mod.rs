@@ -1,7 +1,7 @@
 //! Messages of PostgreSQL's protocol, version 3: what a client reads of answers, and what it sends.
 //!
-//! Requests and logins are made by the crate `postgres-protocol`. Its reader of answers wants them in buffers of its own;
-//! what is here reads rows where they lie.
+//! Requests and logins are made by the crate `postgres-protocol`. Its reader of answers wants them in buffers of its
+//! own; what is here reads rows where they lie.
 
 mod array;
 pub mod login;

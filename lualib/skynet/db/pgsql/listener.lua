@@ -1,5 +1,5 @@
--- Messages of NOTIFY. They come at any time, so a connection of their own is read all the time; it is made again when it
--- is lost.
+-- Messages of NOTIFY. They come at any time, so a connection of their own is read all the time; it is made again when
+-- it is lost.
 
 local skynet = require "skynet"
 local core = require "skynet.db.pgsql.core"
