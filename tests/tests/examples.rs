@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use skynet_tests::database::Server;
 use skynet_tests::peer::port;
 use skynet_tests::{Node, Output, Running, skipped};
 
@@ -152,6 +153,33 @@ fn redis_server() -> (Running, u16) {
     let (_, rest) = log.split_once(ready).expect("the port");
     let port = rest.lines().next().unwrap().parse().expect("a number");
     (node, port)
+}
+
+/// Accounts and a leaderboard, in a server that the test starts.
+fn database(file: &str, server: &Server) {
+    let (command, output) = promise(file, "--");
+    let word = command.split(' ').find(|word| word.starts_with("dbport="));
+    let command = command.replace(word.expect("a port"), &format!("dbport={}", server.port()));
+    let (printed, _) = run(&command);
+    assert_eq!(printed, output, "{file}");
+}
+
+#[test]
+#[cfg_attr(
+    not(redis_server),
+    ignore = "no redis-server: apt-get install redis-server"
+)]
+fn database_redis() {
+    database("examples/database/redis.lua", &Server::redis());
+}
+
+#[test]
+#[cfg_attr(
+    not(mariadb_server),
+    ignore = "no mariadbd: apt-get install mariadb-server"
+)]
+fn database_mysql() {
+    database("examples/database/mysql.lua", &Server::mariadb());
 }
 
 /// A server, which runs until it is stopped: what a client sees.
