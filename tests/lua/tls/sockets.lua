@@ -284,6 +284,22 @@ function case.deadlines()
 	check.eq("server", socket.read(id), false)
 	check.eq("nobody heard of it", accepted, 0)
 	socket.close(id)
+	-- Nor does one that says little.
+	local core = require "skynet.tls.core"
+	local hello = core.newtls("client", core.newctx { verify = false }, "localhost"):handshake()
+	id = assert(socket.open("127.0.0.1", port))
+	local said = 0
+	pair.background(function()
+		while said < #hello and not socket.disconnected(id) and not socket.invalid(id) do
+			said = said + 1
+			socket.write(id, hello:sub(said, said))
+			skynet.sleep(2)
+		end
+	end)
+	check.eq("byte by byte", (socket.read(id)), false)
+	check.ok("it was not through", said < #hello, said)
+	socket.close(id)
+	check.eq("nobody heard of that one either", accepted, 0)
 	-- It ends early, when it is given up.
 	id = assert(socket.open("127.0.0.1", silent))
 	skynet.timeout(5, function() socket.close(id) end)
