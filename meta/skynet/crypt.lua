@@ -154,4 +154,18 @@ function crypt.open(key, sealed, data) end
 ---@return string
 function crypt.uuid(version) end
 
+---An argon2id hash of a password, with a random salt, as a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$…`), to be stored.
+---Blocks: the work is done beside the workers, on at most four threads. Raises if 4096 already wait.
+---@param password string up to 4096 bytes
+---@param options { memory: integer?, passes: integer?, lanes: integer? }? memory in KiB, 19456 if not given, at most 262144; passes, 2 if not given; lanes, 1 if not given, at most 16. Memory times passes is at most 2097152
+---@return string
+function crypt.password_hash(password, options) end
+
+---Is it the password of a PHC string of argon2? Blocks. Raises for a string that is none, or that asks for more memory or
+---time than `password_hash` allows.
+---@param password string
+---@param phc string
+---@return boolean
+function crypt.password_verify(password, phc) end
+
 return crypt

@@ -105,12 +105,22 @@ pub struct PasswordCost {
 }
 
 impl PasswordCost {
-    /// 1 GiB, in KiB. A hash that somebody put into a database cannot make a node take more.
-    pub const MEMORY_LIMIT: u32 = 1 << 20;
+    /// 256 MiB, in KiB. A hash that somebody put into a database cannot make a node take more.
+    pub const MEMORY_LIMIT: u32 = 1 << 18;
+    /// The most that memory in KiB times passes may be: some seconds.
+    pub const WORK_LIMIT: u64 = 1 << 21;
     /// The most passes.
     pub const PASSES_LIMIT: u32 = 64;
     /// The most lanes.
     pub const LANES_LIMIT: u32 = 16;
+
+    /// Is it within the limits?
+    ///
+    /// # Errors
+    /// [`Error::PasswordCost`].
+    pub fn check(self) -> Result<(), Error> {
+        self.params().map(|_| ())
+    }
 
     fn params(self) -> Result<Params, Error> {
         if self.memory > Self::MEMORY_LIMIT {
@@ -125,6 +135,13 @@ impl PasswordCost {
                 "passes {}, at most {}",
                 self.passes,
                 Self::PASSES_LIMIT
+            )));
+        }
+        let work = u64::from(self.memory) * u64::from(self.passes);
+        if work > Self::WORK_LIMIT {
+            return Err(cost(format!(
+                "memory times passes is {work} KiB, at most {}",
+                Self::WORK_LIMIT
             )));
         }
         if self.lanes > Self::LANES_LIMIT {
@@ -168,11 +185,29 @@ pub fn hash_password(password: &[u8], cost: PasswordCost) -> Result<String, Erro
     Ok(hash.to_string())
 }
 
+/// Whether a text is a hash that [`verify_password`] works with: a PHC string of argon2 within the limits of
+/// [`PasswordCost`]. Quick.
+///
+/// # Errors
+/// [`Error::PasswordHash`], [`Error::PasswordCost`].
+pub fn check_password_hash(hash: &str) -> Result<(), Error> {
+    checked(hash).map(|_| ())
+}
+
 /// Whether `password` is the one of a PHC string. The string says what it costs.
 ///
 /// # Errors
 /// [`Error::PasswordHash`], [`Error::PasswordCost`].
 pub fn verify_password(password: &[u8], hash: &str) -> Result<bool, Error> {
+    let hash = checked(hash)?;
+    match Argon2::default().verify_password(password, &hash) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(_) => Err(Error::PasswordHash),
+    }
+}
+
+fn checked(hash: &str) -> Result<PasswordHash, Error> {
     let hash = PasswordHash::new(hash).map_err(|_| Error::PasswordHash)?;
     let params = Params::try_from(&hash).map_err(|_| Error::PasswordHash)?;
     if hash.salt.is_none() || hash.hash.is_none() {
@@ -185,9 +220,5 @@ pub fn verify_password(password: &[u8], hash: &str) -> Result<bool, Error> {
         lanes: params.p_cost(),
     }
     .params()?;
-    match Argon2::default().verify_password(password, &hash) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(_) => Err(Error::PasswordHash),
-    }
+    Ok(hash)
 }

@@ -33,6 +33,7 @@ mod activity;
 mod alarm;
 mod attachment;
 pub mod block;
+pub mod blocking;
 mod builder;
 mod builtin;
 mod callees;

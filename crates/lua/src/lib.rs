@@ -27,7 +27,7 @@ pub use service::{Incoming, Svc, Told, service};
 
 /// What a native module needs to send and to wait as `skynet.call` does.
 pub mod calls {
-    pub use crate::api::send::{Tracing, check_yieldable, request};
+    pub use crate::api::send::{Tracing, check_yieldable, new_session, request, wait};
     pub use crate::api::target::{Target, target, transmit};
     pub use crate::service::sessions::NO_DEADLINE;
 }

@@ -83,4 +83,5 @@ pub fn parts(net: Arc<LazyNet>, verify: Verify) -> Parts {
         .with(net)
         .with(data::sproto::Slots::default())
         .with(Tls::new(verify))
+        .with(crypt::password::Passwords::default())
 }

@@ -184,6 +184,26 @@ pub fn request(
     Ok(session)
 }
 
+/// A session for an answer that does not come from a service, such as a thread's that works for this one.
+pub fn new_session(svc: &Svc) -> i32 {
+    svc.new_session()
+}
+
+/// Notes that the running task waits for the answer of such a session; the caller suspends it.
+pub fn wait(svc: &Svc, session: i32) {
+    let (task, since) = (svc.running.get(), svc.since());
+    svc.with(|t| {
+        t.sessions.insert(Pending::new(
+            session,
+            task,
+            svc.handle().0,
+            Kind::Call,
+            since,
+        ));
+        t.tasks.get_mut(task).waiting = session;
+    });
+}
+
 /// Sends a request; what goes wrong at once is an error of the call.
 fn post_request(
     l: Lua,

@@ -2,6 +2,7 @@
 //! base64, and what new code should use instead. The work is done in the crate `skynet-crypt`.
 
 pub mod md5;
+pub(crate) mod password;
 
 use mlua_sys::lua55::lua_CFunction;
 use skynet_crypt::des::{self, Padding};
@@ -29,6 +30,8 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("hmac_sha256", hmac_sha256),
     ("hmac_sha512", hmac_sha512),
     ("open", open_sealed),
+    ("password_hash", password::password_hash),
+    ("password_verify", password::password_verify),
     ("randombytes", random_bytes),
     ("randomkey", random_key),
     ("seal", seal),
