@@ -16,7 +16,7 @@ use crate::link_pool::LinkPool;
 use crate::net::Net;
 use crate::overflow::Room;
 use crate::queue::Unit;
-use crate::secure::Tls;
+use crate::sealed::Tls;
 use crate::socket::State;
 use crate::write::Outgoing;
 

@@ -12,15 +12,9 @@ use mio::net::TcpListener;
 use skynet_kernel::GrowingPayload;
 use socket2::{MaybeUninitSlice, SockRef, Socket};
 
+use crate::budget::{self, NO_SIGNAL};
 use crate::fill;
-use crate::secure::Secure;
-
-/// Not to be killed by a peer that has gone, whatever the process does about SIGPIPE.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-/// Elsewhere the option SO_NOSIGPIPE does it, which `socket2` sets.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-const NO_SIGNAL: i32 = 0;
+use crate::sealed::Secure;
 
 pub(crate) enum Io {
     /// The name is being resolved: no descriptor yet.
@@ -99,17 +93,11 @@ impl Io {
         Ok(n)
     }
 
-    /// Writes to a connection.
-    #[inline]
-    pub(crate) fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-        socket.send_with_flags(bytes, NO_SIGNAL)
-    }
-
     /// Writes to a stream.
     #[inline]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Io::Tcp(socket) => Io::send(socket, bytes),
+            Io::Tcp(socket) => budget::send(socket, bytes),
             Io::Foreign(foreign) => (&mut &*foreign.file).write(bytes),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }

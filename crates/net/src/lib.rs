@@ -99,6 +99,7 @@
 
 mod accept;
 mod api;
+mod budget;
 mod closing;
 mod connect;
 mod deadlines;
@@ -131,6 +132,7 @@ mod queue;
 mod reactor;
 mod ready;
 mod resolver;
+mod sealed;
 mod secure;
 mod slots;
 mod socket;
@@ -152,7 +154,7 @@ pub use overflow::Room;
 pub use passing::PassedOn;
 pub use queue::Unit;
 pub use resolver::resolve;
-pub use secure::Tls;
+pub use sealed::Tls;
 pub use skynet_tls as tls;
 
 /// Name of a socket on its node: positive, and not used again for a long time. An id of a socket

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::io::Io;
 use crate::resolver;
-use crate::secure::{Listening, Tls};
+use crate::sealed::{Listening, Tls};
 use crate::socket::State;
 
 /// As many connections may wait to be accepted as the system allows: it takes a larger number for its own.

@@ -25,15 +25,14 @@
 //! them, and the system would reset the connection for that: what the client sent last could be lost. So a closed
 //! client reads and forgets until its server has finished, for [`LINGER`] at most.
 
-use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use skynet_kernel::{Handle, LogQuota};
-use skynet_tls::{Error as TlsError, Info, Options, Session};
+use skynet_kernel::Handle;
+use skynet_tls::{Error as TlsError, Session};
 use skynet_wire::netaddr::{ip_text, peer_text};
 
 use crate::SocketId;
@@ -42,11 +41,11 @@ use crate::error::{Error, text};
 use crate::event::{self, EventKind};
 use crate::input::{Buffers, READ, READS};
 use crate::io::Io;
-use crate::queue::{GATHER, Queue};
+use crate::queue::Queue;
 use crate::ready::{Pass, Ready};
+use crate::sealed::{Handshake, Listening, Secure, Tls};
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
-use crate::write::{BUDGET, Wrote};
 
 /// Connections of one listener whose handshake has not ended.
 pub(crate) const HALF_OPEN: usize = 1024;
@@ -54,194 +53,6 @@ pub(crate) const HALF_OPEN: usize = 1024;
 const STEP: usize = 16 << 10;
 /// How long a closed client waits for its server to finish.
 const LINGER: Duration = Duration::from_secs(1);
-/// Plaintext that is encrypted in one go.
-const CHUNK: usize = 48 << 10;
-/// Memory for records that a socket keeps when it has none.
-const KEPT: usize = 4 << 10;
-/// A line of the log each time so many centiseconds have passed, and so many at once.
-const LOG_PACE: u64 = 100;
-const LOG_BURST: u64 = 10;
-
-/// What is to be done with a connection, or with those that come in on a listener.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Tls {
-    /// Certificates and the like.
-    pub options: Options,
-    /// Which side this is.
-    pub server: bool,
-    /// What a server's certificate has to be made out to; if not set, the address of the connection.
-    pub name: Option<String>,
-    /// How long the handshake may take.
-    pub timeout: Duration,
-    /// Why a server is not verified, for the log.
-    pub unverified: Option<&'static str>,
-}
-
-impl Tls {
-    /// A client or server with these options, and ten seconds for the handshake.
-    pub fn new(options: Options, server: bool) -> Tls {
-        Tls {
-            options,
-            server,
-            name: None,
-            timeout: Duration::from_secs(10),
-            unverified: None,
-        }
-    }
-}
-
-/// A connection with TLS.
-pub(crate) struct Secure {
-    pub(crate) socket: socket2::Socket,
-    session: Session,
-    /// Records for the peer, and how much of them has been written.
-    sealed: Vec<u8>,
-    sent: usize,
-    /// Until it has ended.
-    handshake: Option<Handshake>,
-    /// Plaintext that came before the owner has started the socket.
-    early: Vec<u8>,
-    /// The owner has closed it, and the peer has been told so.
-    finishing: bool,
-    finished: bool,
-    /// It is closed, and waits for the end of its peer.
-    pub(crate) lingers: bool,
-    /// A step of its handshake is being worked out; nothing is read until then.
-    working: bool,
-}
-
-struct Handshake {
-    until: Instant,
-    timeout: Duration,
-    /// The listener that it came in on.
-    door: Option<Arc<Door>>,
-}
-
-/// What a listener with TLS and its connections share.
-pub(crate) struct Door {
-    listener: SocketId,
-    half_open: AtomicUsize,
-    quota: Mutex<LogQuota>,
-}
-
-/// What a listener has for TLS.
-pub(crate) struct Listening {
-    tls: Tls,
-    door: Arc<Door>,
-    /// Connections in the order in which they came; most have ended their handshake.
-    queue: VecDeque<SocketId>,
-}
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        if let Some(door) = &self.door {
-            door.half_open.fetch_sub(1, Relaxed);
-        }
-    }
-}
-
-impl Listening {
-    pub(crate) fn new(tls: Tls, listener: SocketId) -> Listening {
-        Listening {
-            tls,
-            door: Arc::new(Door {
-                listener,
-                half_open: AtomicUsize::new(0),
-                quota: Mutex::new(LogQuota::of(LOG_BURST, LOG_PACE)),
-            }),
-            queue: VecDeque::new(),
-        }
-    }
-}
-
-impl Secure {
-    fn new(socket: socket2::Socket, session: Session, handshake: Handshake) -> Secure {
-        // Small records are answers to each other: none may wait until the one before is acknowledged.
-        let _ = socket.set_tcp_nodelay(true);
-        Secure {
-            socket,
-            session,
-            sealed: Vec::new(),
-            sent: 0,
-            handshake: Some(handshake),
-            early: Vec::new(),
-            finishing: false,
-            finished: false,
-            lingers: false,
-            working: false,
-        }
-    }
-
-    pub(crate) fn is_to_linger(&self) -> bool {
-        self.session.is_client() && self.handshake.is_none() && !self.session.has_ended()
-    }
-
-    pub(crate) fn has_output(&self) -> bool {
-        self.sent < self.sealed.len() || self.session.has_output()
-    }
-
-    pub(crate) fn info(&self) -> Option<Info> {
-        self.session.info()
-    }
-
-    /// Nothing is written any more.
-    pub(crate) fn forget_output(&mut self) {
-        (self.sealed, self.sent) = (Vec::new(), 0);
-        (self.finishing, self.finished) = (false, true);
-    }
-
-    /// Writes records, and then what waits in the queue, as far as the system takes it and the budget allows.
-    pub(crate) fn write(&mut self, queue: &mut Queue, written: &mut u64) -> io::Result<Wrote> {
-        let mut sum = 0;
-        loop {
-            while self.sent < self.sealed.len() {
-                match Io::send(&self.socket, &self.sealed[self.sent..]) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(n) => {
-                        self.sent += n;
-                        sum += n;
-                    }
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::WouldBlock => return Ok(Wrote::Full),
-                        io::ErrorKind::Interrupted => {}
-                        _ => return Err(error),
-                    },
-                }
-            }
-            self.sent = 0;
-            self.sealed.clear();
-            queue.sealed_has_gone();
-            if self.session.output(&mut self.sealed) > 0 {
-                continue;
-            }
-            if queue.is_empty() {
-                if self.finishing && !self.finished {
-                    self.finished = true;
-                    self.session.close();
-                    continue;
-                }
-                self.sealed.shrink_to(KEPT);
-                return Ok(Wrote::All);
-            }
-            if self.handshake.is_some() {
-                return Ok(Wrote::Full);
-            }
-            if sum >= BUDGET {
-                return Ok(Wrote::Enough);
-            }
-            let mut slices = [io::IoSlice::new(&[]); GATHER];
-            let count = queue.gather(&mut slices, CHUNK);
-            let n = self.session.seal(&slices[..count]);
-            if n == 0 && slices[..count].iter().any(|slice| !slice.is_empty()) {
-                // The session has failed; whoever reads says why.
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            queue.seal(n);
-            *written += n as u64;
-        }
-    }
-}
 
 /// What reading came to.
 enum Input {

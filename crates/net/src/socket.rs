@@ -22,7 +22,7 @@ use crate::io::Io;
 use crate::link_pool::LinkPool;
 use crate::queue::Queue;
 use crate::ready::Ready;
-use crate::secure::Listening;
+use crate::sealed::Listening;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {

@@ -10,6 +10,7 @@ use skynet_kernel::Handle;
 use skynet_wire::netaddr::{self, UdpAddress};
 use socket2::{Domain, Protocol, Type};
 
+use crate::budget::Wrote;
 use crate::engine::Engine;
 use crate::error::{Error, text};
 use crate::event::{self, EventKind};
@@ -18,7 +19,7 @@ use crate::queue::Piece;
 use crate::ready::Pass;
 use crate::slots::Entry;
 use crate::socket::{Socket, State};
-use crate::write::{Waits, Wrote};
+use crate::write::Waits;
 use crate::{SocketId, resolver};
 
 /// Datagrams received, or sent, in one go, before other sockets have their turn.

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use skynet_kernel::Payload;
 
 use crate::SocketId;
+use crate::budget::{BUDGET, Wrote};
 use crate::engine::Engine;
 use crate::error::text;
 use crate::event::EventKind;
@@ -26,8 +27,6 @@ use crate::socket::{Socket, State};
 
 /// Waiting bytes from which on WARNINGs are given.
 const WARN: usize = 1 << 20;
-/// Bytes written to one socket before others have their turn, somewhat more with the last system call.
-pub(crate) const BUDGET: usize = 512 << 10;
 
 /// What is to be sent: given away, or to be copied if it has to wait.
 pub(crate) enum Outgoing<'a> {
@@ -314,15 +313,6 @@ impl Engine {
         socket.io.shutdown(Shutdown::Write);
         self.tell(&socket, EventKind::Error, 0, &text(error));
     }
-}
-
-/// How much has been written.
-pub(crate) enum Wrote {
-    All,
-    /// As much as the system takes now.
-    Full,
-    /// As much as is right before others have their turn.
-    Enough,
 }
 
 /// Where bytes to be written come from.

@@ -13,14 +13,12 @@ mod build;
 mod encode;
 mod options;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
-use mlua_sys::lua55::{lua_CFunction, lua_upvalueindex};
+use mlua_sys::lua55::lua_CFunction;
 use skynet_vm::lua::{Lua, REGISTRY, Type};
 use skynet_vm::native::{Fault, native, results};
 use skynet_wire::json::{self, Limits};
-
-use options::Config;
 
 /// Functions of both modules.
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
@@ -105,7 +103,7 @@ native! {
     /// `decode(text)`
     decode = |l| {
         one_argument(l)?;
-        push_decoded(l, l.coerce_bytes(1).ok_or_else(|| no_string(l, 1))?)?;
+        push_decoded(l, l.coerce_bytes(1).ok_or_else(|| l.expected(1, "string"))?)?;
         results(1)
     };
 
@@ -159,20 +157,11 @@ fn push_module(l: Lua, own: &[(&'static str, lua_CFunction)]) {
     l.raw_set_str(module, "_VERSION");
 }
 
-/// The settings of the module whose function runs.
-fn config(l: Lua) -> *mut Config {
-    l.userdata(lua_upvalueindex(1)).cast()
-}
-
 fn one_argument(l: Lua) -> Result<(), Fault> {
     match l.top() {
         1 => Ok(()),
         _ => Err(Fault::Argument(1, "expected 1 argument".into())),
     }
-}
-
-fn no_string(l: Lua, i: c_int) -> Fault {
-    Fault::Argument(i, format!("string expected, got {}", l.type_name(i)).into())
 }
 
 /// The result on top of the stack, or nil and what was wrong. *raises*
@@ -190,7 +179,7 @@ fn or_message(l: Lua, done: Result<(), Fault>) -> skynet_vm::native::Outcome {
 
 /// Pushes the text of the value at 1. *raises*
 fn push_encoded(l: Lua) -> Result<(), Fault> {
-    let config = config(l);
+    let config = options::config(l);
     // SAFETY: the upvalue is the settings; nobody else uses them before `encode::write` returns, since it runs no Lua
     // code, and the value at 1 stays there.
     let bytes: *const [u8] = unsafe { encode::write(&mut *config, l.see(1))? };
@@ -203,7 +192,7 @@ fn push_encoded(l: Lua) -> Result<(), Fault> {
 
 /// Pushes what the text means. *raises*
 fn push_decoded(l: Lua, text: &[u8]) -> Result<(), Fault> {
-    let config = config(l);
+    let config = options::config(l);
     // SAFETY: the upvalue is the settings; they are read, and not kept.
     let limits = unsafe {
         Limits {

@@ -91,7 +91,7 @@ fn settings<'a>(l: Lua, most: c_int) -> Result<&'a mut Config, Fault> {
     }
     l.set_top(most);
     // SAFETY: the upvalue is the settings, and no Lua code runs while they are changed.
-    Ok(unsafe { &mut *super::config(l) })
+    Ok(unsafe { &mut *config(l) })
 }
 
 /// Takes a whole number, if there is one, and pushes what is set then. Errors name argument 1, as the library's do.
@@ -123,7 +123,7 @@ fn word(l: Lua, i: c_int, words: &[&str]) -> Result<Option<usize>, Fault> {
         Type::Boolean => return Ok(Some(usize::from(l.bool(i)))),
         _ => {}
     }
-    let given = l.coerce_bytes(i).ok_or_else(|| super::no_string(l, i))?;
+    let given = l.string_argument(i)?;
     let number = words.iter().position(|word| word.as_bytes() == given);
     number.map(Some).ok_or_else(|| {
         let text = format!("invalid option '{}'", String::from_utf8_lossy(given));
@@ -203,4 +203,9 @@ native! {
     encode_escape_forward_slash = |l| one_switch(l, |config| &mut config.encode_escape_forward_slash);
 
     decode_array_with_array_mt = |l| one_switch(l, |config| &mut config.decode_array_with_array_mt);
+}
+
+/// The settings of the module whose function runs.
+pub(super) fn config(l: Lua) -> *mut Config {
+    l.userdata(mlua_sys::lua55::lua_upvalueindex(1)).cast()
 }
