@@ -1,4 +1,4 @@
--- JSON, BSON and the functions of skynet.crypt, one after the other, in `skynet lua`: no node, no messages.
+-- JSON and the functions of skynet.crypt, one after the other, in `skynet lua`: no node, no messages.
 --
 --     skynet lua benches/lua/codecs.lua [CJSON.so]
 --
