@@ -30,7 +30,7 @@ fn curl(args: &[&str]) -> Option<String> {
     let all = [&["--silent", "--show-error", "--max-time", "30"], args].concat();
     let out = output("curl", &all);
     if out.is_none() {
-        eprintln!("skipped: there is no curl (apt-get install curl)");
+        skynet_tests::skipped("there is no curl", "apt-get install curl");
     }
     out
 }
@@ -209,7 +209,10 @@ fn python_websockets() {
         .args(["-c", "import websockets.sync.client"])
         .output();
     if !has.is_ok_and(|out| out.status.success()) {
-        eprintln!("skipped: there is no Python module websockets (pip install websockets)");
+        skynet_tests::skipped(
+            "there is no Python module websockets",
+            "apt-get install python3-websockets",
+        );
         return;
     }
     let (_node, port, _, sockets) = start();
