@@ -29,9 +29,9 @@ fn library() -> Option<TempDir> {
         })
     });
     let Some(archive) = archive else {
-        eprintln!(
-            "skipped: no lua-cjson in {}; .ci/run fetches it",
-            sources.display()
+        skynet_tests::skipped(
+            &format!("no sources of lua-cjson in {}", sources.display()),
+            ".ci/run fetches them",
         );
         return None;
     };
