@@ -8,7 +8,10 @@ local name = assert(os.getenv "BENCH", "BENCH names the workload")
 local n = assert(math.tointeger(tonumber(os.getenv "N")), "N scales the workload")
 
 local function find()
-	for _, group in ipairs { "messages", "coroutines", "services", "latency", "network", "sharing", "paths", "scaling" } do
+	local groups <const> = {
+		"messages", "coroutines", "services", "latency", "network", "web", "sharing", "paths", "scaling",
+	}
+	for _, group in ipairs(groups) do
 		local workload = require("workloads." .. group)[name]
 		if workload then return workload end
 	end
