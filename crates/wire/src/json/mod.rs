@@ -6,7 +6,7 @@
 //! integers, with all their digits.
 //!
 //! [`parse`] hands what it reads to a [`Build`], in the order of the text. What is written goes through the functions of
-//! [`write`].
+//! [`mod@write`].
 
 mod number;
 mod parse;

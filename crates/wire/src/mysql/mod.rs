@@ -2,7 +2,7 @@
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>), as a client speaks it.
 //!
 //! Packets have a head of four bytes: their size in three, and a number. What is in them is read by a [`Fields`], and
-//! rows of results value by value, in the text form ([`text`]) and in the binary form ([`binary`]) of prepared
+//! rows of results value by value, in the text form (`text`) and in the binary form ([`binary`]) of prepared
 //! statements. [`request`] writes what clients send.
 
 pub mod binary;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The type of a [`Value`]; `Display` gives Lua's name for it.
+/// The type of a [`Value`](super::Value); `Display` gives Lua's name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
