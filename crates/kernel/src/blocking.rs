@@ -32,6 +32,8 @@ pub struct Blocking {
     shared: Arc<Shared>,
     threads: usize,
     waiting: usize,
+    /// What the threads are called.
+    name: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -55,12 +57,14 @@ impl std::fmt::Debug for State {
 }
 
 impl Blocking {
-    /// A pool of at most so many threads, for which at most so many jobs may wait. No thread is started yet.
-    pub fn new(threads: usize, waiting: usize) -> Blocking {
+    /// A pool of at most so many threads of this name, for which at most so many jobs may wait. No thread is started
+    /// yet.
+    pub fn new(name: &'static str, threads: usize, waiting: usize) -> Blocking {
         Blocking {
             shared: Arc::default(),
             threads: threads.max(1),
             waiting: waiting.max(1),
+            name,
         }
     }
 
@@ -76,7 +80,7 @@ impl Blocking {
         if state.idle <= state.jobs.len() && state.threads < self.threads {
             let shared = Arc::clone(&self.shared);
             let spawned = thread::Builder::new()
-                .name("blocking".into())
+                .name(self.name.into())
                 .spawn(move || shared.run());
             match spawned {
                 Ok(_) => state.threads += 1,
@@ -90,10 +94,9 @@ impl Blocking {
         self.shared.work.notify_one();
         Ok(())
     }
-}
 
-impl Drop for Blocking {
-    fn drop(&mut self) {
+    /// Lets the threads go, as dropping the pool does. What is submitted from now on never runs.
+    pub fn stop(&self) {
         let mut state = lock(&self.shared.state);
         state.stopped = true;
         let left = std::mem::take(&mut state.jobs);
@@ -101,6 +104,12 @@ impl Drop for Blocking {
         self.shared.work.notify_all();
         // What they own may belong to anybody.
         drop(left);
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn jobs_run_and_a_panic_ends_one_of_them_only() {
-        let pool = Blocking::new(2, 100);
+        let pool = Blocking::new("blocking", 2, 100);
         let (done, results) = mpsc::channel();
         for i in 0..50 {
             let done = done.clone();
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn threads_and_jobs_are_bounded() {
-        let pool = Blocking::new(2, 3);
+        let pool = Blocking::new("blocking", 2, 3);
         let (go, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         let (begun, has_begun) = mpsc::channel();
@@ -185,7 +194,7 @@ mod tests {
                 let _ = self.0.send("dropped");
             }
         }
-        let pool = Blocking::new(1, 10);
+        let pool = Blocking::new("blocking", 1, 10);
         let (tell, told) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();

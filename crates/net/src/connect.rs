@@ -39,7 +39,7 @@ impl Engine {
             return Ok(id);
         }
         let (engine, host) = (Arc::downgrade(self), host.to_owned());
-        let submitted = self.resolver.submit(Box::new(move || {
+        let submitted = self.resolver.submit(move || {
             let found = resolver::addresses(&host, port);
             // Nobody waits for it if the engine has gone, or the socket.
             let Some(engine) = engine.upgrade() else {
@@ -53,9 +53,9 @@ impl Engine {
                     }
                 }
             }
-        }));
+        });
         if let (Err(error), Some(entry)) = (submitted, self.slots.lock(id)) {
-            self.fail(entry, &error::text(&error));
+            self.fail(entry, &error.to_string());
         }
         Ok(id)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use mio::{Registry, Waker};
+use skynet_kernel::blocking::Blocking;
 use skynet_kernel::{Handle, Message, Node};
 
 use crate::SocketId;
@@ -16,7 +17,6 @@ use crate::largest::Largest;
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
 use crate::owners::Owners;
-use crate::pool::Pool;
 use crate::slots::{Entry, Slots};
 use crate::socket::{Socket, State};
 
@@ -35,9 +35,9 @@ pub(crate) struct Engine {
     pub(crate) owners: Owners,
     pub(crate) flow: Flow,
     /// Threads that resolve names.
-    pub(crate) resolver: Pool,
+    pub(crate) resolver: Blocking,
     /// Threads that work out handshakes of TLS.
-    pub(crate) handshakes: Pool,
+    pub(crate) handshakes: Blocking,
     /// The engine itself, for these.
     pub(crate) own: Weak<Engine>,
     /// What sessions of TLS need.

@@ -17,7 +17,7 @@
 //!   only what the system does not take at once. `start`, `pause`, `close` and so on change the state in place. An
 //!   event that follows is handed on while the lock is held, so the order of a socket's events is the order of what
 //!   happened to it.
-//! * **Names** are resolved by a few threads of their own (`resolver.rs`, `pool.rs`); so are handshakes of TLS worked out.
+//! * **Names** are resolved by a few threads of their own (`resolver.rs`); so are handshakes of TLS worked out.
 //!
 //! The polling is edge-triggered (`watch.rs`). A descriptor is registered once for reading, and once more when output
 //! has to wait for the first time; there is no system call for each change of interest.
@@ -127,7 +127,6 @@ mod outbox;
 mod overflow;
 mod owners;
 mod passing;
-mod pool;
 mod queue;
 mod reactor;
 mod ready;

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use mio::{Poll, Waker};
+use skynet_kernel::blocking::Blocking;
 use skynet_kernel::{Attachment, Node, lock};
 
 use crate::deadlines::Deadlines;
@@ -17,7 +18,6 @@ use crate::largest::Largest;
 use crate::options::NetOptions;
 use crate::outbox::Outbox;
 use crate::owners::Owners;
-use crate::pool::Pool;
 use crate::reactor::{Reactor, WAKE};
 use crate::slots::Slots;
 
@@ -59,8 +59,8 @@ impl Net {
             wakers,
             outboxes: polls.iter().map(|_| Outbox::default()).collect(),
             flow: Flow::new(options.max_inbox, polls.len()),
-            resolver: Pool::new("resolver", options.resolvers),
-            handshakes: Pool::new("tls", processors.min(HANDSHAKE_THREADS)),
+            resolver: Blocking::new("resolver", options.resolvers, usize::MAX),
+            handshakes: Blocking::new("tls", processors.min(HANDSHAKE_THREADS), usize::MAX),
             own: own.clone(),
             tls: skynet_tls::Configs::default(),
             unverified: skynet_tls::Unverified::default(),

@@ -1,7 +1,7 @@
 //! Resolving names without keeping anybody else waiting.
 //!
 //! `getaddrinfo` blocks, for as long as a name server likes. Connecting to a name therefore goes
-//! through a few threads that do nothing else (`pool.rs`).
+//! through a few threads that do nothing else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -15,7 +15,7 @@
 //!
 //! Either has a deadline. A handshake takes a fraction of a millisecond of computing, or more than one with RSA. A crowd
 //! that comes at once must not keep the reactor from other sockets for that long, so its steps are worked out on threads
-//! of their own (`pool.rs`).
+//! of their own.
 //!
 //! # The end
 //! Who closes a connection says so (close_notify) behind what waits. A peer that ends the connection without saying so
@@ -219,11 +219,11 @@ impl Engine {
             return false;
         };
         let (id, own, cipher) = (socket.id, self.own.clone(), cipher.to_vec());
-        let submitted = self.handshakes.submit(Box::new(move || {
+        let submitted = self.handshakes.submit(move || {
             if let Some(engine) = own.upgrade() {
                 engine.worked_out(id, &cipher);
             }
-        }));
+        });
         secure.working = submitted.is_ok();
         socket.missed |= secure.working;
         secure.working

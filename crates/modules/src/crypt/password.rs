@@ -27,7 +27,7 @@ pub(crate) struct Passwords(Blocking);
 impl Default for Passwords {
     fn default() -> Passwords {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Passwords(Blocking::new(threads.min(THREADS), WAITING))
+        Passwords(Blocking::new("password", threads.min(THREADS), WAITING))
     }
 }
 
