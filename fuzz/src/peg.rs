@@ -98,6 +98,7 @@ fn run(tree: View<'_>, subject: &[u8]) -> (Option<usize>, Vec<Found>, Vec<(u16, 
         match machine.run(program.view(), subject, &mut stack, &mut captures) {
             Event::Matched => break,
             Event::Failed => return (None, Vec::new(), calls),
+            Event::Pause => {}
             Event::StackFull => stack.resize(stack.len() * 2, Entry::default()),
             Event::CapturesFull { room } => {
                 captures.resize(captures.len() + room, Capture::BLANK);

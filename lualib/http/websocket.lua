@@ -4,6 +4,7 @@
 -- costs one read of the socket, however many frames came with it.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local driver = require "skynet.socketdriver"
 local core = require "skynet.core"
 local crypt = require "skynet.crypt"
 local native = require "skynet.http.core"
@@ -53,15 +54,19 @@ local function begin_tls(id, role, options, name)
 	local ok, why = socket.tls(id, all)
 	if not ok then
 		socket.close(id)
-		core.raise(why)
 	end
+	return ok, why
 end
 
--- A record: reading and writing functions of its socket, and what is said of the peer.
+-- A record: reading and writing functions of its socket, and what is said of the peer. Nil and why, if there is no
+-- handshake by `options.tls`; the one of the original raises.
 local function new_connection(id, role, protocol, addr, hostname, options)
 	local self = { id = id, mode = role, addr = addr, protocol = protocol }
 	if protocol == "wss" and options.tls then
-		begin_tls(id, role, options.tls, hostname)
+		local ok, why = begin_tls(id, role, options.tls, hostname)
+		if not ok then
+			return nil, why
+		end
 		self.read = sockethelper.readfunc(id)
 		self.write = sockethelper.writefunc(id)
 	elseif protocol == "ws" then
@@ -118,8 +123,10 @@ local function close_payload(code, reason)
 	return code and string.pack(">I2", code) .. (reason or "") or ""
 end
 
--- A close frame to somebody who may be gone already.
+-- A close frame to somebody who may be gone already. Its peer is to answer it: a connection that is closed before that
+-- would be reset, which peers such as browsers take for an end without a close frame.
 local function say_close(self, code, reason)
+	driver.linger(self.id)
 	local ok, why = pcall(send, self, CLOSE, close_payload(code, reason))
 	if not ok then
 		skynet.error(("websocket %d: no close frame: %s"):format(self.id, why))
@@ -347,7 +354,10 @@ function websocket.accept(id, handle, protocol, addr, options)
 			return false, why
 		end
 	end
-	local self = new_connection(id, "server", protocol or "ws", addr, nil, options)
+	local self, no_tls = new_connection(id, "server", protocol or "ws", addr, nil, options)
+	if not self then
+		return false, no_tls
+	end
 	self.strict = options.strict
 	if handle.warning then
 		if socket.invalid(id) then
@@ -436,7 +446,7 @@ function websocket.connect(url, header, timeout, options)
 	port = tonumber(port) or (protocol == "ws" and 80 or 443)
 	local hostname = not host:find "%d$" and host or nil
 	local id = sockethelper.connect(host, port, timeout)
-	local self = new_connection(id, "client", protocol, address, hostname, options)
+	local self = core.check(new_connection(id, "client", protocol, address, hostname, options))
 	connections[id] = self
 	local ok, why = pcall(ask_for_websocket, self, host, path == "" and "/" or path, header, options)
 	if not ok then

@@ -79,6 +79,12 @@ function driver.abandon(id) end
 ---@return integer
 function driver.lingering(id) end
 
+---**Beyond skynet (C).** When this connection is closed, it is closed for writing only at first, and what still comes is
+---forgotten until the peer has finished, for a second at most. So the peer's answer to the last words does not cost it
+---those words.
+---@param id integer
+function driver.linger(id) end
+
 ---**Beyond skynet (C).** What the socket brings is sent on to `service`, in messages of the type `client`, as a gate
 ---does. The socket is not read while too many bytes of them wait there (the config key `socketinbox`). 0: to nobody.
 ---@param id integer

@@ -124,7 +124,7 @@ fn expected(extension: &str, code: &str) -> Vec<String> {
     lines.push("200 in order".to_owned());
     lines.push("there was a pong".to_owned());
     lines.push(format!("our close clean {code}"));
-    lines.push("their close 4002 bye für dich".to_owned());
+    lines.push("their close clean 4002 bye für dich".to_owned());
     lines
 }
 

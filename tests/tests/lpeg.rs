@@ -14,6 +14,9 @@ lua_cases! {
         captures;
         functions_inside;
         grammars;
+        interrupted => |out| {
+            out.has_times("recv a signal 0", 3);
+        };
         limits;
         patterns;
         regular;

@@ -22,6 +22,7 @@ lua_cases! {
         readall;
         block;
         one_reader;
+        last_words;
         killed_reader => |out| {
             out.has("Pause socket (").has("Resume socket (");
         };

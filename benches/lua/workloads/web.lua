@@ -13,10 +13,20 @@ local function port() return assert(tonumber(os.getenv "BENCH_PORT"), "BENCH_POR
 local function host() return "127.0.0.1:" .. port() end
 
 -- Starts a server; clients may need the module.
-local function start(kind)
+local function start(kind, certificate)
 	local socket = optional "skynet.socket"
-	skynet.call(skynet.newservice("bench_web", kind), "lua", port())
+	skynet.call(skynet.newservice("bench_web", kind), "lua", port(), certificate)
 	return socket
+end
+
+-- Runs f with the name of a file that has a certificate and its key.
+local function with_certificate(f)
+	local name = os.tmpname()
+	local file <close> = assert(io.open(name, "w"))
+	file:write(require "bench_certificate")
+	file:flush()
+	f(name)
+	os.remove(name)
 end
 
 -- A request of the usual kind, and the body of its answer.
@@ -44,12 +54,9 @@ function W.httpd(name, n)
 	end)
 end
 
--- The same by `http.httpc`.
-function W.httpc(name, n)
-	optional "http.httpd"
+-- By `http.httpc`, of which each request has a connection of its own.
+local function by_httpc(name, n, server)
 	local httpc = optional "http.httpc"
-	start "httpd"
-	local server = host()
 	local each = n // clients
 	timed(name, each * clients, function()
 		join(clients, function(i)
@@ -58,6 +65,42 @@ function W.httpc(name, n)
 			for _ = 1, each do
 				local status, body = httpc.get(server, target)
 				assert(status == 200 and body == expected, body)
+			end
+		end)
+	end)
+end
+
+-- The same as `httpd` by that client.
+function W.httpc(name, n)
+	optional "http.httpd"
+	start "httpd"
+	by_httpc(name, n, host())
+end
+
+-- Starts such a server with TLS by the modules of skynet (C), which not every build of it has. Here the client verifies;
+-- the one of skynet (C) cannot.
+local function start_https(certificate)
+	optional("ltls.init.c").constructor() -- what the config key enablessl does
+	optional("http.httpc").tls = { ca = certificate }
+	start("https", certificate)
+end
+
+function W.https(name, n)
+	with_certificate(function(certificate)
+		start_https(certificate)
+		by_httpc(name, n, "https://localhost:" .. port())
+	end)
+end
+
+function W.httpsbulk(name, n)
+	with_certificate(function(certificate)
+		start_https(certificate)
+		local httpc = require "http.httpc"
+		local server = "https://localhost:" .. port()
+		timed(name, n, function()
+			for _ = 1, n do
+				local status, body = httpc.get(server, "/bulk")
+				assert(status == 200 and #body == 1 << 20)
 			end
 		end)
 	end)
@@ -83,11 +126,14 @@ function W.websocket(name, n)
 end
 
 -- Requests one after the other on connections that stay.
-function W.httpserver(name, n)
+local function kept(name, n, certificate)
 	optional "skynet.http.server"
-	local socket = start "server"
+	local socket = start("server", certificate)
 	local ids = {}
-	for i = 1, clients do ids[i] = assert(socket.open("127.0.0.1", port())) end
+	for i = 1, clients do
+		ids[i] = assert(socket.open("127.0.0.1", port()))
+		if certificate then assert(socket.tls(ids[i], { ca = certificate })) end
+	end
 	local each = n // clients
 	timed(name, each * clients, function()
 		join(clients, function(i)
@@ -107,6 +153,12 @@ function W.httpserver(name, n)
 		end)
 	end)
 	for i = 1, clients do socket.close(ids[i]) end
+end
+
+function W.httpserver(name, n) kept(name, n) end
+
+function W.httpsserver(name, n)
+	with_certificate(function(certificate) kept(name, n, certificate) end)
 end
 
 return W

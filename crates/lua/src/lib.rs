@@ -23,6 +23,7 @@ pub use library::{Embedded, Library, Native};
 pub use service::options::LuaOptions;
 pub use service::pack::{message_bytes, payload_argument};
 pub use service::parts::Parts;
+pub use service::signals::attend;
 pub use service::{Incoming, Svc, Told, service};
 
 /// What a native module needs to send and to wait as `skynet.call` does.

@@ -117,6 +117,15 @@ impl Net {
         self.engine.close(id, false);
     }
 
+    /// When this connection is closed, it is closed for writing only at first, and what still comes is forgotten until
+    /// the peer has finished, for a second at most: an answer that is under way does not cost the peer what it was sent
+    /// last. Nobody hears of that; CLOSE comes as ever.
+    pub fn linger(&self, id: SocketId) {
+        if let Some(mut socket) = self.engine.slots.lock(id) {
+            socket.patient = true;
+        }
+    }
+
     /// Closes a socket now; what waits is lost. CLOSE follows, unless it has been sent already.
     pub fn shutdown(&self, id: SocketId) {
         self.engine.close(id, true);

@@ -5,8 +5,16 @@
 //! [`NetOptions::close_timeout`]. If it does not, the connection is reset, and so it is whenever output is thrown away
 //! without the owner's will: the peer must not take what it has got for the whole.
 //!
+//! The system resets a connection, too, that is closed before the other side has finished: with input that nobody has
+//! read, or with input that still comes. The peer may then lose what it was sent last. Where an answer is sure to come,
+//! as to the close frame of a websocket, the owner asks for patience ([`Net::linger`]): its socket is closed for
+//! writing only, and what comes is read and forgotten until the peer has finished, for [`LINGER`] at most. Clients with
+//! TLS do so always, see [`crate::secure`].
+//!
+//! [`Net::linger`]: crate::Net::linger
 //! [`NetOptions::close_timeout`]: crate::NetOptions::close_timeout
 
+use std::io;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -17,12 +25,16 @@ use skynet_kernel::Handle;
 use crate::SocketId;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
+use crate::input::READS;
 use crate::io::Io;
+use crate::ready::{Pass, Ready};
 use crate::slots::Entry;
 use crate::socket::{Closing, Socket, State};
 
 /// Bytes that the peer of a closed socket has to take in the time that is given.
 const LEAST: u64 = 16 << 10;
+/// How long a closed socket waits for its peer to finish.
+const LINGER: Duration = Duration::from_secs(1);
 /// How long output may take when the engine stops, in all and without any progress.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
 const LAST_STALL: Duration = Duration::from_millis(250);
@@ -145,6 +157,53 @@ impl Engine {
         self.look_later(socket.id, Instant::now() + self.options.close_timeout);
     }
 
+    /// A socket is closed, and waits for the end of its peer.
+    fn linger(&self, mut socket: Entry<'_>) {
+        socket.lingers = true;
+        socket.state = State::HalfRead;
+        self.tell_close(&mut socket);
+        // Without an edge there is the deadline.
+        let _ = self.want_input(&mut socket);
+        if socket.has_output() {
+            self.look_later(socket.id, Instant::now() + self.options.close_timeout);
+        } else {
+            self.said_goodbye(&mut socket);
+        }
+    }
+
+    /// All has been written on a connection that waits for the end of its peer.
+    pub(crate) fn said_goodbye(&self, socket: &mut Socket) {
+        socket.io.shutdown(Shutdown::Write);
+        self.look_later(socket.id, Instant::now() + LINGER);
+    }
+
+    /// What comes on a closed connection is of no use.
+    pub(crate) fn forget_input(&self, socket: Entry<'_>, ready: &Ready, into: &mut [u8]) -> Pass {
+        for _ in 0..READS {
+            match socket.io.read(into) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready.hangup {
+                        self.destroy(socket);
+                    } else {
+                        self.flush(socket);
+                    }
+                    return Pass::Done;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) if socket.has_output() && !ready.hangup => {
+                    self.flush(socket);
+                    return Pass::Done;
+                }
+                _ => {
+                    self.destroy(socket);
+                    return Pass::Done;
+                }
+            }
+        }
+        Pass::Again
+    }
+
     /// A reactor is to look at a socket then.
     pub(crate) fn look_later(&self, id: SocketId, at: Instant) {
         let reactor = self.reactor(id);
@@ -163,7 +222,7 @@ impl Engine {
         if socket.orphaned.is_some_and(|until| until <= now) {
             return self.close_entry(socket, false);
         }
-        if socket.lingers() && !socket.has_output() {
+        if socket.lingers && !socket.has_output() {
             return self.destroy(socket);
         }
         let (id, written) = (socket.id, socket.written);

@@ -53,6 +53,9 @@ pub(crate) fn stream(
     buffers: &mut Buffers,
 ) -> Pass {
     let mut told = false;
+    if socket.lingers {
+        return engine.forget_input(socket, ready, &mut buffers.other);
+    }
     if socket.reading && (ready.input || ready.finished) {
         match read(engine, &mut socket, ready, buffers) {
             Input::Empty => {}

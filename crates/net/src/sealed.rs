@@ -64,8 +64,6 @@ pub(crate) struct Secure {
     /// The owner has closed it, and the peer has been told so.
     pub(crate) finishing: bool,
     pub(crate) finished: bool,
-    /// It is closed, and waits for the end of its peer.
-    pub(crate) lingers: bool,
     /// A step of its handshake is being worked out; nothing is read until then.
     pub(crate) working: bool,
 }
@@ -127,13 +125,14 @@ impl Secure {
             early: Vec::new(),
             finishing: false,
             finished: false,
-            lingers: false,
             working: false,
         }
     }
 
-    pub(crate) fn is_to_linger(&self) -> bool {
-        self.session.is_client() && self.handshake.is_none() && !self.session.has_ended()
+    pub(crate) fn is_to_linger(&self, patient: bool) -> bool {
+        (patient || self.session.is_client())
+            && self.handshake.is_none()
+            && !self.session.has_ended()
     }
 
     pub(crate) fn has_output(&self) -> bool {

@@ -23,13 +23,13 @@
 //!
 //! Servers send tickets for the next handshake when the first one has ended. A client that closes at once has not read
 //! them, and the system would reset the connection for that: what the client sent last could be lost. So a closed
-//! client reads and forgets until its server has finished, for [`LINGER`] at most.
+//! client waits for the end of its server ([`crate::closing`]).
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use skynet_kernel::Handle;
 use skynet_tls::{Error as TlsError, Session};
@@ -51,8 +51,6 @@ use crate::socket::{Socket, State};
 pub(crate) const HALF_OPEN: usize = 1024;
 /// Bytes of a handshake that are read at once.
 const STEP: usize = 16 << 10;
-/// How long a closed client waits for its server to finish.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// What reading came to.
 enum Input {
@@ -77,7 +75,7 @@ pub(crate) fn stream(
     buffers: &mut Buffers,
 ) -> Pass {
     let mut told = false;
-    if socket.lingers() {
+    if socket.lingers {
         return engine.forget_input(socket, ready, &mut buffers.other);
     }
     if socket.reading && (ready.input || ready.finished) {
@@ -386,55 +384,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// A client is closed: it waits for the end of its server.
-    pub(crate) fn linger(&self, mut socket: Entry<'_>) {
-        if let Io::Secure(secure) = &mut socket.io {
-            secure.lingers = true;
-        }
-        socket.state = State::HalfRead;
-        self.tell_close(&mut socket);
-        // Without an edge there is the deadline.
-        let _ = self.want_input(&mut socket);
-        if socket.has_output() {
-            self.look_later(socket.id, Instant::now() + self.options.close_timeout);
-        } else {
-            self.said_goodbye(&mut socket);
-        }
-    }
-
-    /// All has been written on a connection that waits for the end of its peer.
-    pub(crate) fn said_goodbye(&self, socket: &mut Socket) {
-        socket.io.shutdown(std::net::Shutdown::Write);
-        self.look_later(socket.id, Instant::now() + LINGER);
-    }
-
-    /// What comes on a closed connection is of no use.
-    fn forget_input(&self, socket: Entry<'_>, ready: &Ready, into: &mut [u8]) -> Pass {
-        for _ in 0..READS {
-            match socket.io.read(into) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if ready.hangup {
-                        self.destroy(socket);
-                    } else {
-                        self.flush(socket);
-                    }
-                    return Pass::Done;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) if socket.has_output() && !ready.hangup => {
-                    self.flush(socket);
-                    return Pass::Done;
-                }
-                _ => {
-                    self.destroy(socket);
-                    return Pass::Done;
-                }
-            }
-        }
-        Pass::Again
     }
 
     // ---- the beginning

@@ -64,6 +64,10 @@ pub(crate) struct Socket {
     pub(crate) deferred: Option<Ready>,
     /// Closed by its owner; destroyed as soon as its output has gone.
     pub(crate) closing: Option<Closing>,
+    /// When it is closed, it waits for the end of its peer, for a while.
+    pub(crate) patient: bool,
+    /// It is closed, and waits for the end of its peer.
+    pub(crate) lingers: bool,
     /// Connections of a listener that are closed and not destroyed yet: it and its connections count them together.
     pub(crate) lingering: Option<Arc<AtomicUsize>>,
     /// Its owner has given it away, and nobody has started it since; see [`crate::owners`].
@@ -136,6 +140,8 @@ impl Socket {
             consumer: Handle::NONE,
             deferred: None,
             closing: None,
+            patient: false,
+            lingers: false,
             lingering: None,
             abandoned: false,
             orphaned: None,
@@ -166,15 +172,14 @@ impl Socket {
         matches!(self.state, State::Handshake | State::Paccept)
     }
 
-    /// Is it closed, and waits for the end of its peer?
-    pub(crate) fn lingers(&self) -> bool {
-        matches!(&self.io, Io::Secure(secure) if secure.lingers)
-    }
-
-    /// Has it to wait for the end of its peer when it is closed now? See [`crate::secure`].
+    /// Has it to wait for the end of its peer when it is closed now? See [`crate::closing`].
     pub(crate) fn is_to_linger(&self) -> bool {
         self.state == State::Connected
-            && matches!(&self.io, Io::Secure(secure) if secure.is_to_linger())
+            && match &self.io {
+                Io::Tcp(_) => self.patient,
+                Io::Secure(secure) => secure.is_to_linger(self.patient),
+                _ => false,
+            }
     }
 
     /// Is there anything to be written?

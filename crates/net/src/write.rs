@@ -261,7 +261,7 @@ impl Engine {
         socket.wtime = self.now_cs();
         self.tell_room(&mut socket);
         let watched = match outcome {
-            Ok(Wrote::All) if socket.lingers() => return self.said_goodbye(&mut socket),
+            Ok(Wrote::All) if socket.lingers => return self.said_goodbye(&mut socket),
             Ok(Wrote::All) if socket.closing.is_some() => return self.destroy(socket),
             Ok(Wrote::All) => {
                 if socket.warn_at > 0 {

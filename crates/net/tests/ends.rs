@@ -151,6 +151,39 @@ fn closed_connections_with_output_are_counted() {
     assert_eq!(world.net.lingering(id), 0);
 }
 
+/// An answer that comes after the last words does not cost the peer these words.
+#[test]
+fn a_patient_socket_hears_its_peer_out() {
+    let world = World::new();
+    let probe = world.probe();
+    let (listener, address) = world.listener(&probe);
+    for answers in [true, false] {
+        let mut peer = TcpStream::connect(address).unwrap();
+        let id = probe.expect(Accept, listener).ud;
+        world.net.start(probe.handle, id);
+        probe.expect_text(Connect, id, "start");
+        write(&mut peer, b"not read yet");
+        assert!(world.net.send(id, Payload::from("last words")));
+        world.net.linger(id);
+        world.net.close(id);
+        // Its owner hears no more of it.
+        while probe.next().kind != Close {}
+        assert_eq!(world.net.lingering(listener), 1);
+        assert!(!world.net.send(id, Payload::from("too late")));
+        if answers {
+            for _ in 0..100 {
+                write(&mut peer, &[7; 1000]);
+            }
+        }
+        assert_eq!(read_to_the_end(&mut peer), (10, None));
+        // Who does not finish has a second for it.
+        if answers {
+            drop(peer);
+        }
+        eventually("it has gone", || world.net.lingering(listener) == 0);
+    }
+}
+
 #[test]
 fn what_is_left_when_the_engine_stops_is_no_orderly_end() {
     let world = World::new();

@@ -20,6 +20,8 @@ pub struct Entry {
     captures: u32,
 }
 
+/// So many steps back, calls and repetitions are run before the caller may see to something else.
+const PATIENCE: u32 = 1 << 16;
 const CALL: u32 = u32::MAX;
 const REPEAT: u32 = u32::MAX - 1;
 /// Subjects are at most so long.
@@ -75,6 +77,8 @@ pub enum Event {
         /// How many more.
         room: usize,
     },
+    /// It has taken long. Nothing has to be done: go on, or give it up.
+    Pause,
     /// A match-time function is to be called. See [`Machine::matched`] and [`Machine::refused`].
     MatchTime {
         /// The place of its capture, behind which the captures inside come.
@@ -212,6 +216,17 @@ impl Machine {
                 return $event;
             }};
         }
+        let mut patience = PATIENCE;
+        // Whatever takes long comes by such a place often.
+        macro_rules! step {
+            ($next:expr, $failing:expr) => {{
+                patience -= 1;
+                if patience == 0 {
+                    self.failing = $failing;
+                    stop!($next, Event::Pause);
+                }
+            }};
+        }
         macro_rules! push {
             ($entry:expr) => {{
                 let Some(place) = stack.get_mut(top) else {
@@ -316,6 +331,7 @@ impl Machine {
                         continue;
                     }
                     Inst::Call(target) => {
+                        step!(next - 1, false);
                         push!(Entry {
                             target: next as u32,
                             at: CALL,
@@ -343,6 +359,7 @@ impl Machine {
                         continue;
                     }
                     Inst::PartialCommit(target) => {
+                        step!(next - 1, false);
                         let entry = &mut stack[top - 1];
                         entry.at = at as u32;
                         entry.captures = count as u32;
@@ -447,6 +464,7 @@ impl Machine {
                         continue;
                     }
                     Inst::Again(target) => {
+                        step!(next - 1, false);
                         let entry = &mut stack[top - 1];
                         entry.target -= 1;
                         match entry.target {
@@ -456,6 +474,7 @@ impl Machine {
                         continue;
                     }
                     Inst::AgainOrDone(again, done) => {
+                        step!(next - 1, false);
                         let repeat = &mut stack[top - 2];
                         repeat.target -= 1;
                         if repeat.target == 0 {
@@ -481,6 +500,7 @@ impl Machine {
                     Inst::End => stop!(next, Event::Matched),
                 }
             }
+            step!(next, true);
             failing = false;
             loop {
                 if top == 0 {

@@ -408,7 +408,10 @@ end
 
 local function run(conn)
 	if conn.options.tls then
-		core.check(socket.tls(conn.id, conn.options.tls))
+		local ok, why = socket.tls(conn.id, conn.options.tls)
+		if not ok then
+			return tell(conn, why)
+		end
 	end
 	conn.reader = native.requests(conn.options.headlimit, conn.options.bodylimit or nil)
 	local first = true

@@ -420,6 +420,10 @@ function case.over_tls()
 	local fd = connect(web, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	check.ok("a client without TLS is closed", socket.readall(fd) ~= nil)
 	socket.close(fd)
+	fd = connect(web, "\x16\x03\x01\x02\x00")
+	check.ok("it is served", check.wait(function() return web:count() == 2 end))
+	socket.close(fd)
+	check.ok("and gone", check.wait(function() return web:count() == 1 end))
 	http:close()
 end
 

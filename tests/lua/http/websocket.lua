@@ -68,6 +68,65 @@ function case.conversation()
 	check.ok("its address", seen.addr:find "^127.0.0.1:%d+$")
 end
 
+-- Clients that end their handshake, or do not speak TLS: accept says so, and raises nothing.
+function case.without_a_handshake()
+	local begun, ends = 0, {}
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		skynet.fork(function()
+			begun = begun + 1
+			ends[#ends + 1] = { websocket.accept(id, echo(), "wss", nil, { tls = { cert = "server.pem" } }) }
+			check.ok("closed", socket.invalid(id))
+		end)
+	end)
+	local cases = {
+		["the peer ended the connection during the handshake"] = "\x16\x03\x01\x02\x00",
+		["it speaks HTTP in the clear"] = "GET / HTTP/1.1\r\n\r\n",
+	}
+	local count = 0
+	for why, text in pairs(cases) do
+		local fd = assert(socket.open("127.0.0.1", port))
+		socket.write(fd, text)
+		count = count + 1
+		check.ok("accept has begun", check.wait(function() return begun == count end))
+		skynet.sleep(5) -- it has started the socket
+		socket.close(fd)
+		check.ok("accept has ended", check.wait(function() return ends[count] end))
+		check.ok(why, ends[count][1] == false and ends[count][2]:find(why, 1, true), ends[count][2])
+	end
+	local id = websocket.connect(("wss://localhost:%d/"):format(port), nil, nil, { tls = { ca = "ca.pem" } })
+	websocket.write(id, "over tls")
+	check.eq("others are served", websocket.read(id), "over tls")
+	websocket.close(id)
+	check.fails("a client raises", "TLS: ", websocket.connect, ("wss://localhost:%d/"):format(port), nil, nil,
+		{ tls = { ca = "other.pem" } })
+end
+
+-- The peer of who closes first: what it still sends takes no answer away from it, and an answer is not waited for.
+function case.closed_by_the_server()
+	local raw
+	local handle = echo()
+	function handle.message(id)
+		websocket.close(id, 4000, "enough")
+		check.eq("gone at once", { websocket.is_close(id), socket.invalid(id) }, { true, true })
+	end
+	local closed = 0
+	function handle.close() closed = closed + 1 end
+	local port, ends = serve(handle)
+	for round = 1, 20 do
+		raw = assert(socket.open("127.0.0.1", port))
+		socket.write(raw, HANDSHAKE .. "\r\n")
+		socket.readline(raw, "\r\n\r\n")
+		-- More than it is asked for: it is not read any more.
+		socket.write(raw, "\x81\x01x" .. ("\x82\x7dy" .. ("z"):rep(124)):rep(200))
+		check.ok("accept has ended", check.wait(function() return ends[round] end))
+		socket.write(raw, "\x88\x02\x0f\xa0")
+		check.eq("its last words", socket.readall(raw), "\x88\x08\x0f\xa0enough")
+		socket.close(raw)
+	end
+	check.eq("closed", closed, 20)
+end
+
 function case.options()
 	local port = serve(echo(), { strict = true, deflate = true, limit = 1 << 20 })
 	local id = open(port, nil, nil, { mask = true, deflate = true, strict = true })

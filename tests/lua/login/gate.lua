@@ -50,6 +50,16 @@ local function ip(gate, name)
 	return skynet.call(gate, "lua", "kick", "ip", name)
 end
 
+-- The next two answers, in whatever order, by their sessions.
+local function two_answers(id)
+	local got = {}
+	for _ = 1, 2 do
+		local text, _, session = client.answer(id)
+		got[session] = text
+	end
+	return got
+end
+
 function case.handshakes()
 	local gate, port, name = open()
 	refused(port, "404 User Not Found", "nobody", SECRET, 1)
@@ -104,12 +114,7 @@ function case.answers()
 	client.request(id, "hello", 2)
 	check.returns("the second one first", { "10:hello", true, 2 }, client.answer, id)
 	client.request(id, "release", 3)
-	local got = {}
-	for _ = 1, 2 do
-		local text, _, session = client.answer(id)
-		got[session] = text
-	end
-	check.eq("then the others", got, { [1] = "9:wait", [3] = "11:release" })
+	check.eq("then the others", two_answers(id), { [1] = "9:wait", [3] = "11:release" })
 	-- A request in two halves, and byte by byte.
 	local frame = string.pack(">s2", "halves" .. string.pack(">I4", 4))
 	socket.write(id, frame:sub(1, 5))
@@ -139,12 +144,7 @@ function case.asked_again()
 	check.returns("again, the other", { "3:b", true, 3 }, client.ask, id, "", 3)
 	client.request(id, "wait", 2)
 	client.request(id, "release", 4)
-	local got = {}
-	for _ = 1, 2 do
-		local text, _, session = client.answer(id)
-		got[session] = text
-	end
-	check.eq("what was being done", got, { [2] = "2:wait", [4] = "4:release" })
+	check.eq("what was being done", two_answers(id), { [2] = "2:wait", [4] = "4:release" })
 	-- After its answer, a session is free.
 	check.eq("anew", client.ask(id, "a", 1), "5:a")
 	local _, runs = events(gate)
@@ -189,12 +189,7 @@ function case.expiry()
 	check.eq("the second is not", client.ask(id, "r", 2), "10:r")
 	client.request(id, "wait", 100)
 	client.request(id, "release", 101)
-	local got = {}
-	for _ = 1, 2 do
-		local text, _, session = client.answer(id)
-		got[session] = text
-	end
-	check.eq("what was being done", got[100], "1:wait")
+	check.eq("what was being done", two_answers(id)[100], "1:wait")
 	socket.close(id)
 end
 

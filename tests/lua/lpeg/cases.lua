@@ -1,5 +1,6 @@
 -- lpeg and re in a service: each function, what the manual promises, and what hostile patterns and subjects get.
 local skynet = require "skynet"
+local core = require "skynet.core"
 local lpeg = require "lpeg"
 local re = require "re"
 local check = require "check"
@@ -155,6 +156,59 @@ function role.worker()
 			skynet.retpack(list:match(text))
 		end)
 	end)
+end
+
+-- A match that would take longer than anybody waits: each of its ends is tried in each way.
+local function endless()
+	return lpeg.match(P { "S", S = "a" * V "S" * "b" + "a" * V "S" * "c" + P "a" * V "S" * "d" }, ("a"):rep(100))
+end
+
+-- As many calls, which all succeed and take nothing.
+local function calls()
+	local rules = { "r1", r60 = P "a" ^ -1 }
+	for i = 1, 59 do
+		local next_rule = V("r" .. i + 1)
+		rules["r" .. i] = next_rule * next_rule
+	end
+	return lpeg.match(P(rules), "b")
+end
+
+-- As many turns of repetitions.
+local function turns()
+	local pattern = #C(1)
+	for _ = 1, 12 do
+		pattern = pattern * pattern * pattern * pattern * pattern * pattern * pattern * pattern
+		pattern = P { pattern * lpeg.V "x" + pattern, x = P(false) }
+	end
+	return lpeg.match(pattern, "a")
+end
+
+function role.stuck(what)
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, ...)
+			if ... then
+				return skynet.retpack(...)
+			end
+			local ok, why = pcall(({ endless = endless, calls = calls, turns = turns })[what])
+			skynet.retpack(ok, why)
+		end)
+	end)
+end
+
+function case.interrupted()
+	for _, what in ipairs { "endless", "calls", "turns" } do
+		local stuck = check.spawn("stuck", what)
+		local result
+		skynet.fork(function()
+			result = { skynet.call(stuck, "lua") }
+		end)
+		skynet.sleep(10)
+		check.eq(what .. ": it does not end", result, nil)
+		core.command("SIGNAL", skynet.address(stuck) .. " 0")
+		check.ok(what .. ": it has ended", check.wait(function() return result end))
+		check.ok(what .. ": by the signal", not result[1] and result[2]:find "signal 0$", result[2])
+		check.eq(what .. ": it works", skynet.call(stuck, "lua", "x"), "x")
+	end
 end
 
 function case.services()

@@ -13,6 +13,22 @@ local function close(...)
 	end
 end
 
+-- What its peer still sends does not keep it from hearing a socket's last words.
+function case.last_words()
+	for round = 1, 20 do
+		local a, b = pair.open()
+		socket.write(b, ("x"):rep(1000 * round))
+		driver.linger(a)
+		socket.write(a, "last words")
+		socket.close(a)
+		check.eq("closed at once", socket.invalid(a), true)
+		socket.write(b, ("y"):rep(1000 * round))
+		check.eq("what its peer hears", socket.readall(b), "last words")
+		close(b)
+	end
+	driver.linger(1 << 20) -- nobody's
+end
+
 -- Coming to be
 
 function case.listen()

@@ -289,6 +289,17 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
     }
 }
 
+/// Sees to what is wanted of the service from outside: what a native function that computes for long calls now and
+/// then, since only Lua code comes by hooks. *raises* `signal 0`, so nothing owned may be alive.
+pub fn attend(lua: Lua) {
+    // SAFETY: reads a plain field of the running thread.
+    let armed = unsafe { ffi::lua_gethook(lua.0) };
+    if armed.is_some_and(|f| f as usize == hook as *const () as usize) {
+        // SAFETY: on the running thread. Our hook does not look at what it is told about the place.
+        unsafe { hook(lua.0, std::ptr::null_mut()) };
+    }
+}
+
 impl Svc {
     fn answer_askers(&self, lua: Lua) {
         for (stacks, asker) in std::mem::take(&mut *lock(&self.interrupts.askers)) {

@@ -17,7 +17,7 @@ use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, Outcome, results};
 
 use crate::sockets::buffer::Buffer;
-use crate::sockets::driver::buffer_at;
+use crate::sockets::received::buffer_at;
 
 /// The receive buffer at 2, where decoders have it.
 fn buffer<'a>(l: Lua) -> Result<&'a mut Buffer, Fault> {

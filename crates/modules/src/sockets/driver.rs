@@ -1,20 +1,22 @@
 //! `skynet.socketdriver`.
 
-use std::borrow::Cow;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::sync::Arc;
 
-use mlua_sys::lua55::{self as ffi, lua_CFunction};
-use skynet_kernel::{Handle, Payload, block};
-use skynet_net::{Error, EventKind, LazyNet, Net, SocketEvent, SocketInfo, SocketType};
+use mlua_sys::lua55::lua_CFunction;
+use skynet_kernel::Handle;
+use skynet_net::{Error, LazyNet, Net, SocketInfo, SocketType};
 use skynet_wire::netaddr;
 
-use super::buffer::Buffer;
+use super::arguments::{Data, address, data_argument, integer, port, socket_id, text};
+use super::received::{
+    clear, drop_block, header, new_buffer, pop, push, readall, readline, str2p, unpack,
+};
 use crate::tls;
 use crate::tls::options::push_info as push_info_of_tls;
 use skynet_lua::Svc;
 use skynet_lua::service;
-use skynet_vm::lua::{Lua, Type};
+use skynet_vm::lua::Lua;
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, Outcome, guarded, native, results};
 
@@ -30,6 +32,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("hush", hush),
     ("info", info),
     ("limit", limit),
+    ("linger", linger),
     ("lingering", lingering),
     ("listen", listen),
     ("lsend", lsend),
@@ -67,47 +70,6 @@ fn net<'a>(l: Lua) -> Result<(&'a Svc, &'a Net), Fault> {
     Ok((svc, net))
 }
 
-fn integer(l: Lua, i: c_int) -> Result<i64, Fault> {
-    match l.int(i) {
-        Some(n) => Ok(n),
-        None if l.kind(i) == Type::Number => Err(Fault::Argument(
-            i,
-            "number has no integer representation".into(),
-        )),
-        None => Err(l.expected(i, "number")),
-    }
-}
-
-fn socket_id(l: Lua) -> Result<i32, Fault> {
-    Ok(integer(l, 1)? as i32)
-}
-
-fn text<'a>(l: Lua, i: c_int) -> Result<Cow<'a, str>, Fault> {
-    match l.kind(i) {
-        Type::String | Type::Number => {
-            Ok(String::from_utf8_lossy(l.coerce_bytes(i).unwrap_or(b"")))
-        }
-        _ => Err(l.expected(i, "string")),
-    }
-}
-
-/// The port at `i`.
-fn port(l: Lua, i: c_int) -> Result<u16, Fault> {
-    let port = integer(l, i)?;
-    u16::try_from(port)
-        .map_err(|_| format!("Invalid port {port}: ports are numbers from 0 to 65535").into())
-}
-
-/// `addr[, port]` at `i`: the port may be part of the address.
-fn address<'a>(l: Lua, i: c_int) -> Result<(Cow<'a, str>, u16), Fault> {
-    let addr = text(l, i)?;
-    if !l.is_none_or_nil(i + 1) {
-        return Ok((addr, port(l, i + 1)?));
-    }
-    let (host, port) = netaddr::host_port(&addr).map_err(|error| Fault::from(error.to_string()))?;
-    Ok((Cow::Owned(host.to_owned()), port))
-}
-
 fn push_id(l: Lua, id: Result<i32, Error>, failure: &'static str) -> Outcome {
     match id {
         Ok(id) => {
@@ -139,122 +101,9 @@ fn push_done(l: Lua, done: Result<(), Error>) -> Outcome {
     }
 }
 
-/// The data argument of a send at `i`.
-enum Data<'a> {
-    /// The socket's from now on.
-    Owned(Payload),
-    /// Copied as far as it can't be written at once.
-    Borrowed(&'a [u8]),
-}
-
-fn data_argument<'a>(l: Lua, i: c_int) -> Result<Data<'a>, Fault> {
-    match l.kind(i) {
-        Type::LightUserdata => {
-            let data: *mut u8 = l.userdata(i).cast();
-            let len = integer(l, i + 1)?;
-            if len < 0 || data.is_null() {
-                return Err(Fault::Argument(i + 1, "size of the block expected".into()));
-            }
-            // SAFETY: a pointer that is passed with its size is a block of the message allocator, given away by the
-            // caller.
-            Ok(Data::Owned(unsafe {
-                Payload::from_raw(data, len as usize)
-            }))
-        }
-        Type::Userdata => {
-            let size = l.raw_len(i);
-            let len = if l.is_none_or_nil(i + 1) {
-                size
-            } else {
-                (integer(l, i + 1)?.max(0) as usize).min(size)
-            };
-            // SAFETY: a full userdata of at least `len` bytes, alive on the stack during the send.
-            Ok(Data::Borrowed(unsafe {
-                std::slice::from_raw_parts(l.userdata(i).cast(), len)
-            }))
-        }
-        Type::Table => join_strings(l, i).map(Data::Owned),
-        Type::String | Type::Number => Ok(Data::Borrowed(l.coerce_bytes(i).unwrap_or(b""))),
-        _ => Err(l.expected(i, "string")),
-    }
-}
-
-/// The strings of a table, up to the first nil, as one block.
-fn join_strings(l: Lua, t: c_int) -> Result<Payload, Fault> {
-    let mut size = 0;
-    let mut count = 0;
-    loop {
-        match l.raw_geti(t, count + 1) {
-            Type::Nil => {
-                l.pop(1);
-                break;
-            }
-            Type::String => size += l.known_bytes(-1).len(),
-            Type::Number => size += number_text(l, -1).len(),
-            _ => {
-                return Err(l.expected_in(t, -1, "string"));
-            }
-        }
-        l.pop(1);
-        count += 1;
-    }
-    let data = block::alloc(size.max(1));
-    let mut at = 0;
-    for n in 1..=count {
-        let kind = l.raw_geti(t, n);
-        let number;
-        let part = if kind == Type::String {
-            l.known_bytes(-1)
-        } else {
-            number = number_text(l, -1);
-            number.as_bytes()
-        };
-        // SAFETY: the sizes were added up from the same values; nothing ran in between.
-        unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), data.add(at), part.len()) };
-        at += part.len();
-        l.pop(1);
-    }
-    // SAFETY: a new block with `size` initialised bytes.
-    Ok(unsafe { Payload::from_raw(data, size) })
-}
-
-/// A number as Lua writes it, without a conversion that could raise.
-fn number_text(l: Lua, i: c_int) -> String {
-    let mut text = [0u8; 64];
-    // SAFETY: the buffer is larger than any number's text (`LUA_N2SBUFFSZ` is 64).
-    let len = unsafe { ffi::lua_numbertocstring(l.0, i, text.as_mut_ptr().cast()) } as usize;
-    String::from_utf8_lossy(&text[..len.saturating_sub(1)]).into_owned()
-}
-
 fn push_sent(l: Lua, sent: bool) -> Outcome {
     l.push_bool(sent);
     results(1)
-}
-
-const BUFFER: &CStr = c"skynet.socket.buffer";
-
-/// The buffer at 1.
-fn buffer_argument<'a>(l: Lua) -> Result<&'a mut Buffer, Fault> {
-    buffer_at(l, 1).ok_or(Fault::from("need buffer object at param 1"))
-}
-
-/// The receive buffer at `i`, for decoders that read from there.
-pub(crate) fn buffer_at<'a>(l: Lua, i: c_int) -> Option<&'a mut Buffer> {
-    // SAFETY: `luaL_testudata` only compares metatables; the userdata that has ours holds a `Buffer`, and natives do
-    // not keep references to it.
-    unsafe {
-        ffi::luaL_testudata(l.0, i, BUFFER.as_ptr())
-            .cast::<Buffer>()
-            .as_mut()
-    }
-}
-
-/// Pushes the first `n` bytes as a string and removes them and `more`. *raises*
-fn take(l: Lua, buffer: &mut Buffer, n: usize, more: usize) {
-    let bytes: *const [u8] = buffer.peek(n).unwrap_or(b"");
-    // SAFETY: the bytes stay where they are until `consume`; should the push raise, they are read again later.
-    l.push_bytes(unsafe { &*bytes });
-    buffer.consume(n + more);
 }
 
 native! {
@@ -341,6 +190,13 @@ native! {
     close = |l| {
         let id = socket_id(l)?;
         net(l)?.1.close(id);
+        results(0)
+    };
+
+    /// `linger(id)`: when it is closed, the peer may finish first
+    linger = |l| {
+        let id = socket_id(l)?;
+        net(l)?.1.linger(id);
         results(0)
     };
 
@@ -549,168 +405,6 @@ native! {
         results(1)
     };
 
-    /// `unpack(msg, sz)`: type, id, ud, data[, udp address]
-    unpack = |l| {
-        let svc = service(l)?;
-        let data: *mut u8 = l.userdata(1).cast();
-        let len = integer(l, 2)?;
-        if data.is_null() || len < 0 {
-            return Err("invalid socket message".into());
-        }
-        // SAFETY: pointer and size of a message, as the dispatcher passes them.
-        let bytes = unsafe { std::slice::from_raw_parts(data, len as usize) };
-        let Some(event) = SocketEvent::parse(bytes) else {
-            return Err("invalid socket message".into());
-        };
-        l.push_int(event.kind as i64);
-        l.push_int(event.id as i64);
-        l.push_int(event.ud as i64);
-        match event.kind {
-            EventKind::Data => {
-                l.push_pointer(own_block(svc, data, event.data).cast());
-                results(4)
-            }
-            EventKind::Udp => {
-                l.push_bytes(&event.data[(event.ud as usize).min(event.data.len())..]);
-                l.push_pointer(own_block(svc, data, event.data).cast());
-                l.insert(-2);
-                results(5)
-            }
-            _ => {
-                l.push_bytes(event.data);
-                results(4)
-            }
-        }
-    };
-
-    /// `buffer()`
-    new_buffer = |l| {
-        let data: *mut Buffer = l.new_userdata(size_of::<Buffer>(), 0).cast();
-        // SAFETY: a new block of the right size, aligned for any type.
-        unsafe { data.write(Buffer::default()) };
-        // SAFETY: a plain call of the auxiliary library.
-        if unsafe { ffi::luaL_newmetatable(l.0, BUFFER.as_ptr()) } != 0 {
-            l.push_function(collect_buffer);
-            l.set_field(-2, c"__gc");
-        }
-        l.set_metatable(-2);
-        results(1)
-    };
-
-    collect_buffer = |l| {
-        let buffer = buffer_argument(l)?;
-        // Left empty, since a finalizer may run twice.
-        drop(std::mem::take(buffer));
-        results(0)
-    };
-
-    /// `push(buffer, pool, msg, sz)`: bytes in the buffer now
-    push = |l| {
-        let buffer = buffer_argument(l)?;
-        let data: *mut u8 = l.userdata(3).cast();
-        if l.kind(3) != Type::LightUserdata || data.is_null() {
-            return Err("need message block at param 3".into());
-        }
-        let len = integer(l, 4)?.max(0) as usize;
-        // SAFETY: a block that `unpack` or `str2p` gave away, with its size.
-        unsafe { buffer.push(data, len) };
-        l.push_int(buffer.size() as i64);
-        results(1)
-    };
-
-    /// `pop(buffer, pool, n)`: the first n bytes or nil, and how many are left
-    pop = |l| {
-        let buffer = buffer_argument(l)?;
-        let n = integer(l, 3)?;
-        if n <= 0 || n as usize > buffer.size() {
-            l.push_nil();
-        } else {
-            take(l, buffer, n as usize, 0);
-        }
-        l.push_int(buffer.size() as i64);
-        results(2)
-    };
-
-    /// `readall(buffer, pool)`
-    readall = |l| {
-        if l.is_none_or_nil(1) {
-            l.push_str("");
-            return results(1);
-        }
-        let buffer = buffer_argument(l)?;
-        let n = buffer.size();
-        take(l, buffer, n, 0);
-        results(1)
-    };
-
-    /// `clear(buffer, pool)`
-    clear = |l| {
-        if !l.is_none_or_nil(1) {
-            buffer_argument(l)?.clear();
-        }
-        results(0)
-    };
-
-    /// `readline(buffer, pool, separator)`: a line without it; with a pool that is no table, only whether there is one
-    readline = |l| {
-        let buffer = buffer_argument(l)?;
-        let Some(separator) = l.bytes(3) else {
-            return Err(l.expected(3, "string"));
-        };
-        let Some(at) = buffer.find(separator) else { return results(0) };
-        if l.kind(2) == Type::Table {
-            take(l, buffer, at, separator.len());
-        } else {
-            l.push_bool(true);
-        }
-        results(1)
-    };
-
-    /// `drop(msg, sz)`
-    drop_block = |l| {
-        if l.kind(1) == Type::LightUserdata {
-            // SAFETY: a block that `unpack` gave away.
-            unsafe { block::free(l.userdata(1).cast()) };
-        }
-        results(0)
-    };
-
-    /// `str2p(s)`: a copy as a block
-    str2p = |l| {
-        let Some(bytes) = l.bytes(1) else {
-            return Err(l.expected(1, "string"));
-        };
-        let data = block::alloc(bytes.len().max(1));
-        // SAFETY: the new block has room for the bytes.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len()) };
-        l.push_pointer(data.cast());
-        l.push_int(bytes.len() as i64);
-        results(2)
-    };
-
-    /// `header(s)`: a big-endian number of 1 to 4 bytes
-    header = |l| {
-        let Some(bytes) = l.bytes(1) else {
-            return Err(l.expected(1, "string"));
-        };
-        if !(1..=4).contains(&bytes.len()) {
-            let text = String::from_utf8_lossy(bytes);
-            return Err(Fault::from(format!("Invalid read {text}")));
-        }
-        l.push_int(bytes.iter().fold(0, |n, &b| n << 8 | b as i64));
-        results(1)
-    };
-}
-
-/// The data of a message as a block that Lua owns: the message's own block where possible.
-fn own_block(svc: &Svc, message: *mut u8, data: &[u8]) -> *mut u8 {
-    if svc.take_payload(message) {
-        return message;
-    }
-    let copy = block::alloc(data.len().max(1));
-    // SAFETY: the new block has room for the data.
-    unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), copy, data.len()) };
-    copy
 }
 
 /// Pushes the table of one socket. *raises*

@@ -17,6 +17,7 @@
 use super::{Config, ConfigError, Entry, Host, Limits, expand};
 use mlua_sys::*;
 use skynet_kernel::text;
+use skynet_vm::loops;
 use std::alloc::{self, Layout};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -54,6 +55,8 @@ pub(super) fn evaluate(
     // SAFETY: a fresh state has room for 20 values; pushing a light C function and a light userdata does not allocate,
     // so nothing before the protected call can raise. No value with a destructor is created between here and there.
     let failure = unsafe {
+        // Config files of Lua 5.4 load, whatever the key `lua54` says, which is only known afterwards.
+        loops::accept(state, assigned_loop, std::ptr::null_mut());
         lua_sethook(state, Some(count), LUA_MASKCOUNT, STEP as c_int);
         lua_pushcfunction(state, run);
         lua_pushlightuserdata(state, ud);
@@ -494,6 +497,15 @@ unsafe extern "C-unwind" fn assign(state: *mut lua_State) -> c_int {
         }
     }
     0
+}
+
+/// A file assigns to the variable of a `for` loop. Nobody is told: the log has not begun.
+unsafe extern "C-unwind" fn assigned_loop(
+    _: *mut lua_State,
+    _: *const c_char,
+    _: c_int,
+    _: *mut c_void,
+) {
 }
 
 /// Called every [`STEP`] instructions.

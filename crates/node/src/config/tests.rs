@@ -246,6 +246,24 @@ fn a_missing_file() {
     );
 }
 
+/// The key `lua54`, which is in such a file, is about other files.
+#[test]
+fn loop_variables_are_assigned_to_as_in_lua_54() {
+    let source = r#"
+        lua54 = false
+        sum = ""
+        for i = 1, 3 do
+            i = i * 10
+            sum = sum .. i .. " "
+        end
+    "#;
+    if skynet_vm::loops::AVAILABLE {
+        assert_eq!(text(source).unwrap().get("sum"), Some("10 20 30 "));
+    } else {
+        assert!(error(source).contains("attempt to assign to const variable 'i'"));
+    }
+}
+
 #[test]
 fn syntax_errors_name_the_file_as_written() {
     assert_eq!(

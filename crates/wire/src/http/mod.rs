@@ -14,6 +14,7 @@
 
 pub mod deflate;
 pub mod frame;
+mod head;
 pub mod inflate;
 pub mod message;
 pub mod plain;

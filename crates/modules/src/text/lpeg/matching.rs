@@ -78,6 +78,7 @@ impl Match<'_> {
             match self.machine.run(code, self.subject, stack, captures) {
                 Event::Matched => return Ok(true),
                 Event::Failed => return Ok(false),
+                Event::Pause => skynet_lua::attend(self.l),
                 Event::StackFull => {
                     // SAFETY: the home is on the Lua stack.
                     let limit = unsafe { (*self.home).limit };
