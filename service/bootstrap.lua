@@ -51,8 +51,13 @@ skynet.start(function()
 			skynet.error(("error: enablessl = true, but there is no TLS: %s; the node goes on without it"):format(failure))
 		end
 	end
+	local discovery = skynet.getenv "discovery" and must_start "discoveryd"
 	local main = skynet.getenv "start" or "main"
-	if not pcall(skynet.newservice, main) then
+	if pcall(skynet.newservice, main) then
+		if discovery then
+			skynet.send(discovery, "lua", "START") -- nobody is sent to a node that is not ready
+		end
+	else
 		-- The reason has been logged by the service itself.
 		skynet.error(("error: the start service '%s' has failed; the node goes on without it"):format(main))
 	end

@@ -65,6 +65,14 @@ local command, silent = {}, {}
 
 silent.LAUNCH = launch
 
+-- As LAUNCH; besides, the requester is told the handle while the service has yet to start.
+function silent.LAUNCHTOLD(session, source, ...)
+	local handle = launch(session, source, ...)
+	if handle then
+		skynet.send(source, "lua", "LAUNCHED", handle)
+	end
+end
+
 function silent.LOGLAUNCH(...)
 	local handle = launch(...)
 	if handle then

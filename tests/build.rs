@@ -7,6 +7,8 @@ fn main() {
         ("redis_server", "redis-server"),
         ("mariadb_server", "mariadbd"),
         ("postgres_server", "initdb"),
+        ("etcd_server", "etcd"),
+        ("dnsmasq", "dnsmasq"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         let mut found = false;

@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod console;
 pub mod database;
 pub mod dialogue;
+pub mod etcd;
 pub mod harbor;
 pub mod installation;
 pub mod meta;

@@ -61,6 +61,7 @@ lua_cases! {
         connections;
         deadlines;
         decompression;
+        extended;
         redirects;
         requests_by_client;
         stale_connections;

@@ -189,12 +189,14 @@ struct Program {
     line: usize,
     /// Other files in its folder.
     files: Vec<(String, String)>,
+    /// Keys of its config, as `name=value`.
+    keys: Vec<String>,
     source: String,
     prints: String,
 }
 
 /// A block of Lua that is followed by a block of text is a program that prints that text. A block before it whose first
-/// line is `-- NAME.lua` is a file that it needs.
+/// line is `-- NAME.lua` is a file that it needs; one of the kind `config` has lines of its config, `name = "value"`.
 fn programs() -> Vec<Program> {
     let mut programs = Vec::new();
     for page in pages() {
@@ -210,8 +212,14 @@ fn programs() -> Vec<Program> {
             }
         }
         assert!(open.is_none(), "{page}: a block has no end");
-        let mut files = Vec::new();
+        let (mut files, mut keys) = (Vec::new(), Vec::new());
         for (i, (line, kind, source)) in blocks.iter().enumerate() {
+            if *kind == "config" {
+                keys = source
+                    .lines()
+                    .map(|line| line.replacen(" = ", "=", 1).replace('"', ""))
+                    .collect();
+            }
             if *kind != "lua" {
                 continue;
             }
@@ -223,6 +231,7 @@ fn programs() -> Vec<Program> {
                     page: page.clone(),
                     line: line + 1,
                     files: std::mem::take(&mut files),
+                    keys: std::mem::take(&mut keys),
                     source: source.clone(),
                     prints: prints.clone(),
                 });
@@ -241,9 +250,12 @@ fn run<'a>(programs: impl Iterator<Item = &'a Program>) {
             node = node.file(name, source);
         }
         // The log goes elsewhere, so that nothing is mixed with what is printed.
-        let output = node
-            .args(&["run", "-t", "2", "-s", "logger=node.log", "main.lua"])
-            .run();
+        let mut args = vec!["run", "-t", "2", "-s", "logger=node.log"];
+        for key in &program.keys {
+            args.extend(["-s", key]);
+        }
+        args.push("main.lua");
+        let output = node.args(&args).run();
         output.no_panic();
         if output.stdout != program.prints || !output.status.success() {
             let _ = writeln!(wrong, "docs/{}:{}\n{output}", program.page, program.line);

@@ -1,7 +1,8 @@
 //! One test for each sentence of `docs/semantics.md`, named after its number.
 
+use skynet_tests::etcd::Etcd;
 use skynet_tests::harbor::Network;
-use skynet_tests::{Node, Output, certificates, lua_cases};
+use skynet_tests::{Node, Output, Running, certificates, lua_cases, peer, quote};
 
 lua_cases! {
     "semantics/order" {
@@ -227,6 +228,68 @@ fn N6() {
     for case in ["order", "messages_wait_for_a_name"] {
         Network::start("harbor/network", case).passed();
     }
+}
+
+/// A node that has left the file of nodes.
+#[test]
+#[allow(non_snake_case)]
+fn N10() {
+    let mut node = Node::program("discovery/node")
+        .key("discovery", "'file:nodes.lua'")
+        .key("discoverygrace", "0.1")
+        .file("nodes.lua", "a = '127.0.0.1:1' b = '127.0.0.1:2'")
+        .stdin()
+        .spawn();
+    node.until_output("READY\n");
+    node.write("watch()\n");
+    node.until_output("EVENT up b");
+    std::fs::write(node.path("nodes.lua"), "a = '127.0.0.1:1' b = ").expect("a file");
+    node.until_output("what was known stays");
+    std::fs::write(node.path("nodes.lua"), "a = '127.0.0.1:1'").expect("a file");
+    node.until_output("EVENT down b");
+    assert_eq!(node.stdout().matches("EVENT down").count(), 1);
+    node.write("say('CALLED', (pcall(cluster.call, 'b', '@x')))\n");
+    node.until_output("CALLED false\n");
+}
+
+/// `discovery::singletons` has more than one node.
+#[test]
+#[allow(non_snake_case)]
+#[cfg_attr(
+    not(etcd_server),
+    ignore = "no etcd: apt-get install etcd-server etcd-client"
+)]
+fn N11() {
+    let mut etcd = Etcd::start(1, &[]);
+    let mut node = Node::program("discovery/node")
+        .key("discovery", &quote(&etcd.url()))
+        .key("discoveryttl", "2")
+        .key("nodename", "'a'")
+        .key(
+            "nodeaddress",
+            &quote(&format!("127.0.0.1:{}", peer::port())),
+        )
+        .key("clusterbind", "'127.0.0.1'")
+        .key("tokens", "'tokens'")
+        .stdin()
+        .spawn();
+    node.until_output("READY\n");
+    node.write("discovery.singleton('one', { service = 'discovery/one' })\n");
+    let tokens = |node: &Running| {
+        let text = std::fs::read_to_string(node.path("tokens")).unwrap_or_default();
+        let tokens: Vec<u64> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next()?.parse().ok())
+            .collect();
+        tokens
+    };
+    node.until("it writes", |node| !tokens(node).is_empty());
+    etcd.kill(0);
+    node.until_output("the singleton one is killed");
+    let before = tokens(&node);
+    etcd.restart(0);
+    node.until("another one", |node| tokens(node).last() > before.last());
+    assert!(tokens(&node).is_sorted());
 }
 
 /// A case of `tls/sockets`, in a node with certificates.

@@ -1,7 +1,7 @@
 -- A client of HTTP/1.1: connections are used again, and everything has a limit.
 --
 -- A request has one deadline for all that it does, redirects included: a timer that closes the connection which the
--- request is using at that moment.
+-- request is using at that moment. Who reads an answer that has no end gives it another one as it goes on.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local core = require "skynet.core"
@@ -72,6 +72,22 @@ local function resolve(location, from)
 		base = base .. from.target:match("^[^?]*"):gsub("[^/]*$", "")
 	end
 	return parse_url(base .. location)
+end
+
+-- The deadline of a request, in centiseconds from now; false: none.
+local function set_deadline(job, cs)
+	if job.timer then
+		job.timer:cancel()
+		job.timer = nil
+	end
+	if cs then
+		job.timer = skynet.timer(cs * 10, function()
+			job.late, job.timer = true, nil
+			if job.socket then
+				socket.close(job.socket)
+			end
+		end)
+	end
 end
 
 -- Connections. Those that wait for a request are in the client's `idle`, by where they lead to.
@@ -220,14 +236,17 @@ end
 
 answer.__close = answer.close
 
+function answer:extend(cs)
+	if self.conn then
+		set_deadline(self.job, cs)
+	end
+end
+
 -- The connection goes to a request that waits for one, or is closed.
 function answer:release()
 	local conn, job = self.conn, self.job
 	self.conn = nil
-	if job.timer then
-		job.timer:cancel()
-		job.timer = nil
-	end
+	set_deadline(job, false)
 	if conn and not conn.closed then
 		if self.keep_alive and not job.late then
 			keep(job.client, job.key, conn)
@@ -478,15 +497,11 @@ function Client:request(options)
 	if not url then
 		fail(job, why)
 	end
-	local timeout = options.timeout or self.timeout
-	if timeout then
-		job.timer = skynet.timer(timeout * 10, function()
-			job.late, job.timer = true, nil
-			if job.socket then
-				socket.close(job.socket)
-			end
-		end)
+	local timeout = options.timeout
+	if timeout == nil then
+		timeout = self.timeout
 	end
+	set_deadline(job, timeout)
 	local ok, got = pcall(run, self, job, url)
 	if ok and not options.stream then
 		local all
@@ -498,9 +513,7 @@ function Client:request(options)
 		end
 	end
 	if not ok then
-		if job.timer then
-			job.timer:cancel()
-		end
+		set_deadline(job, false)
 		error(got, 0)
 	end
 	return got

@@ -71,6 +71,10 @@ local answer = {}
 ---@return string?
 function answer:read() end
 
+---Gives the request another deadline, for answers that are read for long.
+---@param cs integer|false centiseconds from now; false: none
+function answer:extend(cs) end
+
 ---Gives up what was not read. An answer may be a `<close>` variable.
 function answer:close() end
 

@@ -206,6 +206,35 @@ local GZIP <const> = "H4sIAAAAAAACA8tIzcnJV8hAkACAiPnlEQAAAA=="
 local BOMB <const> = "eNrt17ENgkAAheE7LiYXRrAhJu7ABM7BKiSUNg7gDixgwwq0rEAYQTzGwHxf9deve80zh0OV1inGEv3rO265DgAAAMCf65chVUfc"
 	.. "9q692wMAAABO4H15fOZrufXhBwiPDO8="
 
+-- An answer without an end that is read for longer than a request may take.
+function case.extended()
+	local base = listen(function()
+		local left = 12
+		return 200, function()
+			skynet.sleep(5)
+			left = left - 1
+			return left > 0 and "x" or nil
+		end
+	end)
+	local http = client.new { timeout = 30 }
+	local stream = http:request { url = base .. "/drip", stream = true }
+	check.eq("the first piece", stream:read(), "x")
+	stream:extend(false)
+	local count = 1
+	for _ in stream.read, stream do
+		count = count + 1
+	end
+	check.eq("all of it", count, 11)
+
+	stream = http:request { url = base .. "/drip", stream = true }
+	stream:extend(1)
+	check.fails("a shorter one", "takes too long", function()
+		while stream:read() do
+		end
+	end)
+	check.eq("no deadline for one request", #http:get(base .. "/drip", { timeout = false }).body, 11)
+end
+
 function case.decompression()
 	local body, encoding
 	local base = listen(function(request)

@@ -5,7 +5,7 @@
 
 use super::finding::{Finding, Severity};
 use super::settings::patterns;
-use super::{Config, ConfigError, Settings, cluster, keys, sources};
+use super::{Config, ConfigError, Settings, cluster, discovery, keys, sources};
 use skynet_vm::loops::{self, LoopAssignments};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -29,6 +29,9 @@ pub fn check_with(config: &Config, shipped: &dyn Fn(&str) -> bool) -> Vec<Findin
     report.services();
     report.files();
     report.cluster();
+    for (key, text, remedy) in discovery::problems(config) {
+        report.error(key, text, remedy);
+    }
     report.words();
     report.sources();
     report

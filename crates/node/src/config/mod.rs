@@ -15,6 +15,7 @@
 
 mod check;
 mod cluster;
+mod discovery;
 mod error;
 mod eval;
 mod expand;

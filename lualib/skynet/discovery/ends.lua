@@ -1,0 +1,23 @@
+-- Who hears of the end of a Lua service: by the debug command LINK, which is answered by nothing but that.
+
+local skynet = require "skynet"
+
+local FOREVER <const> = 100 * 86400 * 365 -- centiseconds, whatever `calltimeout` says
+
+local ends = {}
+
+-- Calls f once when the service has gone. The result takes that back.
+function ends.of(handle, f)
+	local wanted = true
+	skynet.fork(function()
+		pcall(skynet.timeoutcall, FOREVER, handle, "debug", "LINK")
+		if wanted then
+			f()
+		end
+	end)
+	return function()
+		wanted = false
+	end
+end
+
+return ends
