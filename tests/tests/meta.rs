@@ -47,6 +47,7 @@ const INTERNAL: &[&str] = &[
     "skynet.lazy",
     "skynet.loading",
     "skynet.lpeg.core",
+    "skynet.re.core",
     "skynet.require",
     "skynet.tls.core",
     "snax.hotfix",

@@ -49,6 +49,7 @@ pub const NATIVE: Native = &[
     ("skynet.db.mysql.core", db::mysql::open),
     ("skynet.db.redis.core", db::redis::open),
     ("skynet.lpeg.core", text::lpeg::open),
+    ("skynet.re.core", text::re::open),
     ("skynet.json.core", data::json::open),
     ("skynet.memory", debug::memory::open),
     ("skynet.mongo.driver", db::mongo::open_driver),

@@ -28,6 +28,7 @@ pub const FOR_CLIENTS: &[&str] = &[
     "skynet.crypt",
     "skynet.lpeg.core",
     "skynet.json.core",
+    "skynet.re.core",
     "sproto",
     "sproto.core",
     "sprotoparser",

@@ -14,6 +14,7 @@ mod grammar;
 mod machine;
 mod program;
 mod set;
+mod syntax;
 mod tree;
 
 pub use compile::{CompileError, MAX_CODE, compile};
@@ -21,4 +22,5 @@ pub use grammar::{GrammarError, MAX_RULES, RuleDef};
 pub use machine::{Capture, Entry, Event, MAX_SUBJECT, MAX_VALUES, Machine};
 pub use program::{Class, Code, Inst, Program, Switch};
 pub use set::Set;
+pub use syntax::{Step, SyntaxError, parse};
 pub use tree::{BehindError, EmptyLoop, Facts, Kind, Node, Op, Tree, View};

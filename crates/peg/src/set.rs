@@ -87,6 +87,15 @@ impl Set {
 
     /// Its bytes, from low to high.
     pub fn bytes(self) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(move |&b| self.has(b))
+        self.0
+            .into_iter()
+            .zip([0, 64, 128, 192])
+            .flat_map(|(mut part, first)| {
+                std::iter::from_fn(move || {
+                    let next = (part != 0).then(|| first + part.trailing_zeros() as u8);
+                    part &= part.wrapping_sub(1);
+                    next
+                })
+            })
     }
 }

@@ -1,3 +1,4 @@
 //! Text: patterns.
 
 pub mod lpeg;
+pub mod re;

@@ -91,8 +91,7 @@ pub fn parse<B: Build>(text: &[u8], limits: Limits, build: &mut B) -> Result<(),
         base: stack_position(),
         build,
     };
-    let token = parser.next();
-    parser.value(token)?;
+    parser.value()?;
     let token = parser.next();
     match token.what {
         What::End => Ok(()),
@@ -108,14 +107,14 @@ fn stack_position() -> usize {
 }
 
 #[derive(Clone, Copy)]
-enum What<'a> {
+enum What {
     ObjectBegin,
     ObjectEnd,
     ArrayBegin,
     ArrayEnd,
     Colon,
     Comma,
-    String(Text<'a>),
+    String,
     Number(Number),
     Bool(bool),
     Null,
@@ -124,13 +123,13 @@ enum What<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Token<'a> {
-    what: What<'a>,
+struct Token {
+    what: What,
     /// From 0.
     at: usize,
 }
 
-impl Token<'_> {
+impl Token {
     #[cold]
     fn instead_of(self, expected: &'static str) -> Error {
         let found = match self.what {
@@ -140,7 +139,7 @@ impl Token<'_> {
             What::ArrayEnd => "T_ARR_END",
             What::Colon => "T_COLON",
             What::Comma => "T_COMMA",
-            What::String(_) => "T_STRING",
+            What::String => "T_STRING",
             What::Number(_) => "T_NUMBER",
             What::Bool(_) => "T_BOOLEAN",
             What::Null => "T_NULL",
@@ -170,11 +169,20 @@ impl<'a, B: Build> Parser<'a, '_, B> {
         self.text.get(at).copied().unwrap_or(0)
     }
 
+    /// Passes blanks over; the byte behind them.
     #[inline(always)]
-    fn next(&mut self) -> Token<'a> {
-        while matches!(self.byte(self.at), b' ' | b'\t' | b'\n' | b'\r') {
-            self.at += 1;
+    fn peek(&mut self) -> u8 {
+        loop {
+            match self.byte(self.at) {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return byte,
+            }
         }
+    }
+
+    /// The next token. What is most frequent is read without one, by its first byte.
+    fn next(&mut self) -> Token {
+        self.peek();
         let at = self.at;
         let single = |this: &mut Self, what| {
             this.at += 1;
@@ -197,12 +205,20 @@ impl<'a, B: Build> Parser<'a, '_, B> {
         }
     }
 
-    fn string(&mut self, at: usize) -> Token<'a> {
+    /// The string whose quote is here; none if there is no right one.
+    #[inline(always)]
+    fn text(&mut self) -> Option<Text<'a>> {
+        let (text, end) = scan(self.text, self.at + 1).ok()?;
+        self.at = end;
+        Some(text)
+    }
+
+    fn string(&mut self, at: usize) -> Token {
         match scan(self.text, at + 1) {
-            Ok((text, end)) => {
+            Ok((_, end)) => {
                 self.at = end;
                 Token {
-                    what: What::String(text),
+                    what: What::String,
                     at,
                 }
             }
@@ -217,7 +233,7 @@ impl<'a, B: Build> Parser<'a, '_, B> {
         }
     }
 
-    fn number(&mut self, at: usize) -> Token<'a> {
+    fn number(&mut self, at: usize) -> Token {
         let refused = !self.limits.invalid_numbers && is_invalid(&self.text[at..]);
         let read = match refused {
             true => None,
@@ -233,7 +249,7 @@ impl<'a, B: Build> Parser<'a, '_, B> {
         Token { what, at }
     }
 
-    fn word(&mut self, at: usize) -> Token<'a> {
+    fn word(&mut self, at: usize) -> Token {
         let rest = &self.text[at..];
         let words = [
             (&b"true"[..], What::Bool(true)),
@@ -256,17 +272,51 @@ impl<'a, B: Build> Parser<'a, '_, B> {
         }
     }
 
-    fn value(&mut self, token: Token<'a>) -> Result<(), Error> {
+    #[inline(always)]
+    fn value(&mut self) -> Result<(), Error> {
+        match self.peek() {
+            b'"' => {
+                if let Some(text) = self.text() {
+                    self.build.string(text);
+                    return Ok(());
+                }
+            }
+            b'0'..=b'9' | b'-' if self.limits.invalid_numbers => {
+                if let Some((n, len)) = read_number(&self.text[self.at..]) {
+                    self.at += len;
+                    self.build.number(n);
+                    return Ok(());
+                }
+            }
+            b'{' => {
+                self.at += 1;
+                return self.object();
+            }
+            b'[' => {
+                self.at += 1;
+                return self.array();
+            }
+            _ => {}
+        }
+        self.rare_value()
+    }
+
+    #[inline(never)]
+    fn rare_value(&mut self) -> Result<(), Error> {
+        let token = self.next();
         match token.what {
-            What::String(text) => self.build.string(text),
             What::Number(n) => self.build.number(n),
             What::Bool(value) => self.build.bool(value),
             What::Null => self.build.null(),
-            What::ObjectBegin => return self.object(),
-            What::ArrayBegin => return self.array(),
             _ => return Err(token.instead_of("value")),
         }
         Ok(())
+    }
+
+    /// Something else is here than what has to come.
+    #[cold]
+    fn instead_of<T>(&mut self, expected: &'static str) -> Result<T, Error> {
+        Err(self.next().instead_of(expected))
     }
 
     fn open(&mut self, kind: Kind) -> Result<B::Open, Error> {
@@ -290,47 +340,54 @@ impl<'a, B: Build> Parser<'a, '_, B> {
 
     fn array(&mut self) -> Result<(), Error> {
         let mut open = self.open(Kind::Array)?;
-        let mut token = self.next();
-        if !matches!(token.what, What::ArrayEnd) {
-            loop {
-                self.value(token)?;
-                self.build.add(&mut open);
-                token = self.next();
-                match token.what {
-                    What::ArrayEnd => break,
-                    What::Comma => token = self.next(),
-                    _ => return Err(token.instead_of("comma or array end")),
-                }
+        if self.peek() == b']' {
+            self.at += 1;
+            self.close(open);
+            return Ok(());
+        }
+        loop {
+            self.value()?;
+            self.build.add(&mut open);
+            match self.peek() {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return self.instead_of("comma or array end"),
             }
         }
+        self.at += 1;
         self.close(open);
         Ok(())
     }
 
     fn object(&mut self) -> Result<(), Error> {
         let mut open = self.open(Kind::Object)?;
-        let mut token = self.next();
-        if !matches!(token.what, What::ObjectEnd) {
-            loop {
-                let What::String(key) = token.what else {
-                    return Err(token.instead_of("object key string"));
-                };
-                self.build.key(key);
-                token = self.next();
-                if !matches!(token.what, What::Colon) {
-                    return Err(token.instead_of("colon"));
-                }
-                token = self.next();
-                self.value(token)?;
-                self.build.add(&mut open);
-                token = self.next();
-                match token.what {
-                    What::ObjectEnd => break,
-                    What::Comma => token = self.next(),
-                    _ => return Err(token.instead_of("comma or object end")),
-                }
+        if self.peek() == b'}' {
+            self.at += 1;
+            self.close(open);
+            return Ok(());
+        }
+        loop {
+            let key = match self.peek() {
+                b'"' => self.text(),
+                _ => None,
+            };
+            let Some(key) = key else {
+                return self.instead_of("object key string");
+            };
+            self.build.key(key);
+            if self.peek() != b':' {
+                return self.instead_of("colon");
+            }
+            self.at += 1;
+            self.value()?;
+            self.build.add(&mut open);
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return self.instead_of("comma or object end"),
             }
         }
+        self.at += 1;
         self.close(open);
         Ok(())
     }

@@ -68,14 +68,22 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], slash: bool) {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
+#[inline(always)]
 fn word(eight: &[u8]) -> u64 {
-    u64::from_ne_bytes(eight.try_into().unwrap_or_default())
+    u64::from_le_bytes(eight.try_into().unwrap_or_default())
 }
 
-/// Is one of the eight bytes this one? Says yes too often, never too seldom.
-fn has(word: u64, byte: u8) -> bool {
+/// Marks those of eight bytes that are this one. The lowest mark is right; those above it may be too many.
+#[inline(always)]
+fn marks(word: u64, byte: u8) -> u64 {
     let x = word ^ (ONES * u64::from(byte));
-    x.wrapping_sub(ONES) & !x & HIGHS != 0
+    x.wrapping_sub(ONES) & !x & HIGHS
+}
+
+/// Is one of the eight bytes this one?
+#[inline(always)]
+fn has(word: u64, byte: u8) -> bool {
+    marks(word, byte) != 0
 }
 
 /// May one of the eight bytes have to be escaped?
@@ -102,17 +110,40 @@ pub(super) enum Wrong {
 }
 
 /// The string that begins at `at`, behind its quote, and the place behind the closing one; or what is wrong, and where.
+#[inline(always)]
 pub(super) fn scan(text: &[u8], at: usize) -> Result<(Text<'_>, usize), (Wrong, usize)> {
-    let mut i = at;
+    let i = plain(text, at);
+    if text.get(i) == Some(&b'"') {
+        let raw = &text[at..i];
+        return Ok((
+            Text {
+                raw,
+                escaped: false,
+            },
+            i + 1,
+        ));
+    }
+    scan_on(text, at, i)
+}
+
+/// The first place from `i` on that may be no plain byte of a string, found eight bytes at a time.
+#[inline(always)]
+fn plain(text: &[u8], mut i: usize) -> usize {
+    while let Some(eight) = text.get(i..i + 8) {
+        let word = word(eight);
+        // Of several kinds of marks, too, the lowest one is right.
+        match marks(word, b'"') | marks(word, b'\\') | marks(word, 0) {
+            0 => i += 8,
+            marks => return i + marks.trailing_zeros() as usize / 8,
+        }
+    }
+    i
+}
+
+/// The rest of a string that begins at `at`, of which all before `i` is plain.
+fn scan_on(text: &[u8], at: usize, mut i: usize) -> Result<(Text<'_>, usize), (Wrong, usize)> {
     let mut escaped = false;
     loop {
-        if let Some(eight) = text.get(i..i + 8) {
-            let word = word(eight);
-            if !(has(word, b'"') || has(word, b'\\') || has(word, 0)) {
-                i += 8;
-                continue;
-            }
-        }
         match text.get(i).copied().unwrap_or(0) {
             b'"' => {
                 let raw = &text[at..i];
@@ -129,6 +160,7 @@ pub(super) fn scan(text: &[u8], at: usize) -> Result<(Text<'_>, usize), (Wrong, 
                     },
                     _ => return Err((Wrong::Escape, i)),
                 };
+                i = plain(text, i);
             }
             _ => i += 1,
         }

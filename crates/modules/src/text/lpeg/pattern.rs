@@ -33,12 +33,19 @@ struct Head {
 const _: () = assert!(align_of::<Set>() <= 8 && align_of::<Head>() <= 8 && align_of::<Node>() <= 8);
 const _: () = assert!(size_of::<Head>().is_multiple_of(align_of::<Set>()));
 
+/// The metatable is in the registry under this address, too, where it is found faster than by its name.
+static KEY: u8 = 0;
+
 /// Pushes the metatable. *raises*
 pub(super) fn push_metatable(l: Lua) {
-    // SAFETY: a plain call of the auxiliary library.
-    if unsafe { ffi::luaL_newmetatable(l.0, NAME.as_ptr()) } != 0 {
-        l.push_str(SHOWN);
-        l.raw_set_str(-2, "__name");
+    // SAFETY: plain calls of the API.
+    unsafe {
+        if ffi::luaL_newmetatable(l.0, NAME.as_ptr()) != 0 {
+            l.push_str(SHOWN);
+            l.raw_set_str(-2, "__name");
+            l.push_value(-1);
+            ffi::lua_rawsetp(l.0, ffi::LUA_REGISTRYINDEX, (&raw const KEY).cast());
+        }
     }
 }
 
@@ -54,9 +61,16 @@ fn head<'a>(l: Lua, i: c_int) -> Option<&'a Head> {
     // SAFETY: a userdata with our metatable begins with a head, which does not change. The caller keeps it on the
     // stack.
     unsafe {
-        ffi::luaL_testudata(l.0, i, NAME.as_ptr())
-            .cast::<Head>()
-            .as_ref()
+        if ffi::lua_type(l.0, i) != ffi::LUA_TUSERDATA || ffi::lua_getmetatable(l.0, i) == 0 {
+            return None;
+        }
+        ffi::lua_rawgetp(l.0, ffi::LUA_REGISTRYINDEX, (&raw const KEY).cast());
+        let ours = ffi::lua_topointer(l.0, -1) == ffi::lua_topointer(l.0, -2);
+        l.pop(2);
+        match ours {
+            true => ffi::lua_touserdata(l.0, i).cast::<Head>().as_ref(),
+            false => None,
+        }
     }
 }
 
@@ -118,7 +132,8 @@ pub(super) fn push(l: Lua, tree: &Tree, values: u32) -> Result<(), Fault> {
             ptr::copy_nonoverlapping(sets.as_ptr(), to, sets.len());
             let to: *mut Node = to.add(sets.len()).cast();
             ptr::copy_nonoverlapping(nodes.as_ptr(), to, nodes.len());
-            ffi::luaL_setmetatable(l.0, NAME.as_ptr());
+            ffi::lua_rawgetp(l.0, ffi::LUA_REGISTRYINDEX, (&raw const KEY).cast());
+            ffi::lua_setmetatable(l.0, -2);
         }
     })?;
     l.insert(-2);
