@@ -1,4 +1,4 @@
-//! What existing programs rely on, one line of the checklist after the other (those that need no network).
+//! What existing programs rely on, one line of the checklist after the other; what is not here is tested with its part.
 
 use skynet_tests::{Node, lua_cases};
 
@@ -29,6 +29,18 @@ lua_cases! {
         overload => |out| {
             assert!((1..=3).contains(&out.count("error: May overload, message queue length = ")), "{out}");
         };
+    }
+}
+
+mod network {
+    use super::*;
+
+    lua_cases! {
+        "checklist/rpc" {
+            sproto_rpc => |out| {
+                out.has_times("lua call [", 2).has("Invalid unpack stream");
+            };
+        }
     }
 }
 
