@@ -160,7 +160,7 @@ function case.sproto_rpc()
 	local conf = { address = "127.0.0.1", port = 0, maxclient = 8, nodelay = true }
 	local _, port = skynet.call(watchdog, "lua", "start", conf)
 	local client = open(port)
-	check.returns("a request without an answer", { "REQUEST", "heartbeat" }, client.receive)
+	check.returns("a request without an answer", { "REQUEST", "heartbeat", n = 5 }, client.receive)
 	local kind, name, args, respond = client.receive()
 	check.eq("a request of the agent", { kind, name, args.level }, { "REQUEST", "ready", 3 })
 	client.respond(respond { ok = true })
