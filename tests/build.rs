@@ -1,6 +1,7 @@
-//! Which servers of databases this machine has. Tests that need one that is missing are ignored, and say how to get it.
+//! Which servers of databases this machine has, or what stands in for them. Tests that need one that is missing are ignored, and say how to get it.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 fn main() {
     for (cfg, program) in [
@@ -23,7 +24,22 @@ fn main() {
             println!("cargo::rustc-cfg={cfg}");
         }
     }
+    mongoeco();
     println!("cargo::rerun-if-env-changed=PATH");
+}
+
+/// A Python that has what stands in for MongoDB: `MONGOECO_PYTHON`, or the usual one.
+fn mongoeco() {
+    println!("cargo::rustc-check-cfg=cfg(mongoeco)");
+    println!("cargo::rerun-if-env-changed=MONGOECO_PYTHON");
+    let python = std::env::var("MONGOECO_PYTHON").unwrap_or_else(|_| "python3".into());
+    let modules = Command::new(python)
+        .args(["-c", "import mongoeco.wire.proxy, bson"])
+        .stderr(Stdio::null())
+        .status();
+    if modules.is_ok_and(|status| status.success()) {
+        println!("cargo::rustc-cfg=mongoeco");
+    }
 }
 
 fn folders() -> Vec<PathBuf> {

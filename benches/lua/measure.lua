@@ -50,6 +50,17 @@ function M.join(n, f)
 	skynet.wait(me)
 end
 
+-- Processor time of the whole process so far, in seconds.
+M.cpu = os.clock
+
+-- Runs f and reports how long its operations took, and the processor time of this process for each.
+function M.costed(name, operations, f)
+	local cpu, began = M.cpu(), M.now()
+	f()
+	local seconds, used = M.now() - began, M.cpu() - cpu
+	M.result(name, operations, seconds, ("cpu_ns=%.1f"):format(used / operations * 1e9))
+end
+
 -- n services of one kind.
 function M.services(kind, n)
 	local made = {}

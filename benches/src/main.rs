@@ -10,10 +10,12 @@ mod cargo;
 mod code;
 mod count;
 mod crowd;
+mod database;
 mod document;
 mod flame;
 mod kernel;
 mod machine;
+mod mongo;
 mod node;
 mod pace;
 mod peers;
@@ -143,7 +145,10 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         if let Some(baseline) = &baseline {
             warn_of_differences(baseline, &head["settings"], &head["machine"]);
         }
-        let others: Vec<&str> = binaries[1..].iter().map(|b| b.label.as_str()).collect();
+        let mut others: Vec<&str> = binaries[1..].iter().map(|b| b.label.as_str()).collect();
+        if results.has(peers::POSTGRES) {
+            others.push(peers::POSTGRES);
+        }
         let first = &binaries[0].label;
         let table = table::table(results, first, &others, baseline.as_ref(), targets.as_ref());
         println!("\n{table}");
@@ -250,6 +255,7 @@ fn prepare(
                 Kind::Tcp | Kind::Gate | Kind::Clients => " BENCH_PORT=28700",
                 Kind::Cluster => " BENCH_NODE=127.0.0.1:28700",
                 Kind::ClientsOfTwo => " BENCH_PORT=28701 BENCH_NODE=127.0.0.1:28700",
+                Kind::Database(_) => " BENCH_PORT=THE_PORT_OF_THE_SERVER",
             };
             println!(
                 "BENCH={} N={}{more} {line}",
@@ -296,6 +302,16 @@ impl Plan<'_> {
                     let n = size(workload, self.args);
                     report.results.try_add(workload.name, &binary.label, || {
                         self.settings.run(binary, workload, n)
+                    });
+                }
+                if let (Some(peers), Kind::Database(database::Kind::Postgres)) =
+                    (&self.peers, workload.kind)
+                {
+                    self.say(run, &format!("{} on {}", workload.name, peers::POSTGRES));
+                    report.results.try_add(workload.name, peers::POSTGRES, || {
+                        let n = size(workload, self.args);
+                        let (servers, threads) = (&self.settings.servers, self.args.threads);
+                        peers.postgres(servers, workload.name, n, threads)
                     });
                 }
                 report.save()?;

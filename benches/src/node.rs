@@ -15,6 +15,7 @@ use anyhow::{Context as _, anyhow, bail};
 use crate::args::Mode;
 use crate::code;
 use crate::crowd::{self, Crowd};
+use crate::database::Servers;
 use crate::proc;
 use crate::workload::{Kind, Workload};
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// A program and its arguments that run the first node of a workload: a profiler. Empty for none.
     pub wrap: Vec<String>,
+    /// Servers of databases.
+    pub servers: Servers,
 }
 
 /// Lines of the code base that `spawnlarge` loads.
@@ -93,6 +96,7 @@ impl Settings {
             },
             environment: Vec::new(),
             wrap: Vec::new(),
+            servers: Servers::default(),
         })
     }
 
@@ -112,6 +116,12 @@ impl Settings {
             Kind::Tcp => {
                 crowd::raise_limit()?;
                 environment.push(("BENCH_PORT", free_port()?.to_string()));
+            }
+            Kind::Database(kind) => {
+                if let Some(reason) = Servers::missing(kind) {
+                    return Ok(Outcome::Skipped(reason.into()));
+                }
+                environment.push(("BENCH_PORT", self.servers.port(kind)?.to_string()));
             }
             Kind::Gate => {
                 crowd::raise_limit()?;
@@ -370,7 +380,7 @@ fn strip<'a>(line: &'a str, word: &str, name: &str) -> Option<&'a str> {
 }
 
 /// `<operations> <seconds> [<metric>=<value> ...]`. Without operations there is no rate.
-fn metrics(text: &str) -> anyhow::Result<Vec<(String, f64)>> {
+pub fn metrics(text: &str) -> anyhow::Result<Vec<(String, f64)>> {
     let parse = || {
         let (operations, rest) = text.split_once(' ')?;
         let (seconds, rest) = rest.split_once(' ').unwrap_or((rest, ""));

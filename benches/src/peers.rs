@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 use crate::cargo::{self, Program};
-use crate::node::Outcome;
+use crate::database::{Kind, Servers};
+use crate::node::{Outcome, metrics};
 use crate::results::Results;
 
 /// The program; it has a workspace of its own.
@@ -19,6 +20,9 @@ const PEERS: Program = Program {
 
 /// The metric of all its results.
 pub const METRIC: &str = "ns";
+
+/// The label of the driver that the workloads with PostgreSQL are compared with.
+pub const POSTGRES: &str = "tokio-postgres";
 
 /// The program, built, and what it has.
 pub struct Peers {
@@ -45,6 +49,22 @@ impl Peers {
             implementations,
             shapes,
         })
+    }
+
+    /// The same as a workload with PostgreSQL, by the crate `tokio-postgres`.
+    pub fn postgres(&self, servers: &Servers, workload: &str, n: u64, threads: u32) -> Outcome {
+        if let Some(reason) = Servers::missing(Kind::Postgres) {
+            return Outcome::Skipped(reason.into());
+        }
+        let measure = || {
+            let port = servers.port(Kind::Postgres)?.to_string();
+            let words = [POSTGRES, workload, &port, &n.to_string(), &threads.to_string()];
+            metrics(run(&self.program, &words)?.trim())
+        };
+        match measure() {
+            Ok(metrics) => Outcome::Done(metrics),
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        }
     }
 
     /// All shapes on all crates in turn, each for about so many seconds.

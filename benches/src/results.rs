@@ -120,6 +120,11 @@ impl Results {
         Summary::of(&found.values)
     }
 
+    /// Whether there is any figure of a binary.
+    pub fn has(&self, binary: &str) -> bool {
+        self.series.iter().any(|series| series.binary == binary)
+    }
+
     fn find_mut(&mut self, workload: &str, metric: &str, binary: &str) -> Option<&mut Series> {
         let mut all = self.series.iter_mut();
         all.find(|s| s.workload == workload && s.metric == metric && s.binary == binary)

@@ -1,5 +1,7 @@
 //! The workloads: what exists, how large, and in which unit the figures are. What they do is in `lua/workloads/`.
 
+use crate::database;
+
 /// How a workload is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -17,6 +19,8 @@ pub enum Kind {
     Clients,
     /// As `Clients`, with a second node whose address is in `BENCH_NODE`.
     ClientsOfTwo,
+    /// As `Node`, with the port of such a server in `BENCH_PORT`.
+    Database(database::Kind),
 }
 
 /// A workload.
@@ -66,6 +70,11 @@ const fn of(kind: Kind, workload: Workload) -> Workload {
     Workload { kind, ..workload }
 }
 
+const REDIS: Kind = Kind::Database(database::Kind::Redis);
+const MARIADB: Kind = Kind::Database(database::Kind::Mariadb);
+const POSTGRES: Kind = Kind::Database(database::Kind::Postgres);
+const MONGO: Kind = Kind::Database(database::Kind::Mongo);
+
 /// All workloads, in the order of the table.
 #[rustfmt::skip]
 pub const ALL: &[Workload] = &[
@@ -110,6 +119,20 @@ pub const ALL: &[Workload] = &[
     of(Kind::Tcp, node("httpsserver", 40_000, 640, "requests", "the same as httpserver, with TLS")),
     node("bson", 20_000, 20, "documents", "a document of a game, encoded and decoded"),
     node("crypt", 20_000, 20, "calls", "each function of skynet.crypt and md5 with short texts, and with 4 KiB"),
+    of(REDIS, node("redis", 40_000, 64, "calls", "redis set and get in turn, one outstanding")),
+    of(REDIS, node("redis64", 200_000, 640, "calls", "the same, 64 outstanding on one connection")),
+    of(REDIS, node("redispipe", 600_000, 400, "commands", "the same in pipelines of 100")),
+    of(MARIADB, node("mysql1", 20_000, 64, "rows", "mysql select of a row of ten columns, as text")),
+    of(MARIADB, node("mysqlstmt1", 20_000, 64, "rows", "the same by a prepared statement")),
+    of(MARIADB, node("mysql1000", 300_000, 1_000, "rows", "mysql select of 1,000 rows of ten columns, as text")),
+    of(MARIADB, node("mysqlstmt1000", 300_000, 1_000, "rows", "the same by a prepared statement")),
+    of(MONGO, node("mongofind", 300_000, 1_000, "documents", "mongo find of 100 documents of ten fields")),
+    of(MONGO, node("mongoinsert", 60_000, 64, "calls", "mongo safe_insert of such a document, one outstanding")),
+    of(MONGO, node("mongoinsert64", 150_000, 640, "calls", "the same, 64 outstanding on one connection")),
+    of(POSTGRES, node("pgsql1", 20_000, 64, "rows", "pgsql select of a row of ten columns, as text")),
+    of(POSTGRES, node("pgsqlstmt1", 20_000, 64, "rows", "the same with a parameter")),
+    of(POSTGRES, node("pgsql1000", 300_000, 1_000, "rows", "pgsql select of 1,000 rows of ten columns, as text")),
+    of(POSTGRES, node("pgsqlstmt1000", 300_000, 1_000, "rows", "the same with a parameter")),
     of(Kind::Gate, node("gate", 300_000, 500, "messages", "the service gate, 10,000 idle and 1,000 busy clients; broadcast to those")),
     of(Kind::Gate, node("gatenative", 300_000, 500, "messages", "the same with the native gate")),
     of(Kind::Cluster, node("cluster", 40_000, 50, "calls", "calls to another node, one outstanding")),

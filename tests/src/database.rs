@@ -1,5 +1,6 @@
 //! Real servers of databases, each on a free port of this machine and in a folder of its own.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,6 +12,26 @@ use crate::peer;
 
 /// How long a server may take to start.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is missing for `redis`, and how to get it; none if it is there.
+pub const NO_REDIS: Option<&str> = missing(
+    cfg!(redis_server),
+    "no redis-server: apt-get install redis-server",
+);
+/// The same for `mariadb`.
+pub const NO_MARIADB: Option<&str> = missing(
+    cfg!(mariadb_server),
+    "no mariadbd: apt-get install mariadb-server",
+);
+/// The same for `postgres`.
+pub const NO_POSTGRES: Option<&str> = missing(
+    cfg!(postgres_server),
+    "no PostgreSQL: apt-get install postgresql",
+);
+
+const fn missing(is_there: bool, what: &str) -> Option<&str> {
+    if is_there { None } else { Some(what) }
+}
 
 /// A server. It is killed when this is dropped.
 pub struct Server {
@@ -174,6 +195,45 @@ impl Server {
 }
 
 impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A live stand-in for MongoDB; see `tests/peers/mongo_front.py`.
+pub struct MongoFront {
+    child: Child,
+    port: u16,
+}
+
+impl MongoFront {
+    /// Starts it, with one user.
+    pub fn start(user: &str, password: &str) -> MongoFront {
+        let front = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/mongo_front.py");
+        let python = option_env!("MONGOECO_PYTHON").unwrap_or("python3");
+        let mut child = Command::new(python)
+            .arg(front)
+            .args([user, password])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a Python with mongoeco, which the build has found");
+        let out = child.stdout.take().expect("its output");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        let port = line.strip_prefix("PORT ").map(|port| port.trim().parse());
+        let port = port.expect("a port").expect("a number");
+        MongoFront { child, port }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for MongoFront {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use skynet_tests::database::Server;
+use skynet_tests::database::{MongoFront, Server};
 use skynet_tests::peer::port;
 use skynet_tests::{Node, Output, Running, skipped};
 
@@ -156,10 +156,10 @@ fn redis_server() -> (Running, u16) {
 }
 
 /// Accounts and a leaderboard, in a server that the test starts.
-fn database(file: &str, server: &Server) {
+fn database(file: &str, port: u16) {
     let (command, output) = promise(file, "--");
     let word = command.split(' ').find(|word| word.starts_with("dbport="));
-    let command = command.replace(word.expect("a port"), &format!("dbport={}", server.port()));
+    let command = command.replace(word.expect("a port"), &format!("dbport={port}"));
     let (printed, _) = run(&command);
     assert_eq!(printed, output, "{file}");
 }
@@ -170,7 +170,7 @@ fn database(file: &str, server: &Server) {
     ignore = "no redis-server: apt-get install redis-server"
 )]
 fn database_redis() {
-    database("examples/database/redis.lua", &Server::redis());
+    database("examples/database/redis.lua", Server::redis().port());
 }
 
 #[test]
@@ -179,7 +179,26 @@ fn database_redis() {
     ignore = "no mariadbd: apt-get install mariadb-server"
 )]
 fn database_mysql() {
-    database("examples/database/mysql.lua", &Server::mariadb());
+    database("examples/database/mysql.lua", Server::mariadb().port());
+}
+
+#[test]
+#[cfg_attr(
+    not(postgres_server),
+    ignore = "no PostgreSQL: apt-get install postgresql"
+)]
+fn database_pgsql() {
+    database("examples/database/pgsql.lua", Server::postgres().port());
+}
+
+#[test]
+#[cfg_attr(
+    not(mongoeco),
+    ignore = "no mongoeco: a Python from 3.13 on with `pip install mongoeco pymongo`, named by MONGOECO_PYTHON"
+)]
+fn database_mongo() {
+    let server = MongoFront::start("me", "secret");
+    database("examples/database/mongo.lua", server.port());
 }
 
 /// A server, which runs until it is stopped: what a client sees.

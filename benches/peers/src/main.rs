@@ -11,6 +11,9 @@
 //! | `ask16` | the same with 16 pairs |
 //! | `ring` | a hop of a token that goes round 512 actors |
 //!
+//! `peers tokio-postgres WORKLOAD PORT ROWS THREADS` is the same as the workload of that name of
+//! `benches/lua/workloads/databases.lua`, by that crate.
+//!
 //! A message carries 8 bytes. All run with as many threads, with unbounded mailboxes, and mimalloc allocates for all.
 //! What sets the actors up is not in the time; the number of messages is chosen so that it takes about as long as asked
 //! for.
@@ -19,6 +22,7 @@ mod actix;
 mod actor;
 mod kameo;
 mod kernel;
+mod postgres;
 mod ractor;
 mod values;
 
@@ -76,6 +80,12 @@ fn main() -> anyhow::Result<()> {
         let names = |names: &[&str]| names.join(" ");
         println!("{}", names(&IMPLEMENTATIONS.map(|(name, _)| name)));
         println!("{}", names(&SHAPES.map(|(name, _)| name)));
+        return Ok(());
+    }
+    if let [first, rest @ ..] = &words[..]
+        && first == "tokio-postgres"
+    {
+        println!("{}", postgres::run(rest)?);
         return Ok(());
     }
     let (Some(implementation), Some(shape)) = (words.first(), words.get(1)) else {

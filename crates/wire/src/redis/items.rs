@@ -73,6 +73,8 @@ impl<'a> Items<'a> {
             b':' => Item::Number(line),
             b',' => Item::Double(double(line)),
             _ => match (kind, u64::try_from(number(line).ok_or(Error::Length)?)) {
+                // The item that it is about follows all the same.
+                (b'|', Err(_)) => Item::Attribute(0),
                 (_, Err(_)) => Item::Nil,
                 (b'%', Ok(count)) => Item::Map(count),
                 (b'>', Ok(count)) => Item::Push(count),
