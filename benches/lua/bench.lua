@@ -9,7 +9,8 @@ local n = assert(math.tointeger(tonumber(os.getenv "N")), "N scales the workload
 
 local function find()
 	local groups <const> = {
-		"messages", "coroutines", "services", "latency", "network", "web", "codecs", "databases", "sharing", "paths", "scaling",
+		"messages", "coroutines", "services", "latency", "network", "web", "codecs", "databases", "sharing", "paths",
+		"scaling",
 	}
 	for _, group in ipairs(groups) do
 		local workload = require("workloads." .. group)[name]

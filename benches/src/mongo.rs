@@ -135,7 +135,11 @@ fn double(name: &str, n: f64) -> Vec<u8> {
 
 fn string(name: &str, text: &str) -> Vec<u8> {
     let size = i32::try_from(text.len() + 1).expect("a short text");
-    item(2, name, &[&size.to_le_bytes(), text.as_bytes(), &[0]].concat())
+    item(
+        2,
+        name,
+        &[&size.to_le_bytes(), text.as_bytes(), &[0]].concat(),
+    )
 }
 
 fn document(items: &[Vec<u8>]) -> Vec<u8> {
@@ -154,7 +158,9 @@ mod tests {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let find = document(&[string("find", "docs"), string("$db", "bench")]);
         for number in [7, 8] {
-            stream.write_all(&mongo::message(number, 0, &find).unwrap()).unwrap();
+            stream
+                .write_all(&mongo::message(number, 0, &find).unwrap())
+                .unwrap();
             let mut size = [0; 4];
             stream.read_exact(&mut size).unwrap();
             let mut answer = vec![0; i32::from_le_bytes(size) as usize - 4];

@@ -58,7 +58,13 @@ impl Peers {
         }
         let measure = || {
             let port = servers.port(Kind::Postgres)?.to_string();
-            let words = [POSTGRES, workload, &port, &n.to_string(), &threads.to_string()];
+            let words = [
+                POSTGRES,
+                workload,
+                &port,
+                &n.to_string(),
+                &threads.to_string(),
+            ];
             metrics(run(&self.program, &words)?.trim())
         };
         match measure() {

@@ -61,6 +61,12 @@ function command.INFO(...)
 	end
 end
 
+-- For skynet.db.stats; nothing in a service that has no database.
+function command.DBSTATS()
+	local stats = package.loaded["skynet.db.stats"]
+	skynet.retpack(stats and stats.here())
+end
+
 function command.SUPPORT(protocol)
 	skynet.retpack(skynet.dispatch(protocol) ~= nil)
 end

@@ -378,7 +378,7 @@ local function try_all(self)
 			end
 			return try_all(self)
 		elseif link then
-			self.host, self.port, self.__sock = host, port, link
+			self.host, self.port, self.__sock, self.had_link = host, port, link, true
 			if self.load then
 				recover(self.load)
 			end
@@ -473,6 +473,9 @@ local function connected(self, once)
 	local link = usable(self)
 	while not link do
 		local failed
+		if self.only_once and self.had_link then
+			error(socket_error)
+		end
 		local attempt = self.attempt
 		if attempt then
 			local token = {}
@@ -636,6 +639,7 @@ function socketchannel.channel(desc)
 		auth = desc.auth,
 		response_of_all = desc.response,
 		nodelay = desc.nodelay,
+		only_once = desc.reconnect == false,
 		tls = desc.tls == true and {} or desc.tls,
 		load = desc.overload and { high = false, tell = desc.overload },
 		deadline = desc.timeout,

@@ -36,6 +36,7 @@ function sock:decode(f, state) end
 ---@field backup (string|{ host: string, port: integer? })[]? tried when the host fails
 ---@field nodelay boolean?
 ---@field tls skynet.socket.tls|true|nil the connection has TLS; the server is verified by `host`, unless there is a name
+---@field reconnect boolean? false: a connection that is lost is not made again; calls raise `socketchannel.error`
 ---@field overload fun(high: boolean)? output piles up (true), or is gone (false)
 ---@field timeout integer? deadline of each request and of connecting, in centiseconds
 ---@field socket_read (fun(sock: skynet.socketchannel.sock, n: integer?): string)? instead of sock:read

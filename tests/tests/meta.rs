@@ -18,6 +18,7 @@ const INTERNAL: &[&str] = &[
     "skynet.db.mongo.login",
     "skynet.db.mongo.sessions",
     "skynet.db.mongo.transaction",
+    "skynet.db.mongo.url",
     "skynet.db.mysql.core",
     "skynet.db.pgsql.core",
     "skynet.db.pgsql.listener",

@@ -1,7 +1,7 @@
 //! `skynet.db.mongo`: recorded conversations, bad luck, and primaries that move.
 
-use skynet_tests::dialogue::{self, Mongo};
 use skynet_tests::database::MongoFront;
+use skynet_tests::dialogue::{self, Mongo};
 use skynet_tests::{Node, lua_cases};
 
 #[test]
@@ -14,6 +14,7 @@ fn recorded() {
 lua_cases! {
     "db/mongo" {
         any_order;
+        connection_strings;
         documents;
         failover;
         killed_in_an_answer;

@@ -8,6 +8,7 @@ lua_cases! {
         line;
         real_connections;
         size;
+        statistics;
         storm;
     }
 }

@@ -11,6 +11,7 @@ local core = require "skynet.db.mongo.core"
 local login = require "skynet.db.mongo.login"
 local cursors = require "skynet.db.mongo.cursor"
 local sessions = require "skynet.db.mongo.sessions"
+local stats = require "skynet.db.stats"
 local check, raise = require("skynet.core").check, require("skynet.core").raise
 
 local encode, encode_order = bson.encode, bson.encode_order
@@ -342,7 +343,21 @@ local function reader(limit)
 	end
 end
 
+-- A connection string, or the option `url` with further options.
+local function given(conf)
+	local text = type(conf) == "string" and conf or conf.url
+	if not text then
+		return conf
+	end
+	local options = require "skynet.db.mongo.url"(text)
+	for key, value in pairs(type(conf) == "table" and conf or {}) do
+		options[key] = value
+	end
+	return options
+end
+
 function mongo.client(conf)
+	conf = given(conf)
 	local first = conf.rs and conf.rs[1] or conf
 	local self = setmetatable({
 		host = first.host,
@@ -352,6 +367,7 @@ function mongo.client(conf)
 		authmod = first.authmod or "scram_sha1",
 		authdb = first.authdb,
 		__id = 0,
+		__set = conf.set or false,
 		__sock = false,
 	}, client_meta)
 	local channel = socketchannel.channel {
@@ -359,7 +375,7 @@ function mongo.client(conf)
 		port = self.port,
 		response = reader(conf.maxreply or MAX_REPLY),
 		auth = login.of(self),
-		backup = conf.rs,
+		backup = conf.rs or conf.hosts,
 		nodelay = true,
 		tls = conf.tls,
 		overload = conf.overload,
@@ -367,6 +383,7 @@ function mongo.client(conf)
 	}
 	self.__sock = channel
 	channel:connect(true)
+	stats.add("mongo", self, channel)
 	return self
 end
 

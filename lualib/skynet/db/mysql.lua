@@ -8,6 +8,7 @@ local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local crypt = require "skynet.crypt"
 local core = require "skynet.db.mysql.core"
+local stats = require "skynet.db.stats"
 local check = require("skynet.core").check
 
 local strchar, pack, unpack = string.char, string.pack, string.unpack
@@ -232,9 +233,11 @@ function mysql.connect(conf)
 		port = conf.port or 3306,
 		auth = login(db, conf),
 		overload = conf.overload,
+		reconnect = conf.reconnect,
 		timeout = conf.timeout or tonumber(skynet.getenv "calltimeout"),
 	}
 	db.sockchannel = channel
+	stats.add("mysql", db, channel)
 	channel:connect(true)
 	return db
 end

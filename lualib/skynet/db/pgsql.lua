@@ -5,9 +5,11 @@
 -- counts logins: what belongs to an earlier one (kept statements, transactions) is not sent to the next.
 
 local skynet = require "skynet"
+local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.db.pgsql.core"
 local login = require "skynet.db.pgsql.login"
 local Listener = require "skynet.db.pgsql.listener"
+local stats = require "skynet.db.stats"
 local check = require("skynet.core").check
 
 local MAX_REPLY <const> = 1024 * 1024 * 1024
@@ -148,6 +150,7 @@ event["G"] = function(_, state)
 	if not state.copies then
 		error("pgsql: COPY FROM STDIN goes by copy_in", 0)
 	end
+	state.begun = true
 end
 
 local function nothing() end
@@ -155,10 +158,14 @@ for letter in ("123cnsSAtv"):gmatch "." do
 	event[letter] = nothing
 end
 
-local function reader(db, copies, sink)
+-- With `stops` it ends when the server waits for the data of a COPY, too: false then.
+local function reader(db, copies, sink, stops)
 	return function(sock)
 		local state = { left = db.maxreply, null = pgsql.null, results = {}, copies = copies, sink = sink }
 		while true do
+			if stops and state.begun then
+				return true, false
+			end
 			local kind, content = sock:decode(core.message, state)
 			if kind == "Z" then
 				if state.failure then
@@ -194,8 +201,14 @@ function pgsql.connect(conf)
 		db.generation = db.generation + 1
 		db.key = key
 		db.statements, db.names, db.stale = {}, {}, {}
+	end, function(high)
+		db.full = high
+		if not high and db.drained then
+			skynet.wakeup(db.drained)
+		end
 	end)
 	login.connect(db.channel, db.failure)
+	stats.add("pgsql", db, db.channel)
 	return db
 end
 
@@ -308,26 +321,75 @@ local function query(db, tx, sql, ...)
 	return table.unpack(results)
 end
 
-local function copy_in(db, tx, sql, source)
-	local parts = {}
-	local function add(piece)
+local function framed(kind, content)
+	return string.pack(">c1I4", kind, #content + 4) .. content
+end
+
+-- Sends the pieces while the source gives them, and waits when the server is slower. Raises what the source raises.
+local function send_pieces(db, source)
+	for piece in source do
 		if piece ~= "" then
-			parts[#parts + 1] = string.pack(">c1I4", "d", #piece + 4) .. piece
+			db.channel:request(framed("d", piece))
+		end
+		while db.full and not db.closed do
+			db.drained = {}
+			skynet.sleep(100, db.drained)
+			db.drained = nil
+			if not db.channel:stats().connected then
+				error(socketchannel.error)
+			end
 		end
 	end
+end
+
+-- A COPY whose data is not there yet. Its caller has the connection for itself, which is not made again meanwhile: what
+-- is still to be sent would mean nothing to the next one.
+local function stream_in(db, tx, sql, source)
+	local results = simple(db, tx, sql, reader(db, true, nil, true))
+	if results then
+		error("pgsql: copy_in is for COPY … FROM STDIN", 0)
+	end
+	db.channel.only_once = true
+	local function finish()
+		local ok, why = pcall(send_pieces, db, source)
+		local last = ok and framed("c", "") or framed("f", "the source of the data has failed\0")
+		local done, got = pcall(db.channel.request, db.channel, last, reader(db, true))
+		if not ok then
+			error(why, 0)
+		elseif not done then
+			error(got, 0)
+		end
+		return got
+	end
+	local ok, got = pcall(finish)
+	db.channel.only_once = false
+	if not ok then
+		error(got, 0)
+	end
+	return got
+end
+
+local function copy_in(db, tx, sql, source)
 	if type(source) == "function" then
-		for piece in source do
-			add(piece)
+		if tx then
+			return stream_in(db, tx, sql, source)[1]
 		end
-	elseif type(source) == "table" then
-		for _, piece in ipairs(source) do
-			add(piece)
+		enter(db)
+		local alone = {}
+		db.owner = alone
+		local ok, results = pcall(stream_in, db, alone, sql, source)
+		leave(db)
+		if not ok then
+			error(results, 0)
 		end
-	else
-		add(source)
+		return results[1]
+	end
+	local parts = {}
+	for i, piece in ipairs(type(source) == "table" and source or { source }) do
+		parts[i] = piece ~= "" and framed("d", piece) or ""
 	end
 	local results = send(db, tx, function()
-		return core.simple(sql) .. table.concat(parts) .. string.pack(">c1I4", "c", 4)
+		return core.simple(sql) .. table.concat(parts) .. framed("c", "")
 	end, reader(db, true))
 	return results[1]
 end

@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local socketchannel = require "skynet.socketchannel"
+local stats = require "skynet.db.stats"
 local check, raise = require("skynet.core").check, require("skynet.core").raise
 
 local SIZE <const>, WAITING <const> = 8, 1000
@@ -209,7 +210,7 @@ function pool.new(conf)
 	if math.type(size) ~= "integer" or size < 1 then
 		raise(("size of a pool: %s: write a whole number from 1"):format(size))
 	end
-	return setmetatable({
+	local self = setmetatable({
 		connect = conf.connect,
 		close_one = conf.close or function(db)
 			db:disconnect()
@@ -233,6 +234,8 @@ function pool.new(conf)
 		refused = 0,
 		closed = false,
 	}, Pool)
+	stats.add("pool", self, self, conf.name)
+	return self
 end
 
 return pool

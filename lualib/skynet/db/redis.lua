@@ -6,6 +6,7 @@
 local skynet = require "skynet"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.db.redis.core"
+local stats = require "skynet.db.stats"
 local check = require("skynet.core").check
 
 local write_command, write_pipeline, decode_reply = core.command, core.pipeline, core.reply
@@ -69,10 +70,12 @@ local function new_channel(conf, auth, overload, timeout)
 		nodelay = true,
 		tls = conf.tls,
 		overload = overload,
+		reconnect = conf.reconnect,
 		timeout = timeout,
 	}
 	limits[channel] = conf
 	channel:connect(true)
+	stats.add("redis", channel, channel)
 	return channel
 end
 

@@ -17,6 +17,8 @@ local mongo = {}
 ---@field authmod "scram_sha1"|"scram_sha256"|"mongodb_cr"? scram_sha1 by default
 ---@field authdb string? admin by default
 ---@field rs skynet.db.mongo.conf[]? members of a replica set; the first has the user and the password
+---@field url string? a connection string; the other fields win
+---@field set string? the name of the replica set; a server of another one is refused
 ---@field overload fun(high: boolean)? see skynet.socketchannel
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
 ---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified
@@ -24,7 +26,7 @@ local mongo = {}
 
 ---A client. Connects once, to the primary of a replica set; raises `socketchannel.error` if that or the login fails,
 ---and logs why. A lost connection is made again by the next call. Blocks.
----@param conf skynet.db.mongo.conf
+---@param conf skynet.db.mongo.conf|string a table, or mongodb://user:password@host1:port,host2/database?replicaSet=rs0
 ---@return skynet.db.mongo.client
 function mongo.client(conf) end
 

@@ -16,6 +16,7 @@ local mysql = {}
 ---@field max_packet_size integer? only announced
 ---@field compact_arrays boolean? rows are arrays
 ---@field on_connect fun(db: skynet.db.mysql.connection)? after each login; if it raises, the login has failed
+---@field reconnect boolean? false: a lost connection is not made again, which several calls of a transaction need
 ---@field overload fun(high: boolean)? see skynet.socketchannel
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
 ---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified

@@ -81,7 +81,7 @@ function connection:query(sql, ...) end
 
 ---Sends data to a COPY … FROM STDIN. Blocks.
 ---@param sql string
----@param source string|string[]|fun(): string? all of it, pieces of it, or what returns the next piece
+---@param source string|string[]|fun(): string? all of it, pieces of it, or what returns the next piece; if that raises, nothing is copied
 ---@return skynet.db.pgsql.result
 function connection:copy_in(sql, source) end
 

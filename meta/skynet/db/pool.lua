@@ -6,6 +6,7 @@
 local pool = {}
 
 ---@class skynet.db.pool.conf
+---@field name string? what skynet.db.stats calls it
 ---@field connect fun(): any makes a connection: of redis, mysql, mongo, or anything else
 ---@field close fun(db: any)? default: db:disconnect()
 ---@field size integer? connections at most, 8 by default

@@ -11,6 +11,7 @@ local redis = {}
 ---@field auth string? the password
 ---@field username string? only with `auth`
 ---@field db integer? the number of the database; nothing is selected without it
+---@field reconnect boolean? false: a lost connection is not made again, which MULTI and WATCH need
 ---@field overload fun(high: boolean)? see skynet.socketchannel; not for watchers
 ---@field timeout integer? deadline of each call in centiseconds; config key `calltimeout` by default; not for watchers
 ---@field resp3 boolean? speak RESP3: maps, sets, doubles and booleans come as what they are

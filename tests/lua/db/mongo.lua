@@ -379,4 +379,40 @@ function case.documents()
 	c:disconnect()
 end
 
+function case.connection_strings()
+	local parse = require "skynet.db.mongo.url"
+	check.eq("the shortest", parse "mongodb://db", {
+		host = "db", port = 27017, hosts = { { host = "db", port = 27017 } },
+	})
+	check.eq("all of it", parse("mongodb://me:p%40ss%3A@10.0.0.1:1,[::1]:2/game?authSource=admin&replicaSet=r"
+		.. "&authMechanism=SCRAM-SHA-1&socketTimeoutMS=1500&retryWrites=true"), {
+		host = "10.0.0.1", port = 1, hosts = { { host = "10.0.0.1", port = 1 }, { host = "::1", port = 2 } },
+		username = "me", password = "p@ss:", authdb = "admin", authmod = "scram_sha1", set = "r", timeout = 150,
+	})
+	check.eq("the database is that of the login", parse("mongodb://u:p@h/game").authdb, "game")
+	check.eq("an authority", parse("mongodb://h/?tlsCAFile=a.pem").tls, { ca = "a.pem" })
+	check.eq("no tls", parse("mongodb://h/?ssl=false&tlsCAFile=a.pem").tls, nil)
+	for text, why in pairs {
+		["http://h"] = "a connection string is mongodb://",
+		["mongodb://h:99999"] = "the port of h:99999 is no port",
+		["mongodb://h/?tls=yes"] = "tls=yes: true or false",
+		["mongodb://u:secret@h/?authMechanism=GSSAPI"] = "authMechanism=GSSAPI: SCRAM-SHA-256",
+		["mongodb://h/?socketTimeoutMS=soon"] = "socketTimeoutMS=soon: milliseconds",
+		["mongodb://u:secret@h/?readPreference=nearest"] = "readPreference: an option that",
+	} do
+		local ok, err = pcall(parse, text)
+		check.ok(text, not ok and err:find(why, 1, true) and not err:find "secret", err)
+	end
+	local c = mongo.client(("mongodb://127.0.0.1:%d/?socketTimeoutMS=500"):format((keeper())))
+	check.eq("in use", (c.game.players:safe_insert { _id = 1 }), true)
+	c:disconnect()
+	local other = (server(function() return { ok = 1 } end, function()
+		return { ok = 1, ismaster = true, setName = "other" }
+	end))
+	check.fails("another replica set", "socket", function()
+		local ok, err = pcall(mongo.client, ("mongodb://127.0.0.1:%d/?replicaSet=mine"):format(other))
+		error(ok and "let in" or tostring(err))
+	end)
+end
+
 return check.main(role, case, ...)

@@ -225,6 +225,40 @@ function case.real_copy()
 		n = n + 1
 		return n <= 1000 and ("%d\tx\n"):format(n) or nil
 	end).count, 996)
+	check.fails("a function that fails", "own error", db.copy_in, db, "COPY c FROM STDIN", function() error "own error" end)
+	n = 0
+	fails("a bad piece in the middle", "22P02", db.copy_in, db, "COPY c FROM STDIN", function()
+		n = n + 1
+		return n < 100 and (n == 50 and "x\ty\n" or ("%d\tx\n"):format(n)) or nil
+	end)
+	n = 0
+	local others = 0
+	for _ = 1, 5 do
+		skynet.fork(function()
+			local rows = #db:query "SELECT 1"
+			others = others + rows
+		end)
+	end
+	local peak = 0
+	db:query "CREATE TABLE big (b text)"
+	check.eq("64 MiB in pieces, while others wait", db:copy_in("COPY big FROM STDIN", function()
+		n = n + 1
+		if n % 100 == 0 then
+			peak = math.max(peak, collectgarbage "count")
+		end
+		return n <= 1024 and ("y"):rep(65535) .. "\n" or nil
+	end).count, 1024)
+	check.ok("never all of it in memory", peak < 32 * 1024, peak)
+	check.ok("the others were served", check.wait(function() return others == 5 end))
+	check.eq("inside a transaction", db:transaction(function(tx)
+		local once = true
+		return tx:copy_in("COPY big FROM STDIN", function()
+			local piece = once and "one\n" or nil
+			once = false
+			return piece
+		end).count
+	end), 1)
+	check.fails("what is no COPY", "FROM STDIN", db.copy_in, db, "SELECT 1", function() end)
 	fails("a bad line", "22P02", db.copy_in, db, "COPY c FROM STDIN", "x\ty\n")
 	fails("no such table", "42P01", db.copy_in, db, "COPY nowhere FROM STDIN", "1\n")
 	local out = db:copy_out "COPY (SELECT * FROM c WHERE a < 5 ORDER BY a) TO STDOUT"

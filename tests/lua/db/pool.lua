@@ -247,4 +247,36 @@ function case.real_connections()
 	end))
 end
 
+-- A service with a pool, for stats.node.
+function role.owner()
+	skynet.start(function()
+		local p = new { name = "theirs" }
+		p:with(function() end)
+		skynet.dispatch("lua", function()
+			skynet.retpack(p:stats().connects)
+		end)
+	end)
+end
+
+-- skynet.db.stats: what drivers note by stats.add; the debug command DBSTATS gives it.
+function case.statistics()
+	local stats = require "skynet.db.stats"
+	local p = new { name = "mine" }
+	p:with(function() end)
+	local own = { stats = function() return { requests = 7 } end, host = "db", port = 1 }
+	stats.add("own", own, own)
+	local here = stats.here()
+	check.eq("both", { here[1].name, here[1].connects, here[2].kind, here[2].name, here[2].requests },
+		{ "mine", 1, "own", "db:1", 7 })
+	local owner = check.spawn "owner"
+	check.eq("theirs", skynet.call(owner, "lua"), 1)
+	local node = stats.node(500)
+	check.eq("of the node", { node[skynet.address(skynet.self())][1].name, node[skynet.address(owner)][1].name },
+		{ "mine", "theirs" })
+	check.eq("by the debug command", skynet.call(owner, "debug", "DBSTATS")[1].name, "theirs")
+	own.closed = true
+	p:close()
+	check.eq("closed ones are not told", #stats.here(), 0)
+end
+
 return check.main(role, case, ...)

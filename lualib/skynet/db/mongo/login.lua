@@ -116,6 +116,9 @@ local function find_primary(client, channel)
 	if reply.ok ~= 1 then
 		return
 	end
+	if client.__set and reply.setName ~= client.__set then
+		error(("the server belongs to the replica set %s, not to %s"):format(reply.setName or "of nobody", client.__set))
+	end
 	if reply.hosts then
 		local list = {}
 		for i, text in ipairs(reply.hosts) do

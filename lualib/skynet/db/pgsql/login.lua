@@ -238,8 +238,9 @@ function login.cancel(conf, key)
 	socket.close(id)
 end
 
--- A channel that logs in by itself. What its last login has failed with is told by the second result.
-function login.channel(conf, timeout, ready)
+-- A channel that logs in by itself. What its last login has failed with is told by the second result. `overload` is told
+-- when output piles up, and when it is gone.
+function login.channel(conf, timeout, ready, overload)
 	local failure = {}
 	local auth = login.auth(conf, ready)
 	local channel = socketchannel.channel {
@@ -247,6 +248,7 @@ function login.channel(conf, timeout, ready)
 		port = conf.port,
 		nodelay = true,
 		timeout = timeout,
+		overload = overload,
 		auth = function(channel)
 			local ok, why = pcall(auth, channel)
 			failure.why = not ok and why or nil
