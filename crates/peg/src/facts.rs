@@ -277,6 +277,15 @@ fn of_node(nodes: &[Node], sets: &[Set], infos: &[Info], at: usize) -> Info {
         Op::Behind(_) => Info {
             certain: false,
             captures: child().captures,
+            // A match-time function may be in there, and what is behind says nothing of the next byte.
+            first: match child().captures {
+                true => First {
+                    set: Set::FULL,
+                    calls: true,
+                    ..First::OPEN
+                },
+                false => First::OPEN,
+            },
             ..Info::TRUE
         },
         Op::Capture(..) => Info {
