@@ -62,6 +62,7 @@ lua_cases! {
         deadlines;
         decompression;
         extended;
+        extended;
         redirects;
         requests_by_client;
         stale_connections;

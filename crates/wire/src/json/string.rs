@@ -26,21 +26,40 @@ const ESCAPES: [u8; 256] = {
 };
 
 /// Appends a string with its quotes. Bytes that are not ASCII pass as they are; `/` is escaped if `slash` says so.
+#[inline(always)]
 pub fn write_string(out: &mut Vec<u8>, text: &[u8], slash: bool) {
     out.reserve(text.len() + 2);
     out.push(b'"');
+    let i = plain_until(text, 0);
+    if i == text.len() {
+        out.extend_from_slice(text);
+    } else {
+        write_escaped(out, text, i, slash);
+    }
+    out.push(b'"');
+}
+
+/// The first place from `i` on that may have to be escaped, or the end.
+#[inline(always)]
+fn plain_until(text: &[u8], mut i: usize) -> usize {
+    while let Some(eight) = text.get(i..i + 8)
+        && !has_special(word(eight))
+    {
+        i += 8;
+    }
+    while i < text.len() && ESCAPES[usize::from(text[i])] == PLAIN {
+        i += 1;
+    }
+    i
+}
+
+/// Appends a text of which all before `i` is plain.
+fn write_escaped(out: &mut Vec<u8>, text: &[u8], mut i: usize, slash: bool) {
     let mut from = 0;
-    let mut i = 0;
     while i < text.len() {
-        if let Some(eight) = text.get(i..i + 8)
-            && !has_special(word(eight))
-        {
-            i += 8;
-            continue;
-        }
         let byte = text[i];
-        let escape = ESCAPES[byte as usize];
-        if escape != PLAIN && (escape != SLASH || slash) {
+        let escape = ESCAPES[usize::from(byte)];
+        if escape != SLASH || slash {
             out.extend_from_slice(&text[from..i]);
             from = i + 1;
             match escape {
@@ -59,10 +78,9 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8], slash: bool) {
                 letter => out.extend_from_slice(&[b'\\', letter]),
             }
         }
-        i += 1;
+        i = plain_until(text, i + 1);
     }
     out.extend_from_slice(&text[from..]);
-    out.push(b'"');
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -87,6 +105,7 @@ fn has(word: u64, byte: u8) -> bool {
 }
 
 /// May one of the eight bytes have to be escaped?
+#[inline(always)]
 fn has_special(word: u64) -> bool {
     let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS != 0;
     below_space || has(word, b'"') || has(word, b'\\') || has(word, b'/') || has(word, 0x7f)
