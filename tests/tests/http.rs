@@ -62,7 +62,6 @@ lua_cases! {
         deadlines;
         decompression;
         extended;
-        extended;
         redirects;
         requests_by_client;
         stale_connections;
