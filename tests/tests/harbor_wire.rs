@@ -121,6 +121,23 @@ fn with_port(hello: &[u8], port: u16) -> Vec<u8> {
     node_at(b'H', id, port)
 }
 
+/// The next message of the master is this one. A slave that comes early hears of the names of the master's own services
+/// as well, at any time; others do not.
+fn hears(peer: &mut Peer, expected: &[u8]) {
+    let early = [
+        name_is(b'N', "DATACENTER", 0x0100_0007),
+        name_is(b'N', "SERVICE", 0x0100_0008),
+        name_is(b'N', "CTL", 0x0100_0009),
+    ];
+    loop {
+        let message = read_message(peer);
+        if message == expected || !early.contains(&message) {
+            assert_eq!(message, expected);
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_master_of_scripted_slaves() {
     let cases = recorded(39, 55);
@@ -136,7 +153,7 @@ fn a_master_of_scripted_slaves() {
     let mut second = Peer::connect(at);
     let case = by_name("harbor-master-accepts-2");
     second.write(&with_port(&under(case, "sent_to_master"), port2));
-    assert_eq!(read_message(&mut second), under(case, "sent_by_master"));
+    hears(&mut second, &under(case, "sent_by_master"));
     let mut link = Peer::accept(&listener);
     let case = by_name("harbor-master-own-slave-connects");
     assert_eq!(link.read(1), under(case, "received_by_new_slave"));
@@ -148,13 +165,10 @@ fn a_master_of_scripted_slaves() {
     let known = by_name("harbor-master-query-known");
     second.write(&under(unknown, "sent_to_master"));
     second.write(&under(known, "sent_to_master"));
-    assert_eq!(read_message(&mut second), under(known, "sent_by_master"));
+    hears(&mut second, &under(known, "sent_by_master"));
 
     second.write(&name_is(b'R', "MINE", 0x0200_0009));
-    assert_eq!(
-        read_message(&mut second),
-        name_is(b'N', "MINE", 0x0200_0009)
-    );
+    hears(&mut second, &name_is(b'N', "MINE", 0x0200_0009));
     let case = by_name("harbor-master-register-again");
     second.write(&under(case, "sent_to_master"));
     expect(
@@ -166,14 +180,11 @@ fn a_master_of_scripted_slaves() {
     let (_listener, port3) = listen();
     let mut third = Peer::connect(at);
     third.write(&node_at(b'H', 3, port3));
-    assert_eq!(read_message(&mut third), welcome(2));
-    assert_eq!(read_message(&mut second), node_at(b'C', 3, port3));
+    hears(&mut third, &welcome(2));
+    hears(&mut second, &node_at(b'C', 3, port3));
     drop(third);
     let case = by_name("harbor-master-slave-down");
-    assert_eq!(
-        read_message(&mut second),
-        under(case, "sent_by_master_to_others")
-    );
+    hears(&mut second, &under(case, "sent_by_master_to_others"));
 
     let starting = |start: &str| {
         let found = cases
@@ -187,10 +198,10 @@ fn a_master_of_scripted_slaves() {
         if name.ends_with("reuse_down") {
             // A number is free again here when its node has gone: see docs/differences.md.
             bad.write(&with_port(&under(case, "sent_to_master"), port3));
-            assert_eq!(read_message(&mut bad), welcome(2), "{name}");
-            assert_eq!(read_message(&mut second), node_at(b'C', 3, port3));
+            hears(&mut bad, &welcome(2));
+            hears(&mut second, &node_at(b'C', 3, port3));
             drop(bad);
-            assert_eq!(read_message(&mut second), gone(3));
+            hears(&mut second, &gone(3));
             continue;
         }
         bad.write(&under(case, "sent_to_master"));
@@ -204,19 +215,19 @@ fn a_master_of_scripted_slaves() {
         let hello = bytes(&sent[0]);
         let mut bad = Peer::connect(at);
         bad.write(&with_port(&hello, dead));
-        assert_eq!(read_message(&mut bad), under(case, "sent_by_master_first"));
+        hears(&mut bad, &under(case, "sent_by_master_first"));
         let id = hello[4];
-        assert_eq!(read_message(&mut second), node_at(b'C', id, dead));
+        hears(&mut second, &node_at(b'C', id, dead));
         bad.write(&bytes(&sent[1]));
         if case["closed"] == true {
             assert_eq!(bad.end(), b"", "{name}");
         } else {
             bad.write(&whose("CTL"));
-            assert_eq!(read_message(&mut bad), under(known, "sent_by_master"));
+            hears(&mut bad, &under(known, "sent_by_master"));
             drop(bad);
         }
         let down = message(&[0x0c, b'D', 0x0a, id]);
-        assert_eq!(read_message(&mut second), down, "{name}");
+        hears(&mut second, &down);
     }
     node.until_output("slave 23 is down");
     let out = node.kill();
