@@ -1,7 +1,9 @@
 //! Real servers of databases, each on a free port of this machine and in a folder of its own.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -106,6 +108,11 @@ impl Server {
     /// PostgreSQL, with a database `test` and users with the password `secret`: `me` logs in by SCRAM-SHA-256, `old` by
     /// md5, and `plain` shows the password itself.
     pub fn postgres() -> Server {
+        Server::postgres_with("")
+    }
+
+    /// The same with TLS, if there is a certificate, followed by its key.
+    pub fn postgres_with(pem: &str) -> Server {
         let dir = folder();
         let data = dir.path().join("data");
         std::fs::write(dir.path().join("password"), "secret").expect("a file");
@@ -135,6 +142,20 @@ impl Server {
         std::fs::write(data.join("pg_hba.conf"), logins).expect("a file");
         let users = "CREATE DATABASE test;\nCREATE USER plain PASSWORD 'secret';\n\
                      SET password_encryption = 'md5';\nCREATE USER old PASSWORD 'secret';\n";
+        let mut more = Vec::new();
+        if !pem.is_empty() {
+            let file = data.join("server.pem");
+            std::fs::write(&file, pem).expect("a file");
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
+            own_by("postgres", &file);
+            for setting in [
+                "ssl=on",
+                "ssl_cert_file=server.pem",
+                "ssl_key_file=server.pem",
+            ] {
+                more.extend(["-c".to_owned(), setting.to_owned()]);
+            }
+        }
         let mut single = as_postgres("postgres");
         single.args(["--single", "-D"]).arg(&data).arg("postgres");
         let mut single = single
@@ -147,7 +168,7 @@ impl Server {
         std::io::Write::write_all(&mut input, users.as_bytes()).expect("write");
         drop(input);
         assert!(single.wait().expect("it was started here").success());
-        Server::start(dir, peer::port(), postgres, Vec::new())
+        Server::start(dir, peer::port(), postgres, more)
     }
 
     fn start(

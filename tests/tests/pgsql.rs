@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use skynet_tests::certificates::Authority;
 use skynet_tests::database::Server;
 use skynet_tests::{Node, lua_cases};
 
@@ -36,6 +37,22 @@ fn real_server() {
     ] {
         with(&server, case).run().passed();
     }
+}
+
+/// The server is verified by the authority that is given, and by no other.
+#[test]
+#[cfg_attr(
+    not(postgres_server),
+    ignore = "no PostgreSQL: apt-get install postgresql"
+)]
+fn real_tls() {
+    let authority = Authority::new();
+    let server = Server::postgres_with(&authority.issue(&["127.0.0.1"]));
+    with(&server, "real_tls")
+        .file("ca.pem", authority.pem())
+        .file("other.pem", Authority::new().pem())
+        .run()
+        .passed();
 }
 
 #[test]

@@ -40,6 +40,20 @@ end
 
 -- With a real server
 
+function case.real_tls()
+	local db = open { tls = { ca = "ca.pem" } }
+	check.eq("it is TLS", db:query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[1].ssl, true)
+	check.eq("a long answer", #db:query("SELECT repeat('x', 300000) AS x")[1].x, 300000)
+	db:disconnect()
+	db = open { user = "plain", tls = { ca = "ca.pem" } }
+	check.eq("the password itself may be shown", db:query("SELECT 1 AS n")[1].n, 1)
+	db:disconnect()
+	check.ok("another authority", not pcall(open, { tls = { ca = "other.pem" } }))
+	db = open()
+	check.eq("without TLS, too", db:query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[1].ssl, false)
+	db:disconnect()
+end
+
 function case.real_logins()
 	for _, user in ipairs { "me", "old" } do
 		local db = open { user = user }
