@@ -178,7 +178,7 @@ impl Server {
         more: Vec<String>,
     ) -> Server {
         let child = spawn(command(dir.path(), port, &more));
-        let server = Server {
+        let mut server = Server {
             child,
             dir,
             port,
@@ -189,11 +189,17 @@ impl Server {
         server
     }
 
-    fn until_it_listens(&self) {
+    /// One that has been killed may leave processes behind that hold its memory for a moment: then a new one gives up at
+    /// once, and is started again.
+    fn until_it_listens(&mut self) {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(started.elapsed() < LIMIT, "no server on port {}", self.port);
             std::thread::sleep(Duration::from_millis(10));
+            if self.child.try_wait().expect("wait").is_some() {
+                std::thread::sleep(Duration::from_millis(200));
+                self.child = spawn((self.command)(self.dir.path(), self.port, &self.more));
+            }
         }
     }
 
