@@ -1,4 +1,5 @@
-//! Which servers of databases this machine has, or what stands in for them. Tests that need one that is missing are ignored, and say how to get it.
+//! Which servers and other programs this machine has, or what stands in for them. Tests that need one that is missing
+//! are ignored, and say how to get it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ fn main() {
         ("postgres_server", "initdb"),
         ("etcd_server", "etcd"),
         ("dnsmasq", "dnsmasq"),
+        ("openssl", "openssl"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         let mut found = false;

@@ -42,6 +42,30 @@ lua_cases! {
     }
 }
 
+/// The password is enciphered with the server's key, and deciphered by OpenSSL.
+#[test]
+#[cfg_attr(not(openssl), ignore = "no openssl: apt-get install openssl")]
+fn rsa_login() {
+    let openssl = |arguments: &[&str]| {
+        let done = std::process::Command::new("openssl")
+            .args(arguments)
+            .output();
+        let done = done.expect("openssl");
+        assert!(done.status.success(), "{done:?}");
+        done.stdout
+    };
+    let private = openssl(&["genrsa", "2048"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("private.pem");
+    std::fs::write(&file, &private).expect("a file");
+    let public = openssl(&["rsa", "-in", file.to_str().expect("a path"), "-pubout"]);
+    Node::case("db/mysql", "rsa_login")
+        .file("private.pem", private)
+        .file("public.pem", public)
+        .run()
+        .passed();
+}
+
 fn with(server: &Server, case: &str) -> Node {
     Node::case("db/mysql", case).key("dbport", &server.port().to_string())
 }

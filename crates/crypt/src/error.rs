@@ -57,6 +57,12 @@ pub enum Error {
     /// A text that is no password hash in PHC form, or of another algorithm than argon2.
     #[error("not an argon2 password hash in PHC form")]
     PasswordHash,
+    /// A text that is no public RSA key in PEM form.
+    #[error("not a public RSA key in PEM form: {0}")]
+    PublicKey(String),
+    /// A text of so many bytes cannot be enciphered with this RSA key.
+    #[error("{0} bytes cannot be enciphered with this RSA key: {1}")]
+    RsaLength(usize, String),
     /// The operating system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),

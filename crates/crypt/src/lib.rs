@@ -7,6 +7,7 @@
 //! * [`text`]: hexadecimal and base64, as tolerant as skynet (C).
 //! * [`digest`]: MD5, SHA-1, SHA-2 and HMAC.
 //! * [`stream`]: the cipher of the module `md5`.
+//! * [`rsa_oaep`]: RSA encryption, by which MySQL takes passwords.
 //! * [`modern`]: AES-256-GCM, password hashes, random bytes, UUIDs, comparison in constant time.
 //!
 //! The primitives come from the crates of RustCrypto; this crate has what is skynet's own.
@@ -18,6 +19,7 @@ pub mod digest;
 mod error;
 pub mod exchange;
 pub mod modern;
+pub mod rsa_oaep;
 pub mod stream;
 pub mod text;
 

@@ -137,6 +137,31 @@ local function charset_number(name)
 	return strchar(number)
 end
 
+-- Sends the password itself: over TLS as it is, else enciphered for the owner of the server's public key.
+local function send_password(channel, conf, scramble, read, number)
+	local password = conf.password or ""
+	if conf.tls then
+		send_packet(channel, password .. "\0", number + 1)
+		return
+	end
+	local key = conf.server_public_key
+	if not key then
+		if not conf.get_server_public_key then
+			error("caching_sha2_password: the server wants the password itself, which is sent over TLS only (option tls);"
+				.. " or enciphered, with the server's public key (option server_public_key, or get_server_public_key to"
+				.. " ask for it on a network that you trust); or log in once by another client, which makes the server"
+				.. " remember it")
+		end
+		local packet = send_packet(channel, "\2", number + 1, read)
+		key, number = packet[1], packet[2]
+		if key:byte() == 0xff then
+			raise_error(key)
+		end
+		key = key:sub(2)
+	end
+	send_packet(channel, core.seal(key, password, scramble), number + 1)
+end
+
 -- Answers what the server asks about the password, until it accepts or refuses it.
 local function finish_login(db, channel, conf, plugin, scramble)
 	local read = packet_reader(db)
@@ -156,13 +181,9 @@ local function finish_login(db, channel, conf, plugin, scramble)
 			plugin, scramble = name, data:sub(1, 20)
 			send_packet(channel, tokens[name](conf.password or "", scramble), number + 1)
 		elseif kind == 1 and plugin == "caching_sha2_password" then
+			-- 3: the server has it in its cache, and says OK next.
 			if content:byte(2) == 4 then
-				-- The server does not have it in its cache, and wants the password itself.
-				if not conf.tls then
-					error("caching_sha2_password: the server wants the password itself, which is sent over TLS only"
-						.. " (option tls); or log in once by another client, which makes the server remember it")
-				end
-				send_packet(channel, (conf.password or "") .. "\0", number + 1)
+				send_password(channel, conf, scramble, read, number)
 			end
 		else
 			return

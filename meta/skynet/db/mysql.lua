@@ -20,6 +20,10 @@ local mysql = {}
 ---@field overload fun(high: boolean)? see skynet.socketchannel
 ---@field timeout integer? deadline of each call in centiseconds; the config key `calltimeout` by default
 ---@field tls skynet.socket.tls|true|nil TLS, with these options; the server is verified
+---@field server_public_key string? the server's public RSA key as PEM (its file `public_key.pem`): a password that the
+---  server asks for is enciphered with it where there is no TLS
+---@field get_server_public_key boolean? asks the server for that key; whoever can change what goes over the network can
+---  then learn the password
 ---@field maxreply integer? the longest answer in bytes, 1 GiB by default
 
 ---A connection. Connects once; raises `socketchannel.error` if that or the login fails, and logs why. A lost connection

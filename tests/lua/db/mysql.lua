@@ -290,6 +290,66 @@ function case.sha2_login()
 	end
 end
 
+-- A server that takes the password itself, enciphered with its key. OpenSSL is the other side of the cipher: the test
+-- has put the two halves of a key into the folder.
+function case.rsa_login()
+	local function file(name)
+		local f <close> = assert(io.open(name, "rb"))
+		return f:read "a"
+	end
+	local public = file "public.pem"
+	local asked, password
+	local function login(key)
+		return function(id)
+			socket.write(id, packet(0, handshake "caching_sha2_password"))
+			read_packet(id)
+			socket.write(id, packet(2, "\1\4"))
+			local sealed, number = read_packet(id)
+			asked = sealed == "\2"
+			if asked then
+				socket.write(id, packet(number + 1, key))
+				sealed, number = read_packet(id)
+			end
+			if not sealed then
+				return
+			end
+			do
+				local f <close> = assert(io.open("sealed", "wb"))
+				f:write(sealed)
+			end
+			local pipe <close> = assert(io.popen("openssl pkeyutl -decrypt -inkey private.pem"
+				.. " -pkeyopt rsa_padding_mode:oaep -in sealed"))
+			password = crypt.xor_str(pipe:read "a", SCRAMBLE)
+			socket.write(id, packet(number + 1, OK))
+		end
+	end
+	local function to(key)
+		return (server(function()
+			return packet(1, OK)
+		end, login(key)))
+	end
+	local long = ("long"):rep(40)
+	for _, text in ipairs { "secret", "", "\xff\0x", long } do
+		local db = connect(to(), { server_public_key = public, password = text })
+		check.eq("the key was given", { asked, password }, { false, text .. "\0" })
+		check.eq("logged in", db:ping().affected_rows, 0)
+		db = connect(to("\1" .. public), { get_server_public_key = true, password = text })
+		check.eq("the key was asked for", { asked, password }, { true, text .. "\0" })
+		check.eq("logged in", db:ping().affected_rows, 0)
+	end
+	local function refused(name, key, conf)
+		asked, password = nil, nil
+		local ok, err = pcall(connect, to(key), conf)
+		check.ok(name, not ok and err == socketchannel.error)
+		check.eq(name .. ": no password was sent", password, nil)
+	end
+	refused("a key that is none", "\1garbage", { get_server_public_key = true })
+	refused("no key", "\xff\x15\4#28000no RSA here", { get_server_public_key = true })
+	refused("a password that is too long for the key", "\1" .. public,
+		{ get_server_public_key = true, password = ("x"):rep(300) })
+	refused("a given key that is none", nil, { server_public_key = "garbage" })
+end
+
 function case.many_waiting()
 	local port, state = server(function(command)
 		if command == "\0031" then

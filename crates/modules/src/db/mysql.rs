@@ -26,6 +26,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("quote", quote),
     ("reader", reader),
     ("result", result),
+    ("seal", seal),
 ];
 
 /// What is known of an unfinished result.
@@ -181,6 +182,18 @@ native! {
             count: 0,
             before: 0,
         });
+        results(1)
+    };
+
+    /// `seal(key, password, scramble)`: the password for the owner of a public key (PEM), so that it is of use for
+    /// this login only
+    seal = |l| {
+        let key = String::from_utf8_lossy(l.string_argument(1)?).into_owned();
+        let (password, scramble) = (l.string_argument(2)?, l.string_argument(3)?);
+        let clear = password.iter().chain([&0]);
+        let mixed: Vec<u8> = clear.zip(scramble.iter().cycle()).map(|(a, b)| a ^ b).collect();
+        let sealed = skynet_crypt::rsa_oaep::encrypt(&key, &mixed);
+        l.push_owned(sealed.map_err(|why| Fault::Plain(why.to_string().into()))?);
         results(1)
     };
 
