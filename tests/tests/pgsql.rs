@@ -34,6 +34,7 @@ fn real_server() {
         "real_copy",
         "real_messages",
         "real_bad_luck",
+        "real_waiting",
     ] {
         with(&server, case).run().passed();
     }

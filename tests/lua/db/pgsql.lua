@@ -336,6 +336,34 @@ function case.real_bad_luck()
 	check.eq("not done", db:query("SELECT count(*)::int AS n FROM once")[1].n, 0)
 end
 
+-- Calls that wait behind a slow one, with parameters and without.
+function case.real_waiting()
+	local db = open { timeout = 3000 }
+	local answers, done = {}, 0
+	skynet.fork(db.query, db, "SELECT pg_sleep(0.3)")
+	for i = 1, 10000 do
+		skynet.fork(function()
+			local ok, rows = pcall(function()
+				if i % 2 == 0 then
+					return db:query("SELECT $1::int AS n", i)
+				end
+				return db:query(("SELECT %d AS n"):format(i))
+			end)
+			answers[i] = ok and rows[1].n or tostring(rows)
+			done = done + 1
+		end)
+	end
+	check.ok("all calls end", check.wait(function()
+		return done == 10000
+	end))
+	local wrong = 0
+	for i = 1, 10000 do
+		wrong = wrong + (answers[i] == i and 0 or 1)
+	end
+	check.eq("each has its own answer", wrong, 0)
+	db:disconnect()
+end
+
 -- The Rust side kills the server when it is told so, and starts it again.
 function case.real_restart()
 	local db = open()
