@@ -309,6 +309,37 @@ function skynet.init_service(f) end
 ---Ends this service; never returns. What it owes fails, its waiting coroutines are closed.
 function skynet.exit() end
 
+---Why a service has ended: `exit` by itself; `kill` by another one, whose address is the text; `init`, it could not
+---start; `panic`, a service in Rust; `memory`, `stuck`, `error` and `restart` by its supervisor; `stop` with the node;
+---`gone`, it had ended before; `lost`, its node cannot be reached.
+---@alias skynet.reason "exit"|"kill"|"init"|"panic"|"memory"|"stuck"|"error"|"restart"|"stop"|"gone"|"lost"
+
+---Calls f in a coroutine of its own when another service of this node has ended, once, behind all messages that it has
+---sent to this one. For one that is not there it is called at once, with `gone`. An addition to skynet (C).
+---@param addr skynet.address
+---@param f fun(addr: skynet.address, reason: skynet.reason, text: string?)
+---@return integer id for unwatch
+function skynet.watch(addr, f) end
+
+---Takes a watch back: its function is not called any more. Nothing happens if it has been called.
+---@param id integer
+function skynet.unwatch(id) end
+
+---Links this service and another one of this node: when one of them ends otherwise than by its own exit, the other is
+---ended too, unless it traps. Raises an error if the other is not there and this one does not trap. An addition to
+---skynet (C).
+---@param addr skynet.address
+function skynet.link(addr) end
+
+---Takes a link back.
+---@param addr skynet.address
+function skynet.unlink(addr) end
+
+---From now on this service does not end with those it is linked with: f is called instead, in a coroutine of its own.
+---nil: it ends with them again.
+---@param f fun(addr: skynet.address, reason: skynet.reason, text: string?)?
+function skynet.trapexit(f) end
+
 ---The handle of this service.
 ---@return integer
 function skynet.self() end

@@ -160,4 +160,26 @@ function lazy.request(first)
 	return setmetatable({ first }, Request)
 end
 
+-- Ends of other services.
+
+function lazy.watch(...)
+	return require("skynet.ends").watch(...)
+end
+
+function lazy.unwatch(...)
+	return require("skynet.ends").unwatch(...)
+end
+
+function lazy.link(...)
+	return require("skynet.ends").link(...)
+end
+
+function lazy.unlink(...)
+	return require("skynet.ends").unlink(...)
+end
+
+function lazy.trapexit(...)
+	return require("skynet.ends").trapexit(...)
+end
+
 return lazy

@@ -137,6 +137,43 @@ function core.on_answer(session, f) end
 ---@param session integer
 function core.forget(session) end
 
+---A session by which f is told of the ends of other services. It cannot block, and the message, a reason and a text
+---behind a blank, is valid only during the call. Used by skynet.watch.
+---@param f fun(handle: integer, msg: lightuserdata, sz: integer)
+---@return integer session
+function core.notices(f) end
+
+---Wants to be told of the end of a service; false if it has ended already.
+---@param handle integer
+---@param session integer of notices
+---@return boolean
+function core.watch(handle, session) end
+
+---Takes that back.
+---@param handle integer
+---@param session integer
+function core.unwatch(handle, session) end
+
+---Links this service and another one; false if that has ended already. Used by skynet.link.
+---@param handle integer
+---@return boolean
+function core.link(handle) end
+
+---Takes a link back.
+---@param handle integer
+function core.unlink(handle) end
+
+---Ends of linked services are told by a session of notices; 0: this service ends with them.
+---@param session integer
+function core.trap(session) end
+
+---Kills a service for a reason, which those who watch it are told. For this service itself it is only the reason of its
+---later exit.
+---@param handle integer
+---@param reason skynet.reason
+---@param text string?
+function core.end_because(handle, reason, text) end
+
 ---Unpacks a message as the type does.
 ---@param typename string|integer
 ---@param msg lightuserdata?

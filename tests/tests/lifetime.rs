@@ -49,6 +49,24 @@ mod death {
     }
 }
 
+/// Notices: `skynet.watch`, `skynet.link`, `skynet.trapexit`.
+mod ends {
+    use super::*;
+
+    lua_cases! {
+        "lifetime/ends" {
+            reasons;
+            many_watches;
+            last_words;
+            links;
+            traps;
+            short_lived_watchers;
+            by_hand;
+            mistakes;
+        }
+    }
+}
+
 mod churn {
     use super::*;
 

@@ -88,6 +88,8 @@ lua_cases! {
         X16[thread = "2"] => |out| {
             out.has_times("finalizer of the looping", 1).has("does not come back from its last message");
         };
+        X17;
+        X18;
     }
     "semantics/time" {
         T1;

@@ -8,6 +8,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::clock;
+use crate::departure::{Departure, End};
 use crate::error::SendError;
 use crate::expiry::{Delay, Expiry};
 use crate::limit::Limit;
@@ -25,6 +26,8 @@ pub(crate) const LOGGING: u8 = 2;
 
 /// It has been dropped.
 pub(crate) const GONE: u8 = 4;
+/// Those who watched it have been told.
+pub(crate) const TOLD: u8 = 8;
 
 /// One per service. It may be kept and used by other threads; it outlives the service, but not the
 /// usefulness of most methods.
@@ -53,6 +56,8 @@ pub struct Context {
     interrupt: OnceLock<Arc<dyn Interrupt>>,
     message_log: Mutex<Option<MessageLog>>,
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Made when somebody wants to know of its end, or it ends.
+    pub(crate) end: Mutex<Option<Box<End<Context>>>>,
 }
 
 // SAFETY: `mailbox` leads to a mailbox of `node`, which lives as long as the node and synchronises
@@ -91,6 +96,7 @@ impl Context {
             interrupt: OnceLock::new(),
             message_log: Mutex::new(None),
             extension: OnceLock::new(),
+            end: Mutex::new(None),
         }
     }
 
@@ -196,7 +202,7 @@ impl Context {
     /// finished first.
     pub fn exit(&self) {
         self.log("KILL self");
-        self.node.dismiss(self.handle);
+        self.node.dismiss(self.handle, Departure::Exit);
     }
 
     /// Has the service been retired?

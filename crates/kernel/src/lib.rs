@@ -41,6 +41,7 @@ mod census;
 mod clock;
 pub mod command;
 mod context;
+mod departure;
 mod doorbell;
 mod dropped;
 mod environment;
@@ -95,6 +96,7 @@ pub mod text;
 mod timer;
 mod timers;
 mod usage;
+mod watching;
 mod wheel;
 mod worker;
 
@@ -102,6 +104,7 @@ pub use attachment::Attachment;
 pub use builder::NodeBuilder;
 pub use callees::Callees;
 pub use context::Context;
+pub use departure::Departure;
 #[cfg(not(loom))]
 pub use doorbell::Doorbell;
 pub use error::{EnvExists, Error, InitError, SendError};

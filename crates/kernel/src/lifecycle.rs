@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::context::{Context, RETIRED};
+use crate::departure::Departure;
 use crate::dropped::Dropped;
 use crate::logon;
 use crate::message::{Handle, Message, Payload, kind};
@@ -164,7 +165,7 @@ impl Node {
             resident
                 .context
                 .log(format!("error: launch {module} FAILED"));
-            self.dismiss(handle);
+            self.dismiss(handle, Departure::Init(reason.clone()));
             // Somebody else may be about to retire it, and not have come to the mailbox yet.
             mailbox.retire(handle, false);
             self.finish(*resident, mailbox);
@@ -187,14 +188,13 @@ impl Node {
     /// The command `KILL`: logs it in the name of `by`, tells the exit monitor, and retires the
     /// service.
     pub fn kill(&self, by: Handle, target: Handle) {
-        self.log(by, format!("KILL :{:x}", target.0).as_bytes());
-        self.dismiss(target);
+        self.kill_because(by, target, Departure::Killed(by));
     }
 
     /// Retires a service and tells the exit monitor.
-    pub(crate) fn dismiss(&self, handle: Handle) {
+    pub(crate) fn dismiss(&self, handle: Handle, departure: Departure) {
         // Only who takes the handle out of the registry tells: a service may exit while somebody kills it.
-        self.retire_and(handle, false, || {
+        self.retire_and(handle, false, departure, || {
             let monitor = Handle(self.exit_monitor.load(Relaxed));
             if !monitor.is_none() {
                 self.push_all(
@@ -207,12 +207,12 @@ impl Node {
 
     /// Makes a service unreachable and sees to it that a worker drops it.
     fn retire(&self, handle: Handle, drain: bool) {
-        self.retire_and(handle, drain, || {});
+        self.retire_and(handle, drain, Departure::Stop, || {});
     }
 
     /// [`retire`](Self::retire), with something to do once nobody can reach the service any more, before its callers
     /// hear of its end.
-    fn retire_and(&self, handle: Handle, drain: bool, gone: impl FnOnce()) {
+    fn retire_and(&self, handle: Handle, drain: bool, departure: Departure, gone: impl FnOnce()) {
         let Some(mailbox) = self.registry.remove(handle) else {
             return;
         };
@@ -230,6 +230,7 @@ impl Node {
         if let Some(context) = &context
             && !drain
         {
+            context.set_departure(departure);
             self.leaving.add(context);
         }
         let schedule = mailbox.retire(handle, drain);
@@ -273,6 +274,7 @@ impl Node {
         if mailbox.clear() {
             self.relief.tell(context.handle());
         }
+        self.tell_watchers(&context);
         self.registry.recycle(NonNull::from(mailbox));
         self.leaving.remove(&context);
         // From now on `reserve` does not change the number of live services.

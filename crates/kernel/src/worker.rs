@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::{self, STAMP_SHIFT};
 use crate::context::{Context, LOGGING, RETIRED};
+use crate::departure::Departure;
 use crate::footprint::Touched;
 use crate::inflow;
 use crate::local::{Local, SLICE};
@@ -209,10 +210,10 @@ impl Local {
     #[cold]
     fn crashed(&self, body: &Resident, Crash { panic, behind }: Crash) {
         let context = &body.context;
+        let what = panics::text(&*panic).to_owned();
         let line = format!(
-            "error: {} panicked: {} (it is ended; RUST_BACKTRACE=1 shows where)",
+            "error: {} panicked: {what} (it is ended; RUST_BACKTRACE=1 shows where)",
             context.description(),
-            panics::text(&*panic)
         );
         context.log(line);
         panics::dispose(panic);
@@ -228,7 +229,7 @@ impl Local {
             // If the caller has ended meanwhile, it needs no answer.
             let _ = context.send(source, kind::ERROR, session, Payload::EMPTY);
         }
-        self.node.dismiss(context.handle());
+        self.node.dismiss(context.handle(), Departure::Panic(what));
     }
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use mlua_sys::lua55 as ffi;
-use skynet_kernel::{Message, Payload, kind, text};
+use skynet_kernel::{Departure, Message, Payload, kind, text};
 
 use crate::code::{require, search};
 use crate::library::{Embedded, Library};
@@ -84,6 +84,8 @@ impl Svc {
             let l = ffi::lua_newstate(lua_alloc, memory, cache::seed());
             if l.is_null() {
                 self.cx.log("error: not enough memory for a Lua state");
+                self.cx
+                    .set_departure(Departure::Init("not enough memory for a Lua state".into()));
                 return self.refuse_to_start();
             }
             *ffi::lua_getextraspace(l).cast::<*const Svc>() = self;
@@ -124,6 +126,8 @@ impl Svc {
             Some(why) => self.log_failure(why.as_bytes()),
             None => self.log_failure(&[b"lua loader error : ", &text[..]].concat()),
         }
+        let why = String::from_utf8_lossy(&text).into_owned();
+        self.cx.set_departure(Departure::Init(why));
         self.refuse_to_start();
     }
 

@@ -16,6 +16,7 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.datasheet.dump",
     "skynet.debug",
     "skynet.debugcmds",
+    "skynet.ends",
     "skynet.inject",
     "skynet.lazy",
     "skynet.loading",

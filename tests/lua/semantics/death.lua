@@ -343,4 +343,56 @@ function case.X16()
 	skynet.kill(to)
 end
 
+local method = {}
+
+function method.link(to)
+	skynet.link(to)
+end
+
+function method.trap()
+	skynet.trapexit(function(addr, reason)
+		skynet.setenv("trapped", skynet.address(addr) .. " " .. reason)
+	end)
+end
+
+function method.talk(to, n)
+	for i = 1, n do
+		skynet.send(to, "lua", i)
+	end
+	skynet.exit()
+end
+
+function role.linked()
+	check.serve(method)
+end
+
+function case.X17()
+	local to, heard, told = check.spawn "linked", 0, {}
+	skynet.dispatch("lua", function()
+		heard = heard + 1
+	end)
+	skynet.watch(to, function(addr, reason)
+		table.insert(told, { addr, reason, heard })
+	end)
+	skynet.send(to, "lua", "talk", skynet.self(), 1000)
+	check.ok("it is told", check.wait(function() return #told > 0 end))
+	skynet.watch(to, function(addr, reason)
+		table.insert(told, { addr, reason })
+	end)
+	check.ok("of the dead", check.wait(function() return #told > 1 end))
+	skynet.sleep(5)
+	check.eq("once each, behind its messages", told, { { to, "exit", 1000 }, { to, "gone" } })
+end
+
+function case.X18()
+	local a, b, c = check.spawn "linked", check.spawn "linked", check.spawn "linked"
+	skynet.call(c, "lua", "trap")
+	skynet.call(a, "lua", "link", b)
+	skynet.call(c, "lua", "link", b)
+	skynet.kill(a)
+	check.ok("the one that traps is told", check.wait(function() return skynet.getenv "trapped" end))
+	check.eq("of whom, and why", skynet.getenv "trapped", skynet.address(b) .. " kill")
+	check.eq("who lives", { check.dead(a), check.dead(b), check.dead(c) }, { true, true, false })
+end
+
 return check.main(role, case, ...)

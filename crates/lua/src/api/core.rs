@@ -8,7 +8,7 @@ use mlua_sys::lua55::lua_CFunction;
 use skynet_kernel::{LogQuota, text};
 use skynet_wire::foreign::Foreign;
 
-use crate::api::{self, select, send, service, system, target, time};
+use crate::api::{self, ends, select, send, service, system, target, time};
 use crate::service::pack::{self, payload_argument};
 use crate::service::{Mode, Svc, log};
 use skynet_vm::lua::{Lua, Type};
@@ -22,12 +22,15 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("callback", callback),
     ("check", check),
     ("command", command),
+    ("end_because", ends::end_because),
     ("error", log::error),
     ("forget", select::forget),
     ("genid", system::genid),
     ("harbor", system::harbor),
     ("hpc", time::hpc),
     ("intcommand", intcommand),
+    ("link", ends::link),
+    ("notices", ends::notices),
     ("now", time::now),
     ("on_answer", select::on_answer),
     ("pack", pack::pack),
@@ -41,9 +44,13 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("stdin", super::stdin::stdin),
     ("tostring", pack::tostring),
     ("trace", trace),
+    ("trap", ends::trap),
     ("trash", pack::trash),
+    ("unlink", ends::unlink),
     ("unpack", pack::unpack),
     ("unpack_as", select::unpack_as),
+    ("unwatch", ends::unwatch),
+    ("watch", ends::watch),
 ];
 
 /// Runs a text command; the result is pushed by `push`.

@@ -6,6 +6,7 @@
 #[cfg(feature = "shared-code")]
 pub(crate) mod common;
 pub(crate) mod core;
+mod ends;
 pub(crate) mod protocol;
 pub(crate) mod reply;
 mod select;

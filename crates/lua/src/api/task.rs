@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use mlua_sys::lua55::{self as ffi, lua_CFunction};
-use skynet_kernel::{Delay, Payload, kind};
+use skynet_kernel::{Delay, Departure, Payload, kind};
 use skynet_wire::seri::Writer;
 
 use super::core::install_callback;
@@ -48,9 +48,12 @@ impl Svc {
         });
     }
 
-    /// A service that dies before its start function has ended is not waited for any longer.
-    pub(crate) fn report_death(&self) {
-        if !self.reported.get() {
+    /// A service that dies before its start function has ended is not waited for any longer. One that another has
+    /// ended is forgotten, whoever that was.
+    pub(crate) fn report_death(&self, departure: Option<Departure>) {
+        let by_itself = matches!(departure, Some(Departure::Exit | Departure::Init(_)));
+        let stops = matches!(departure, Some(Departure::Stop));
+        if !self.reported.get() || !by_itself && !stops {
             self.tell_removed(true);
         }
     }
@@ -245,7 +248,7 @@ native! {
                         .iter()
                         .filter_map(|p| match p.kind() {
                             Kind::WokenEarly => Some((p.session, None)),
-                            Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler => None,
+                            Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler | Kind::Notices => None,
                             _ => Some((p.session, Some(p.task))),
                         })
                         .collect()
@@ -284,7 +287,7 @@ native! {
                     Some(p)
                         if !matches!(
                             p.kind(),
-                            Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler
+                            Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer | Kind::Handler | Kind::Notices
                         ) =>
                     {
                         push_task_text(l, svc, session, p.task);
@@ -319,7 +322,12 @@ native! {
                 let n = svc.with(|t| {
                     t.sessions
                         .iter()
-                        .filter(|p| !matches!(p.kind(), Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer))
+                        .filter(|p| {
+                            !matches!(
+                                p.kind(),
+                                Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer | Kind::Notices
+                            )
+                        })
                         .count()
                 });
                 l.push_int(n as i64);
@@ -425,6 +433,8 @@ continuation! {
             return results(0);
         }
         let text = l.bytes(-1).unwrap_or(b"error object is not a string");
+        let why = String::from_utf8_lossy(text).into_owned();
+        svc.cx.set_departure(Departure::Init(why));
         if svc.is_log_service() {
             svc.log_failure(&[b"init service failed: ", text].concat());
         } else {

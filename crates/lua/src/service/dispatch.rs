@@ -202,6 +202,7 @@ impl Svc {
             }
             Kind::Function => return self.run_function(p.task as c_int, Some(m)),
             Kind::Handler => return self.run_answer_handler(p.task as c_int, Some(m)),
+            Kind::Notices => return self.run_notice(p, m),
         }
         self.resume_inline(p.task, m.session, wake);
     }
@@ -433,6 +434,18 @@ impl Svc {
             }
             None => self.protected(1),
         }
+    }
+
+    /// Somebody who is watched has ended.
+    #[cold]
+    fn run_notice(&self, p: Pending, m: &Incoming) {
+        self.with(|t| t.sessions.insert(p));
+        let main = self.main.get();
+        main.push_ref(p.task as c_int);
+        main.push_int(m.source.0.into());
+        main.push_pointer(m.data as *mut c_void);
+        main.push_int(m.len as i64);
+        self.protected(3);
     }
 
     /// Sends an answer.

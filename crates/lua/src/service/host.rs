@@ -164,7 +164,7 @@ impl Drop for LuaService {
         }
         svc.mode.set(Mode::Leaving);
         svc.fail_all_requests();
-        svc.report_death();
+        svc.report_death(svc.cx.departure());
         let main = svc.main.get();
         if main != NO_THREAD {
             svc.interrupts.enter();

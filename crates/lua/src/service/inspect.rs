@@ -244,7 +244,7 @@ impl Svc {
             }),
             Kind::Sleep | Kind::WokenEarly => Doing::Sleep,
             Kind::Timer | Kind::Function => Doing::Timer,
-            Kind::Wait | Kind::DroppedCall | Kind::DroppedTimer => Doing::Wait,
+            Kind::Wait | Kind::DroppedCall | Kind::DroppedTimer | Kind::Notices => Doing::Wait,
         }
     }
 }

@@ -158,7 +158,7 @@ impl Svc {
             }
             Kind::WokenEarly | Kind::DroppedCall | Kind::DroppedTimer => {}
             // Not calls: an error for them makes no sense; they go on waiting.
-            Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function => {
+            Kind::Sleep | Kind::Wait | Kind::Timer | Kind::Function | Kind::Notices => {
                 self.with(|t| t.sessions.insert(p));
             }
         }

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     DroppedTimer,
     /// A Lua function gets the answer (`request`/select); `task` holds its registry reference.
     Handler,
+    /// A Lua function is told of each service that ends; `task` holds its registry reference. It is never over.
+    Notices,
 }
 
 /// "No deadline" where a deadline in centiseconds is meant.
@@ -39,7 +41,7 @@ pub const NO_DEADLINE: i32 = i32::MIN;
 
 impl Kind {
     /// By number.
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 10] = [
         Kind::Call,
         Kind::Sleep,
         Kind::Wait,
@@ -49,6 +51,7 @@ impl Kind {
         Kind::DroppedCall,
         Kind::DroppedTimer,
         Kind::Handler,
+        Kind::Notices,
     ];
 }
 

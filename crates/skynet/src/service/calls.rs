@@ -128,6 +128,19 @@ impl RawCall {
         }
     }
 
+    /// A session without a request: something else will answer.
+    pub(super) fn unsent(shared: &Hold) -> RawCall {
+        RawCall {
+            shared: shared.clone(),
+            state: shared.open(Handle::NONE).map_err(Some),
+            deadline: None,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<i32> {
+        self.state.as_ref().ok().map(|(session, _)| *session)
+    }
+
     pub(super) fn failed(shared: &Hold, error: Error) -> RawCall {
         RawCall {
             shared: shared.clone(),

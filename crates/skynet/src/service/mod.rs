@@ -24,7 +24,7 @@
 //! | `shared.rs` | what tasks, wakers and handles have in common, and who holds it |
 //! | `future_pool.rs` | the memory of futures |
 //! | `outside.rs`, `wait.rs` | code that is no service; blocking a thread until a future is ready |
-//! | `calls.rs`, `sleep.rs` | the futures of calls and of times |
+//! | `calls.rs`, `sleep.rs`, `ends.rs` | the futures of calls, of times, and of the ends of other services |
 //! | `sessions.rs` | the table of sessions that wait |
 //! | `report.rs`, `about.rs` | what the debug console's `calls` and `stack` show of it; what a task is there for |
 
@@ -32,6 +32,7 @@ mod about;
 mod actor;
 mod calls;
 mod cx;
+mod ends;
 mod error;
 mod future_pool;
 mod host;
@@ -50,12 +51,13 @@ mod wait;
 pub use actor::Actor;
 pub use calls::{Call, RawCall, Read};
 pub use cx::{Address, Cx};
+pub use ends::Watch;
 pub use error::Error;
 #[doc(hidden)]
 pub use pack::pack_table;
 pub use pack::{Pack, PackValue, Row, Unpack, UnpackValue, Values};
 pub use request::{Request, Responder};
-pub use skynet_kernel::{Handle, Node};
+pub use skynet_kernel::{Departure, Handle, Node};
 pub use skynet_wire::seri::{Table, Value, args, table};
 pub use sleep::Sleep;
 pub use start::{module, start};

@@ -1,0 +1,95 @@
+//! What `skynet.watch`, `skynet.link` and supervisors are made of: the ends of services, as the kernel tells them.
+//!
+//! All watches of a service have one session, whose Lua function is called for each end. It is told who has ended, so
+//! that Lua finds whom to call.
+
+use skynet_kernel::{Departure, Handle};
+
+use super::service;
+use crate::service::Svc;
+use crate::service::sessions::{Kind, Pending};
+use skynet_vm::lua::{Lua, Type};
+use skynet_vm::native::{Fault, native, results};
+
+fn handle_at(l: Lua, i: i32) -> Result<Handle, Fault> {
+    let number = l.int(i).ok_or_else(|| l.expected(i, "number"))?;
+    Ok(Handle(number as u32))
+}
+
+fn session_at(l: Lua, i: i32) -> Result<i32, Fault> {
+    let number = l.int(i).ok_or_else(|| l.expected(i, "number"))?;
+    i32::try_from(number).map_err(|_| Fault::Argument(i, "a session expected".into()))
+}
+
+/// The reason at `i`, a word, and more about it behind. *raises*
+fn departure_at(l: Lua, i: i32) -> Result<Departure, Fault> {
+    let word = String::from_utf8_lossy(l.string_argument(i)?).into_owned();
+    let text = match l.kind(i + 1) {
+        Type::String => String::from_utf8_lossy(l.bytes(i + 1).unwrap_or(b"")).into_owned(),
+        _ => String::new(),
+    };
+    Departure::from_words(&word, &text)
+        .ok_or_else(|| Fault::Argument(i, format!("there is no reason '{word}'").into()))
+}
+
+native! {
+    /// `core.notices(f)`: a session by which `f(handle, msg, sz)` is told of ends. It may not yield. The message is a
+    /// reason: see [`Departure`].
+    notices = |l| {
+        let svc = service(l)?;
+        l.set_top(1);
+        let reference = l.make_ref();
+        let session = svc.new_session();
+        let since = svc.since();
+        svc.with(|t| t.sessions.insert(Pending::new(session, reference as u32, 0, Kind::Notices, since)));
+        l.push_int(session.into());
+        results(1)
+    };
+
+    /// `core.watch(handle, session)`: false if it has ended already
+    watch = |l| {
+        let svc = service(l)?;
+        let (handle, session) = (handle_at(l, 1)?, session_at(l, 2)?);
+        l.push_bool(svc.cx.watch(handle, session));
+        results(1)
+    };
+
+    /// `core.unwatch(handle, session)`
+    unwatch = |l| {
+        let svc = service(l)?;
+        svc.cx.unwatch(handle_at(l, 1)?, session_at(l, 2)?);
+        results(0)
+    };
+
+    /// `core.link(handle)`: false if it has ended already
+    link = |l| {
+        let svc = service(l)?;
+        let there = svc.cx.link(handle_at(l, 1)?);
+        l.push_bool(there);
+        results(1)
+    };
+
+    /// `core.unlink(handle)`
+    unlink = |l| {
+        service(l)?.cx.unlink(handle_at(l, 1)?);
+        results(0)
+    };
+
+    /// `core.trap(session)`: ends of linked services are told by this session; 0: no more
+    trap = |l| {
+        service(l)?.cx.trap(session_at(l, 1)?);
+        results(0)
+    };
+
+    /// `core.end_because(handle, reason, text)`: kills a service for a reason. Its own end comes when it exits.
+    end_because = |l| {
+        let svc: &Svc = service(l)?;
+        let (handle, departure) = (handle_at(l, 1)?, departure_at(l, 2)?);
+        if handle == svc.handle() {
+            svc.cx.set_departure(departure);
+        } else {
+            svc.cx.node().kill_because(svc.handle(), handle, departure);
+        }
+        results(0)
+    };
+}
