@@ -310,9 +310,9 @@ function skynet.init_service(f) end
 function skynet.exit() end
 
 ---Why a service has ended: `exit` by itself; `kill` by another one, whose address is the text; `init`, it could not
----start; `panic`, a service in Rust; `memory`, `stuck`, `error` and `restart` by its supervisor; `stop` with the node;
----`gone`, it had ended before; `lost`, its node cannot be reached.
----@alias skynet.reason "exit"|"kill"|"init"|"panic"|"memory"|"stuck"|"error"|"restart"|"stop"|"gone"|"lost"
+---start; `panic`, a service in Rust; `memory`, `stuck`, `error` and `restart` by its supervisor; `intensity`, a
+---supervisor that gives up; `stop` with the node; `gone`, it had ended before; `lost`, its node cannot be reached.
+---@alias skynet.reason "exit"|"kill"|"init"|"panic"|"memory"|"stuck"|"error"|"intensity"|"restart"|"stop"|"gone"|"lost"
 
 ---Calls f in a coroutine of its own when another service of this node has ended, once, behind all messages that it has
 ---sent to this one. For one that is not there it is called at once, with `gone`. An addition to skynet (C).

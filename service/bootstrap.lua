@@ -3,18 +3,37 @@
 local skynet = require "skynet"
 require "skynet.manager"
 
+-- The node stops, and the status of the process is 1.
+local function give_up(name)
+	if skynet.localname ".launcher" then -- without it the node is being stopped
+		skynet.setenv("bootstrap_failed", name)
+	end
+	skynet.abort()
+	skynet.wait() -- for the end, which is near
+end
+
 -- Without this one the node is of no use.
 local function must_start(name)
 	local ok, handle = pcall(skynet.newservice, name)
 	if not ok or not handle then
 		skynet.error(("error: bootstrap can't start %s"):format(name))
-		if skynet.localname ".launcher" then -- without it the node is being stopped
-			skynet.setenv("bootstrap_failed", name) -- makes the status of the process 1
-		end
-		skynet.abort()
-		skynet.wait() -- for the end, which is near
+		give_up(name)
 	end
 	return handle
+end
+
+-- The application, or its tree. What happens without it says the key startfail.
+local function start(service, what, name)
+	if pcall(skynet.newservice, service) then
+		return true
+	end
+	-- The reason has been logged by the service itself.
+	local stop = skynet.getenv "startfail" == "stop"
+	skynet.error(("error: %s '%s' has failed; the node %s"):format(what, name,
+		stop and "stops (config key startfail)" or "goes on without it"))
+	if stop then
+		give_up(name)
+	end
 end
 
 local function start_single_node()
@@ -52,14 +71,14 @@ skynet.start(function()
 		end
 	end
 	local discovery = skynet.getenv "discovery" and must_start "discoveryd"
-	local main = skynet.getenv "start" or "main"
-	if pcall(skynet.newservice, main) then
+	local supervise = skynet.getenv "supervise"
+	local started = not supervise or start("supervisord", "the supervision tree", supervise)
+	local main = skynet.getenv "start" or not supervise and "main"
+	started = (not main or start(main, "the start service", main)) and started
+	if started then
 		if discovery then
 			skynet.send(discovery, "lua", "START") -- nobody is sent to a node that is not ready
 		end
-	else
-		-- The reason has been logged by the service itself.
-		skynet.error(("error: the start service '%s' has failed; the node goes on without it"):format(main))
 	end
 	skynet.exit()
 end)

@@ -118,6 +118,38 @@ function command.service()
 	return skynet.call("SERVICE", "lua", "LIST")
 end
 
+-- A line for each child, and below it those of its own children.
+local function add_children(lines, handle, indent, seen)
+	seen[handle] = true
+	local ok, children, settings, restarts = pcall(skynet.timeoutcall, 100, handle, "debug", "SUPERVISOR", "list")
+	if not ok then
+		lines[#lines + 1] = ("%s(%s)"):format(indent, children)
+		return
+	end
+	lines[#lines + 1] = ("%s%s, at most %g restarts in %g s, %d so far"):format(indent, settings.strategy,
+		settings.intensity, settings.period, restarts)
+	for _, child in ipairs(children) do
+		lines[#lines + 1] = ("%s%s %s %s (%s) %s, restarts: %d%s"):format(indent, child.id,
+			child.handle and skynet.address(child.handle) or "-", child.what, child.restart, child.state, child.restarts,
+			child.last and ", last end: " .. child.last:match "^[^\n]*" or "")
+		if child.handle and child.kind == "supervisor" then
+			add_children(lines, child.handle, indent .. "  ", seen)
+		end
+	end
+end
+
+about.tree = "tree: show supervisors and their children"
+function command.tree()
+	local roots, seen, lines = launcher "SUPERVISORS", {}, {}
+	for _, handle in ipairs(roots) do
+		if not seen[handle] then
+			lines[#lines + 1] = skynet.address(handle)
+			add_children(lines, handle, "  ", seen)
+		end
+	end
+	return #lines > 0 and table.concat(lines, "\n") or "there is no supervisor"
+end
+
 about.stat = "stat [ti]: dump all stats"
 function command.stat(ti)
 	return launcher("STAT", patience(ti))

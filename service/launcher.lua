@@ -6,6 +6,7 @@ local core = require "skynet.core"
 
 local services = {} -- handle -> "snlua name args"
 local starting = {} -- handle -> response of the request that launched it
+local supervisors = {} -- handle -> true
 local origin = {} -- handle -> that request, see key()
 
 -- One integer for a request, so that a launch makes no table for it.
@@ -23,7 +24,7 @@ local function settle(handle, ...)
 end
 
 local function forget(handle, killed)
-	services[handle] = nil
+	services[handle], supervisors[handle] = nil, nil
 	settle(handle, not killed)
 end
 
@@ -73,6 +74,38 @@ function silent.LAUNCHTOLD(session, source, ...)
 	end
 end
 
+-- For supervisors: the new service ends with the requester, and errors end it if they are fatal. Answers the handle; or
+-- nil, why it has ended before it had started, and more about that.
+function silent.LAUNCHBOUND(_, source, fatal, module, ...)
+	local line = module .. " " .. table.concat({ ... }, " ")
+	local answer = skynet.response()
+	local handle = core.addresscommand("LAUNCH", line)
+	if not handle then
+		return answer(true, nil, "init", "the log says why")
+	end
+	services[handle] = line
+	core.bind(handle, source)
+	if fatal then
+		core.fatal(handle)
+	end
+	local watch = skynet.watch(handle, function(_, reason, text)
+		if answer then
+			answer(true, nil, reason, text)
+		end
+	end)
+	starting[handle] = function(started)
+		if started then -- else the watch tells why not
+			skynet.unwatch(watch)
+			answer(true, handle)
+			answer = nil
+		end
+	end
+end
+
+function silent.SUPERVISOR(_, source)
+	supervisors[source] = true
+end
+
 function silent.LOGLAUNCH(...)
 	local handle = launch(...)
 	if handle then
@@ -103,6 +136,15 @@ function command.LIST()
 	for handle, line in pairs(services) do
 		list[skynet.address(handle)] = line
 	end
+	return list
+end
+
+function command.SUPERVISORS()
+	local list = {}
+	for handle in pairs(supervisors) do
+		list[#list + 1] = handle
+	end
+	table.sort(list)
 	return list
 end
 

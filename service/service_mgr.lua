@@ -77,6 +77,16 @@ function command.QUERY(source, session, name, sub)
 	ask(key_of(name, sub), source, session)
 end
 
+-- A supervisor has started it, or started it again: it is the one from now on.
+function command.PUT(_, _, name, handle)
+	local entry = entries[name] or {}
+	entries[name] = { handle = handle }
+	for _, waiter in ipairs(entry) do
+		waiter.response(true, handle)
+	end
+	skynet.ret()
+end
+
 -- Of another service, for LIST: a traceback, or why there is none.
 local function traceback(addr, task)
 	local ok, text = pcall(skynet.timeoutcall, 100, addr, "debug", "TASK", task)

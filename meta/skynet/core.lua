@@ -174,6 +174,20 @@ function core.trap(session) end
 ---@param text string?
 function core.end_because(handle, reason, text) end
 
+---A service ends with its master, whatever the reason, and at once if that has ended already.
+---@param handle integer
+---@param master integer? this service by default
+function core.bind(handle, master) end
+
+---From now on an error in a handler, a fork or a timer of that service ends it, with the reason `error`.
+---@param handle integer
+function core.fatal(handle) end
+
+---Bytes that a service has allocated; nil if it is not there, or not in Lua.
+---@param handle integer
+---@return integer?
+function core.memory(handle) end
+
 ---Unpacks a message as the type does.
 ---@param typename string|integer
 ---@param msg lightuserdata?

@@ -83,6 +83,26 @@ fn failing_start_script() {
 }
 
 #[test]
+fn a_failing_start_script_that_stops_the_node() {
+    for source in [
+        "error 'start script fails'",
+        "local skynet = require 'skynet' skynet.start(function() error 'start script fails' end)",
+    ] {
+        let out = Node::source(source).key("startfail", "\"stop\"").run();
+        out.exit(1).has("start script fails").has(
+            "error: the start service 'main' has failed; the node stops (config key startfail)",
+        );
+    }
+    Node::program("nosuch")
+        .key("startfail", "\"stop\"")
+        .run()
+        .exit(1);
+    let out = Node::source("").key("startfail", "\"perhaps\"").run();
+    out.exit(1)
+        .has_error("startfail = `perhaps`: write \"continue\" or \"stop\"");
+}
+
+#[test]
 fn failing_bootstrap_script() {
     let mut node = Node::program("nosuch")
         .key("bootstrap", "\"snlua nosuch_bootstrap\"")

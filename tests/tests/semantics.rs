@@ -90,6 +90,9 @@ lua_cases! {
         };
         X17;
         X18;
+        X19;
+        X20[thread = "4"];
+        X21;
     }
     "semantics/time" {
         T1;

@@ -28,6 +28,8 @@ pub(crate) const LOGGING: u8 = 2;
 pub(crate) const GONE: u8 = 4;
 /// Those who watched it have been told.
 pub(crate) const TOLD: u8 = 8;
+/// Errors of its code end it.
+pub(crate) const FATAL: u8 = 16;
 
 /// One per service. It may be kept and used by other threads; it outlives the service, but not the
 /// usefulness of most methods.

@@ -23,6 +23,8 @@ pub enum Departure {
     Stuck(String),
     /// Something that it did has failed, and its supervisor takes that as its end.
     Error(String),
+    /// It is a supervisor, and its children had to be started again too often.
+    Intensity(String),
     /// Another one takes its place.
     Restart,
     /// The node stops.
@@ -44,6 +46,7 @@ impl Departure {
             Departure::Memory(_) => "memory",
             Departure::Stuck(_) => "stuck",
             Departure::Error(_) => "error",
+            Departure::Intensity(_) => "intensity",
             Departure::Restart => "restart",
             Departure::Stop => "stop",
             Departure::Gone => "gone",
@@ -60,6 +63,7 @@ impl Departure {
             | Departure::Memory(text)
             | Departure::Stuck(text)
             | Departure::Error(text)
+            | Departure::Intensity(text)
             | Departure::Lost(text) => text.clone(),
             _ => String::new(),
         }
@@ -91,6 +95,7 @@ impl Departure {
             "memory" => Departure::Memory(owned()),
             "stuck" => Departure::Stuck(owned()),
             "error" => Departure::Error(owned()),
+            "intensity" => Departure::Intensity(owned()),
             "restart" => Departure::Restart,
             "stop" => Departure::Stop,
             "gone" => Departure::Gone,
@@ -110,11 +115,16 @@ impl fmt::Display for Departure {
     }
 }
 
+/// The two are linked.
+pub(crate) const LINK: i32 = 0;
+/// The watcher ends with the one that it watches, whatever the reason.
+pub(crate) const BOUND: i32 = -1;
+
 /// Who is told, and how. `C` is the context of a service.
 pub(crate) struct Watch<C> {
     /// It may have ended long ago; its place is taken when room is needed.
     watcher: Weak<C>,
-    /// 0: a link.
+    /// [`LINK`], [`BOUND`], or by which it is told.
     pub(crate) session: i32,
 }
 
@@ -184,6 +194,7 @@ mod tests {
             Departure::Memory("m".into()),
             Departure::Stuck("s".into()),
             Departure::Error("e".into()),
+            Departure::Intensity("i".into()),
             Departure::Restart,
             Departure::Stop,
             Departure::Gone,

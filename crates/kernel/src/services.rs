@@ -62,6 +62,11 @@ impl Node {
         self.registry.find(handle)?.card(handle)
     }
 
+    /// Bytes of memory that a service has allocated, if that is known.
+    pub fn memory_of(&self, handle: Handle) -> Option<usize> {
+        self.context(handle)?.interrupt()?.memory()
+    }
+
     /// Is there a service with this handle? It may be gone by the time the caller knows.
     pub fn is_alive(&self, handle: Handle) -> bool {
         self.registry.find(handle).is_some()

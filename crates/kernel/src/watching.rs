@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use crate::context::{Context, GONE, TOLD};
-use crate::departure::{Departure, End};
+use crate::context::{Context, FATAL, GONE, TOLD};
+use crate::departure::{BOUND, Departure, End, LINK};
 use crate::message::{Handle, Message, Payload, kind};
 use crate::node::Node;
 use crate::poison::lock;
@@ -76,11 +76,11 @@ impl Context {
         let Some(other) = self.node().context_or_leaving(other) else {
             return false;
         };
-        other.take_watch(self, 0);
-        self.take_watch(&other, 0);
-        let there = other.add_watch(self, 0);
+        other.take_watch(self, LINK);
+        self.take_watch(&other, LINK);
+        let there = other.add_watch(self, LINK);
         if there {
-            self.add_watch(&other, 0);
+            self.add_watch(&other, LINK);
         }
         there
     }
@@ -88,9 +88,29 @@ impl Context {
     /// Takes a link back.
     pub fn unlink(&self, other: Handle) {
         if let Some(other) = self.node().context_or_leaving(other) {
-            other.take_watch(self, 0);
-            self.take_watch(&other, 0);
+            other.take_watch(self, LINK);
+            self.take_watch(&other, LINK);
         }
+    }
+
+    /// The service ends with `master`, whatever the reason is, and now if that has ended already. Not the other way
+    /// round.
+    pub fn bind(self: &Arc<Self>, master: Handle) {
+        let there = self.node().context_or_leaving(master);
+        if !there.is_some_and(|there| self.add_watch(&there, BOUND)) {
+            let gone = Departure::Killed(master);
+            self.node().kill_because(master, self.handle(), gone);
+        }
+    }
+
+    /// An error that the service's code has not caught ends the service.
+    pub fn make_fatal(&self) {
+        self.set_flag(FATAL, true);
+    }
+
+    /// Does an error end the service?
+    pub fn is_fatal(&self) -> bool {
+        self.flags() & FATAL != 0
     }
 
     /// From now on the service is told of the ends of those it is linked with, by a RESPONSE with this session for each
@@ -121,11 +141,11 @@ impl Node {
             let Some(watcher) = watcher.filter(|watcher| watcher.flags() & GONE == 0) else {
                 continue;
             };
-            let linked = watch.session == 0;
-            let session = match linked {
-                true if departure == Departure::Exit => continue,
-                true => lock(&watcher.end).as_ref().map_or(0, |end| end.trap),
-                false => watch.session,
+            let session = match watch.session {
+                LINK if departure == Departure::Exit => continue,
+                LINK => lock(&watcher.end).as_ref().map_or(0, |end| end.trap),
+                BOUND => 0,
+                session => session,
             };
             if session == 0 {
                 let by = dead.handle();

@@ -248,12 +248,34 @@ function case.by_hand()
 		check.eq("told", table.remove(told), { server, text and reason .. " " .. text or reason })
 		check.ok("it has ended", not core.watch(server, session))
 	end
+	local server
 	ended("stuck", "no answer to three pings")
 	ended("memory", "300 of 256 MB")
 	ended "restart"
 	check.fails("an unknown reason", "there is no reason 'x'", core.end_because, skynet.self(), "x")
+	-- What supervisors use besides: a service that ends with an error, or with another service.
+	server = check.spawn "server"
+	core.watch(server, session)
+	check.ok("its memory is known", core.memory(server) > 1000)
+	check.ok("an error is no end", not pcall(skynet.call, server, "lua", "no such method"))
+	check.eq("it goes on", skynet.call(server, "lua", "ping"), "pong")
+	core.fatal(server)
+	check.ok("a fatal error", not pcall(skynet.call, server, "lua", "no such method"))
+	check.wait(function()
+		return #told > 0
+	end)
+	check.ok("is an end", table.remove(told)[2]:find "^error .*nil value")
+	check.eq("nobody has its memory", core.memory(server), nil)
+	local master, bound = check.spawn "server", check.spawn "server"
+	core.bind(bound, master)
+	core.watch(bound, session)
+	skynet.call(master, "lua", "exit")
+	check.wait(function()
+		return #told > 0
+	end)
+	check.eq("it ends with the other", table.remove(told), { bound, "kill " .. skynet.address(master) })
 	-- For itself it is the reason of its later exit.
-	local server = check.spawn "server"
+	server = check.spawn "server"
 	core.watch(server, session)
 	skynet.call(server, "lua", "exit_because", "error", "as it was told")
 	check.wait(function()

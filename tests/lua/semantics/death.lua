@@ -395,4 +395,94 @@ function case.X18()
 	check.eq("who lives", { check.dead(a), check.dead(b), check.dead(c) }, { true, true, false })
 end
 
+-- Children report to the main service.
+function role.child(id)
+	local exit = skynet.exit
+	function skynet.exit()
+		skynet.send(".main", "lua", "end " .. id)
+		exit()
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function() end)
+		skynet.send(".main", "lua", "start " .. id)
+	end)
+end
+
+local function child(id, restart)
+	return { id = id, service = SERVICE_NAME, args = { "child", id }, restart = restart, name = "." .. id }
+end
+
+function role.supervisor(strategy, intensity)
+	skynet.start(function()
+		require("skynet.supervisor").start { strategy = strategy, intensity = tonumber(intensity), period = 100,
+			backoff = { 0 }, child("a", "permanent"), child("b", "transient"), child("c", "temporary") }
+	end)
+end
+
+local function events()
+	local list = {}
+	skynet.name(".main", skynet.self())
+	skynet.dispatch("lua", function(_, _, text)
+		table.insert(list, text)
+	end)
+	return list, function(n)
+		check.wait(function() return #list >= n end)
+		skynet.sleep(5)
+		return table.concat(list, ", ")
+	end
+end
+
+function case.X19()
+	local list, after = events()
+	check.spawn("supervisor", "rest_for_one", 100)
+	check.eq("all start", after(3), "start a, start b, start c")
+	list[1], list[2], list[3] = nil, nil, nil
+	skynet.kill ".b"
+	check.eq("b, and what was behind it", after(2), "end c, start b")
+	list[1], list[2] = nil, nil
+	skynet.send(".b", "debug", "EXIT")
+	check.eq("a transient one that exits", after(1), "end b")
+	list[1] = nil
+	skynet.kill ".a"
+	check.eq("with a, those that are left", after(2), "start a, start b")
+end
+
+function case.X20()
+	local _, after = events()
+	local sup = check.spawn("supervisor", "one_for_one", 100)
+	after(3)
+	for _ = 1, 20 do
+		skynet.kill ".a"
+		skynet.sleep(1)
+	end
+	skynet.kill(sup)
+	check.ok("they end with it", check.wait(function()
+		for _, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+			if line:find " child %a$" then
+				return false
+			end
+		end
+		return true
+	end))
+end
+
+function case.X21()
+	local list, after = events()
+	local sup, reason = check.spawn("supervisor", "one_for_one", 1), nil
+	after(3)
+	skynet.watch(sup, function(_, why)
+		reason = why
+	end)
+	for i = 1, 3 do
+		list[i] = nil
+	end
+	skynet.kill ".a"
+	check.eq("once more", after(1), "start a")
+	check.eq("it goes on", reason, nil)
+	skynet.kill ".a"
+	check.ok("and no more", check.wait(function() return reason end))
+	check.eq("its reason", reason, "intensity")
+	check.eq("the others end", after(3), "start a, end c, end b")
+end
+
 return check.main(role, case, ...)

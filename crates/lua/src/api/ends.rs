@@ -81,6 +81,39 @@ native! {
         results(0)
     };
 
+    /// `core.bind(handle [, master])`: a service ends with the master, this one by default
+    bind = |l| {
+        let svc = service(l)?;
+        let handle = handle_at(l, 1)?;
+        let master = match l.is_none_or_nil(2) {
+            true => svc.handle(),
+            false => handle_at(l, 2)?,
+        };
+        if let Some(bound) = svc.cx.node().context(handle) {
+            bound.bind(master);
+        }
+        results(0)
+    };
+
+    /// `core.fatal(handle)`: an error in a handler or a fork of that service ends it
+    fatal = |l| {
+        let svc = service(l)?;
+        if let Some(context) = svc.cx.node().context(handle_at(l, 1)?) {
+            context.make_fatal();
+        }
+        results(0)
+    };
+
+    /// `core.memory(handle)`: bytes that a service has allocated; nil if that is not known
+    memory = |l| {
+        let svc = service(l)?;
+        match svc.cx.node().memory_of(handle_at(l, 1)?) {
+            Some(bytes) => l.push_int(bytes as i64),
+            None => l.push_nil(),
+        }
+        results(1)
+    };
+
     /// `core.end_because(handle, reason, text)`: kills a service for a reason. Its own end comes when it exits.
     end_because = |l| {
         let svc: &Svc = service(l)?;

@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 use mlua_sys::lua55 as ffi;
-use skynet_kernel::{Handle, Message, Payload, kind};
+use skynet_kernel::{Departure, Handle, Message, Payload, kind};
 
 use super::entry::{
     TIMER_ARGUMENTS, add_traceback, call_unknown_request, call_unknown_response,
@@ -153,9 +153,15 @@ impl Svc {
             m.len
         )
         .into_bytes();
-        line.extend(errors.join(&b'\n'));
+        let errors = errors.join(&b'\n');
+        line.extend(&errors);
         line.extend(b"\x1b[0m");
         self.cx.log(line);
+        if self.cx.is_fatal() && !self.cx.retired() {
+            let text = String::from_utf8_lossy(&errors).into_owned();
+            self.cx.set_departure(Departure::Error(text));
+            self.cx.exit();
+        }
     }
 
     pub(crate) fn note_error(&self, text: Vec<u8>) {

@@ -267,8 +267,10 @@ impl Report<'_> {
             }
             _ => self.module("logservice", log),
         }
-        // Only the shipped bootstrap reads `start`.
-        if self.value("bootstrap").trim() == "snlua bootstrap" {
+        // Only the shipped bootstrap reads `start`. A supervision tree stands in its place.
+        if self.value("bootstrap").trim() == "snlua bootstrap"
+            && (self.config.get("supervise").is_none() || self.config.get("start").is_some())
+        {
             self.module("start", format!("snlua {}", self.value("start")));
         }
     }
@@ -369,6 +371,10 @@ impl Report<'_> {
             ("lualoader", "remove it, the loader is built in"),
             ("preload", "remove it or name a Lua file"),
             ("snax_loader", "remove it or name a Lua file"),
+            (
+                "supervise",
+                "remove it or name a Lua file that returns a spec",
+            ),
         ] {
             // The usual path of the loader means the built-in one if there is no such file.
             let usual = keys::find(key).and_then(|key| key.default);

@@ -45,6 +45,16 @@ pub const KEYS: &[Key] = &[
         "Lua service that bootstrap starts last",
     ),
     key(
+        "startfail",
+        Some("continue"),
+        "what happens when the start service fails: \"continue\" without it, or \"stop\" with status 1",
+    ),
+    key(
+        "supervise",
+        None,
+        "Lua file with the supervision tree that bootstrap starts before the start service",
+    ),
+    key(
         "logger",
         None,
         "parameter of the log service: the log file, standard output if not set",

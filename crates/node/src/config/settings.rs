@@ -122,6 +122,7 @@ impl Settings {
             Some(max) => Some((usize::try_from(max).unwrap_or(usize::MAX), policy(config)?)),
             None => policy(config).map(|_| None)?,
         };
+        start_fail(config)?;
         let milliseconds = |name, default| -> Result<Duration, ConfigError> {
             Ok(Duration::from_millis(
                 positive(config, name)?.unwrap_or(default),
@@ -176,6 +177,19 @@ fn policy(config: &Config) -> Result<MailboxPolicy, ConfigError> {
             value: value.to_owned(),
             expected: "\"warn\" or \"refuse\"",
             written: written(config, "mqpolicy"),
+        }),
+    }
+}
+
+/// `startfail`, which the first service reads.
+fn start_fail(config: &Config) -> Result<(), ConfigError> {
+    match config.get("startfail") {
+        None | Some("continue" | "stop") => Ok(()),
+        Some(value) => Err(ConfigError::Setting {
+            key: "startfail",
+            value: value.to_owned(),
+            expected: "\"continue\" or \"stop\"",
+            written: written(config, "startfail"),
         }),
     }
 }
