@@ -3,7 +3,8 @@ local n = tonumber((...)) or 1500
 
 local goods = {}
 for i = 1, 60 do
-	goods[i] = { id = i, stack = i % 4 == 0 and 1 or 20 + i % 7, weight = i % 9 + 1, price = i * 3, kind = "kind" .. i % 5 }
+	local stack = i % 4 == 0 and 1 or 20 + i % 7
+	goods[i] = { id = i, stack = stack, weight = i % 9 + 1, price = i * 3, kind = "kind" .. i % 5 }
 end
 
 local Bag = {}

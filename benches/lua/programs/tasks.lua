@@ -6,7 +6,7 @@ Task.__index = Task
 local tasks, ready, handled = {}, {}, 0
 
 local function task(id, priority, run)
-	local t = setmetatable({ id = id, priority = priority, first = nil, last = nil, held = false, count = 0, run = run }, Task)
+	local t = setmetatable({ id = id, priority = priority, held = false, count = 0, run = run }, Task)
 	tasks[id] = t
 	ready[#ready + 1] = t
 	return t

@@ -123,8 +123,8 @@ fn compile(folder: &Path, shared: bool) -> io::Result<()> {
         }
     }
     files.sort();
-    // The interpreter's loop: at -O3 more values live at once than there are registers (fib: 5 % more instructions), and
-    // GCC merges the jumps at the ends of its 80 cases into a few, which the processor then mispredicts.
+    // The interpreter's loop: at -O3 more values live at once than there are registers (fib: 5 % more instructions),
+    // and GCC merges the jumps at the ends of its 80 cases into a few, which the processor then mispredicts.
     let (interpreter, files) = files
         .into_iter()
         .partition::<Vec<_>, _>(|file| file.ends_with("lvm.c"));

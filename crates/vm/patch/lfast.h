@@ -87,8 +87,8 @@ static inline lua_Integer luaV_lengthnow (const Table *t) {
 
 
 /*
-** Does what a library function would do: the function is at 'func', its arguments follow. Returns the number of results,
-** which are where the function was, or -1 if nothing was done.
+** Does what a library function would do: the function is at 'func', its arguments follow. Returns the number of
+** results, which are where the function was, or -1 if nothing was done.
 */
 typedef int (*luaV_Shortcut) (lua_State *L, StkId func, int nargs);
 

@@ -4,8 +4,8 @@
 ** A function here does what the one of the library does, for the arguments that it nearly always gets, and leaves
 ** everything else to it: arguments that are missing or have to be converted, metatables, shared tables, errors. It
 ** writes to the stack last, when nothing can go wrong any more, or when what can is running out of memory, which is an
-** error of the same text. It calls no Lua, and does not run the collector: the loop does that afterwards, for those that
-** make strings.
+** error of the same text. It calls no Lua, and does not run the collector: the loop does that afterwards, for those
+** that make strings.
 **
 ** Where results need more of the stack than the arguments had, there has to be room (EXTRA_STACK is for the API).
 */

@@ -32,7 +32,7 @@ local function value(depth)
 	elseif kind == 9 then
 		return "(" .. value(depth + 1) .. ")"
 	elseif kind == 10 then
-		return one { "n", "#list", "list[1]" } .. one { " + 1", " * 2", " // 3", " == ", " ~= " .. "'a'", " == nil" }:gsub("== $", "== 2")
+		return one { "n", "#list", "list[1]" } .. one { " + 1", " * 2", " // 3", " == 2", " ~= 'a'", " == nil" }
 	end
 	return "(" .. value(depth + 1) .. one { " == ", " ~= " } .. value(depth + 1) .. ")"
 end
@@ -84,26 +84,33 @@ local kinds = {
 	function(d) line(d, ("try(function() out(%s, %s) end)"):format(value(0), value(0))) end,
 	function(d) line(d, ("try(function() %s.%s = %s end)"):format(one(tables), one(names), value(0))) end,
 	function(d) line(d, ("try(function() %s[%s] = %s end)"):format(one(tables), value(1), value(0))) end,
-	function(d) line(d, ("try(function() %s.%s.%s = %s end)"):format(one(tables), one(names), one(names), value(0))) end,
-	function(d) line(d, ("try(function() return o:%s(%s), %s:%s() end)"):format(one(names), value(1), one(tables), one(names))) end,
+	function(d)
+		line(d, ("try(function() %s.%s.%s = %s end)"):format(one(tables), one(names), one(names), value(0)))
+	end,
+	function(d)
+		local method, v = one(names), value(1)
+		line(d, ("try(function() return o:%s(%s), %s:%s() end)"):format(method, v, one(tables), one(names)))
+	end,
 	function(d) line(d, ("try(function() return (%s):%s(%s) end)"):format(one { "'text'", "n", "('x'):rep(n)", "list" },
 		one { "sub", "byte", "len", "upper", "none" }, one { "1", "2", "n", "" })) end,
 	function(d) line(d, "list[#list + 1] = n") end,
 	function(d) line(d, "list[#list] = nil") end,
 	function(d) line(d, ("n = n + %d"):format(below(5) + 1)) end,
 	function(d) line(d, ("%s = %s"):format(one { "t", "u", "list" }, one {
-		"{}", "{ a = 1, b = n, c = {} }", "{ 1, 2, 3, n }", "{ n, nil, 3 }", "{ x = 1, 5, 6, name = 'n', value = 2 }", "new(n)",
+		"{}", "{ a = 1, b = n, c = {} }", "{ 1, 2, 3, n }", "{ n, nil, 3 }", "{ x = 1, 5, 6, name = 'n', value = 2 }",
+		"new(n)",
 	})) end,
 	function(d) line(d, ("setmetatable(%s, %s)"):format(one { "t", "u", "list" }, one { "C", "D", "nil", "E" })) end,
 	function(d) line(d, ("C.%s = %s"):format(one(names), one { "nil", "n", "function(self, v) return v, n end" })) end,
 	function(d)
 		line(d, ("try(function() local steps = 0; for k, v in %s do"):format(one {
-			"pairs(list)", "pairs(t)", "pairs(u)", "next, t", "next, list, nil", "ipairs(list)", "ipairs(t)", "ipairs(o)",
-			"count(3)", "walk(list)", "ipairs('text')", "pairs(nil)", "next, t, 'none'", "coroutine.wrap(step)",
+			"pairs(list)", "pairs(t)", "pairs(u)", "next, t", "next, list, nil", "ipairs(list)", "ipairs(t)",
+			"ipairs(o)", "count(3)", "walk(list)", "ipairs('text')", "pairs(nil)", "next, t, 'none'", "coroutine.wrap(step)",
 		}))
 		line(d + 1, "steps = steps + 1; if steps > 50 then break end")
 		line(d + 1, one {
-			"sum(k, v)", "t[k] = nil", "list[k] = v", "if k == 2 then break end; sum(k)", "u = v; sum(k)", "n = n + 1; sum(v)",
+			"sum(k, v)", "t[k] = nil", "list[k] = v", "if k == 2 then break end; sum(k)", "u = v; sum(k)",
+			"n = n + 1; sum(v)",
 		})
 		line(d, "end end)")
 	end,
@@ -136,9 +143,14 @@ local out, try, sum, two = ...
 local n = 1
 local C = { get = function(self, v) return self.value or v end, value = 5, name = "C" }
 C.__index = C
-local D = setmetatable({ add = function(self, v) self.value = (self.value or 0) + (tonumber(v) or 1); return self end }, C)
+local D = setmetatable({}, C)
+function D:add(v)
+	self.value = (self.value or 0) + (tonumber(v) or 1)
+	return self
+end
 D.__index = D
-local E = { __index = function(t, k) return math.type(k) ~= "integer" and k or nil end, __newindex = function(t, k, v) rawset(t, k, v == nil and 0 or v) end,
+local E = { __index = function(t, k) return math.type(k) ~= "integer" and k or nil end,
+	__newindex = function(t, k, v) rawset(t, k, v == nil and 0 or v) end,
 	__eq = function() return true end, __len = function() return 2 end }
 local F = { __index = C, __metatable = "hidden", __newindex = C }
 local function new(v)
@@ -183,7 +195,7 @@ local function show(v)
 	elseif kind == "table" or kind == "function" then
 		return kind
 	end
-	return tostring(v)
+	return (tostring(v):gsub("0x%x+", "address"))
 end
 
 -- What a program says. 'hook' sets and takes away hooks at what it likes.
