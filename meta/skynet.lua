@@ -309,6 +309,11 @@ function skynet.init_service(f) end
 ---Ends this service; never returns. What it owes fails, its waiting coroutines are closed.
 function skynet.exit() end
 
+---Gives running services the new code of a module; see skynet.reload. Blocks. An addition to skynet (C).
+---@param options skynet.reload.options
+---@return skynet.reload.result
+function skynet.reload(options) end
+
 ---Why a service has ended: `exit` by itself; `kill` by another one, whose address is the text; `init`, it could not
 ---start; `panic`, a service in Rust; `memory`, `stuck`, `error` and `restart` by its supervisor; `intensity`, a
 ---supervisor that gives up; `stop` with the node; `gone`, it had ended before; `lost`, its node cannot be reached.

@@ -150,6 +150,27 @@ function command.tree()
 	return #lines > 0 and table.concat(lines, "\n") or "there is no supervisor"
 end
 
+about.reload = "reload module [class|address ...] [dry] [force] [canary n]: new code for a module in running services"
+function command.reload(module, ...)
+	local options, words = { module = assert(module, "Need the name of a module") }, { ... }
+	local at = 1
+	while words[at] do
+		local word = words[at]
+		if word == "dry" or word == "force" then
+			options[word] = true
+		elseif word == "canary" then
+			at = at + 1
+			options.canary = assert(math.tointeger(tonumber(words[at])), "Need a number of services behind canary")
+		else
+			options.services = options.services or {}
+			table.insert(options.services, word)
+		end
+		at = at + 1
+	end
+	local reload = require "skynet.reload"
+	return reload.text(reload.run(options))
+end
+
 about.stat = "stat [ti]: dump all stats"
 function command.stat(ti)
 	return launcher("STAT", patience(ti))

@@ -101,6 +101,12 @@ function command.EXIT()
 	skynet.exit()
 end
 
+-- What a reload of a module would do here, or did; nil if the module is not loaded.
+function command.RELOAD(name, force, apply)
+	local service = require "skynet.reload.service"
+	skynet.retpack((apply and service.apply or service.judge)(name, force))
+end
+
 -- A LINK is answered by the end of this service, so its response is kept until then, or until the asker is gone.
 local links = {}
 

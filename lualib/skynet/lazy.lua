@@ -160,6 +160,10 @@ function lazy.request(first)
 	return setmetatable({ first }, Request)
 end
 
+function lazy.reload(options)
+	return require("skynet.reload").run(options)
+end
+
 -- Ends of other services.
 
 function lazy.watch(...)

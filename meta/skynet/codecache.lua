@@ -4,8 +4,10 @@
 ---@class skynet.codecache
 local codecache = {}
 
----Forgets all files, so that later loads read them again. Functions that are loaded stay as they are.
-function codecache.clear() end
+---Forgets all files, or one, so that later loads read them again. Functions that are loaded stay as they are.
+---@param path string? the file as it was loaded, such as "./lualib/room.lua"; an addition to skynet (C)
+---@return boolean? there was one of that path
+function codecache.clear(path) end
 
 ---Sets how this service uses the cache, and returns the mode: "ON" (default) uses and fills it, "OFF" always reads the
 ---file, "EXIST" uses it only.

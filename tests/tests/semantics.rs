@@ -47,6 +47,12 @@ lua_cases! {
         };
         N4[calltimeout = "100"];
     }
+    "semantics/code" {
+        C1;
+        C2;
+        C3;
+        C4[thread = "4"];
+    }
     "semantics/death" {
         X1[thread = "4"];
         X2 => |out| {

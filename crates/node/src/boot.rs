@@ -60,6 +60,9 @@ pub fn start_with(
     }
     // A socket needs a descriptor, and many systems give a process few of them unless it asks.
     skynet_net::raise_descriptor_limit();
+    if settings.code_watch {
+        skynet_vm::cache::watch_files();
+    }
     let net = Arc::new(LazyNet::new(settings.net.clone()));
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,

@@ -14,7 +14,9 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
 
 use mlua_sys::lua55::{self as ffi, lua_State};
 
@@ -40,17 +42,59 @@ pub enum CacheMode {
     Exist,
 }
 
-fn cache() -> &'static Mutex<HashMap<String, Code>> {
-    static CACHE: OnceLock<Mutex<HashMap<String, Code>>> = OnceLock::new();
+/// A compiled file, and what it was when it was read.
+struct Entry {
+    code: Code,
+    stamp: Option<Stamp>,
+}
+
+/// By what a file that was changed or replaced is known: time of change, size, and number of the file.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(file: &str) -> Option<Stamp> {
+    let about = std::fs::metadata(text::path(file)).ok()?;
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(&about);
+    #[cfg(not(unix))]
+    let number = 0;
+    Some((about.modified().ok()?, about.len(), number))
+}
+
+/// Whether files are looked at before their code is used again.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a file is looked at each time its code is asked for, and compiled anew if it has changed. For the whole
+/// process.
+pub fn watch_files() {
+    WATCHED.store(true, Relaxed);
+}
+
+fn cache() -> &'static Mutex<HashMap<String, Entry>> {
+    static CACHE: OnceLock<Mutex<HashMap<String, Entry>>> = OnceLock::new();
     CACHE.get_or_init(Mutex::default)
 }
 
 fn cached(name: &str) -> Option<Code> {
-    lock(cache()).get(name).cloned()
+    lock(cache()).get(name).map(|entry| entry.code.clone())
 }
 
-fn store(name: &str, code: &Code) {
-    lock(cache()).insert(name.to_owned(), code.clone());
+/// The code of a file, if it is there and the file is the one that was read.
+fn cached_file(file: &str) -> Option<Code> {
+    if !WATCHED.load(Relaxed) {
+        return cached(file);
+    }
+    let now = stamp(file);
+    let cache = lock(cache());
+    let entry = cache.get(file)?;
+    // A file that is gone is no reason to do without its code.
+    (now.is_none() || entry.stamp == now).then(|| entry.code.clone())
+}
+
+fn store(name: &str, code: &Code, stamp: Option<Stamp>) {
+    let code = code.clone();
+    let before = lock(cache()).insert(name.to_owned(), Entry { code, stamp });
+    // It is freed when the lock is not held any more.
+    drop(before);
 }
 
 /// Forgets all compiled files.
@@ -59,6 +103,12 @@ pub fn clear() {
     let _gone: Vec<_> = lock(cache())
         .extract_if(|name, _| !name.starts_with(EMBEDDED))
         .collect();
+}
+
+/// Forgets a compiled file. False if there is none of that name.
+pub fn clear_file(file: &str) -> bool {
+    let gone = lock(cache()).remove(file);
+    gone.is_some()
 }
 
 /// Front of the keys of embedded files, which do not change.
@@ -77,10 +127,12 @@ pub fn file_code(file: &str, mode: CacheMode, loops: bool) -> Result<Code, LoadE
 
 fn any_file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
     if mode != CacheMode::Off
-        && let Some(code) = cached(file)
+        && let Some(code) = cached_file(file)
     {
         return Ok(code);
     }
+    // Taken first: a change that comes while it is read is found at the next load.
+    let stamp = stamp(file);
     let (source, chunk_name) = read(file)?;
     let source = strip_first_line(&source);
     if mode != CacheMode::On {
@@ -88,7 +140,7 @@ fn any_file_code(file: &str, mode: CacheMode) -> Result<Code, LoadError> {
         return Ok(Code::Private(image));
     }
     let code = compile_for_all(source, &chunk_name)?;
-    store(file, &code);
+    store(file, &code, stamp);
     Ok(code)
 }
 
@@ -106,7 +158,7 @@ pub fn embedded_code(file: &str, source: &[u8]) -> Result<Code, LoadError> {
         return Ok(code);
     }
     let code = compile_for_all(source, format!("@{file}").as_bytes())?;
-    store(&key, &code);
+    store(&key, &code, None);
     Ok(code)
 }
 

@@ -1,5 +1,5 @@
--- What a supervisor decides when one of its children has ended. It knows nothing of services: children are ids, and time
--- is a number of milliseconds that the caller gives.
+-- What a supervisor decides when one of its children has ended. It knows nothing of services: children are ids, and
+-- time is a number of milliseconds that the caller gives.
 
 local policy = {}
 policy.__index = policy
@@ -81,8 +81,8 @@ end
 
 -- A child has ended by itself, or could not be started. Returns a table:
 --   what = "leave": nothing is to be done; "forget": it is no child any more;
---   what = "restart": `stop` are the ids of those that have to be ended first, in this order; `forget` those of them that
---     are not started again; `start` are those to be started, in this order, after `delay` milliseconds;
+--   what = "restart": `stop` are the ids of those that have to be ended first, in this order; `forget` those of them
+--     that are not started again; `start` are those to be started, in this order, after `delay` milliseconds;
 --   what = "give up": there were more restarts than `intensity` in `period`.
 function policy:ended(id, reason, now)
 	local child, at = find(self, id)

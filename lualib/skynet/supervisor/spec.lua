@@ -122,8 +122,8 @@ function spec.child(given, n)
 	for _, key in ipairs(kinds[1] == "module" and { "unique", "fatal", "probe", "memlimit" } or {}) do
 		core.check(given[key] == nil, ("supervisor: %s: %s is for Lua services, not for a module"):format(where, key))
 	end
-	core.check(not given.unique or not given.args, ("supervisor: %s: a unique service is known by its name alone, and takes no args")
-		:format(where))
+	core.check(not given.unique or not given.args,
+		("supervisor: %s: a unique service is known by its name alone, and takes no args"):format(where))
 	local child = {}
 	for key, value in pairs(given) do
 		child[key] = value

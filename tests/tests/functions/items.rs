@@ -35,6 +35,7 @@ pub const THROUGH: &[(&str, &str, &str)] = &[
         "mongo::killed_in_an_answer",
     ),
     ("Module skynet.db.mongo", "", "mongo::recorded"),
+    ("Debug protocol", "RELOAD", "reload::several_services"),
     ("Debug protocol", "REMOTEDEBUG", "console::session_debugger"),
     ("Module skynet.socket", "socket.bind(osfd)", "net::stdin"),
     (

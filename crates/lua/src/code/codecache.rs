@@ -2,6 +2,8 @@
 
 use mlua_sys::lua55::lua_CFunction;
 
+use skynet_kernel::text;
+
 use crate::code::search;
 use crate::service::service;
 use skynet_vm::cache::{self, CacheMode};
@@ -21,10 +23,15 @@ native! {
         results(1)
     };
 
-    /// `clear()`: files are compiled anew at their next load
-    clear = |_| {
-        cache::clear();
-        results(0)
+    /// `clear([path])`: files, or this one, are compiled anew at their next load. Was the one there?
+    clear = |l| {
+        if l.is_none_or_nil(1) {
+            cache::clear();
+            return results(0);
+        }
+        let path = text::from_bytes(l.string_argument(1)?);
+        l.push_bool(cache::clear_file(&path));
+        results(1)
     };
 
     /// `mode([m])`: sets or returns this service's mode

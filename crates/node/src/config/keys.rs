@@ -194,6 +194,11 @@ pub const KEYS: &[Key] = &[
         "what happens beyond mqlimit: \"warn\" or \"refuse\"",
     ),
     key(
+        "codewatch",
+        None,
+        "\"true\": a file of Lua code that has changed is compiled anew when it is loaded again",
+    ),
+    key(
         "lua54",
         Some("warn"),
         "sources that assign to loop variables: true loads them, \"warn\" logs it too, false refuses them",

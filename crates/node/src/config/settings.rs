@@ -37,6 +37,8 @@ pub struct Settings {
     pub call_timeout_cs: Option<u32>,
     /// What is done about sources of Lua 5.4 that assign to loop variables.
     pub loops: LoopAssignments,
+    /// Files of Lua code are looked at each time their code is asked for.
+    pub code_watch: bool,
     /// Time between two looks for endless loops.
     pub monitor_interval: Duration,
     /// Time that an orderly stop may take.
@@ -141,6 +143,7 @@ impl Settings {
             // `positive` allows no more than 31 bits.
             call_timeout_cs: positive(config, "calltimeout")?.map(|cs| cs as u32),
             loops: loops(config)?,
+            code_watch: config.get("codewatch") == Some("true"),
             monitor_interval: milliseconds("monitorinterval", 5_000)?,
             shutdown_timeout: milliseconds("shutdowntimeout", 10_000)?,
             log_timeout: milliseconds("logtimeout", 10_000)?,
