@@ -159,7 +159,7 @@ fn what_the_console_shows() {
     assert_eq!(shown(" 0 so far"), expected(a, 0));
     let mut killer = Console::enter(port);
     killer.ok("kill .a");
-    let text = shown("1 so far");
+    let text = shown("restarts: 1,");
     let a = "a :X child (permanent) running, restarts: 1, last end: kill :X\n";
     assert_eq!(text, expected(a, 1));
     node.kill();
