@@ -314,8 +314,16 @@ function skynet.exit() end
 ---@return skynet.reload.result
 function skynet.reload(options) end
 
+---Starts a service in the place of another one; see skynet.replace. Blocks. An addition to skynet (C).
+---@param addr skynet.address
+---@param script string
+---@param options skynet.replace.options?
+---@return integer handle
+function skynet.replace(addr, script, options) end
+
 ---Why a service has ended: `exit` by itself; `kill` by another one, whose address is the text; `init`, it could not
----start; `panic`, a service in Rust; `memory`, `stuck`, `error` and `restart` by its supervisor; `intensity`, a
+---start; `panic`, a service in Rust; `restart`, another one has taken its place, whose address is the text; `memory`,
+---`stuck` and `error` by its supervisor; `intensity`, a
 ---supervisor that gives up; `stop` with the node; `gone`, it had ended before; `lost`, its node cannot be reached.
 ---@alias skynet.reason "exit"|"kill"|"init"|"panic"|"memory"|"stuck"|"error"|"intensity"|"restart"|"stop"|"gone"|"lost"
 

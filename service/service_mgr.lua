@@ -87,6 +87,16 @@ function command.PUT(_, _, name, handle)
 	skynet.ret()
 end
 
+-- Another service has taken the place of one.
+function command.MOVE(_, _, from, to)
+	for name, entry in pairs(entries) do
+		if entry.handle == from then
+			entries[name] = { handle = to }
+		end
+	end
+	skynet.ret()
+end
+
 -- Of another service, for LIST: a traceback, or why there is none.
 local function traceback(addr, task)
 	local ok, text = pcall(skynet.timeoutcall, 100, addr, "debug", "TASK", task)

@@ -107,6 +107,17 @@ function command.RELOAD(name, force, apply)
 	skynet.retpack((apply and service.apply or service.judge)(name, force))
 end
 
+-- Another service takes the place of this one: true, or why it does not.
+function command.REPLACE(...)
+	local ok, why = pcall(require("skynet.replace.handover").begin, ...)
+	skynet.retpack(ok or why)
+end
+
+-- What one gives whose place this service takes.
+function command.TAKESTATE(...)
+	skynet.retpack(require("skynet.replace.handover").take(...))
+end
+
 -- A LINK is answered by the end of this service, so its response is kept until then, or until the asker is gone.
 local links = {}
 

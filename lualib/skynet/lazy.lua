@@ -164,6 +164,10 @@ function lazy.reload(options)
 	return require("skynet.reload").run(options)
 end
 
+function lazy.replace(...)
+	return require("skynet.replace").run(...)
+end
+
 -- Ends of other services.
 
 function lazy.watch(...)

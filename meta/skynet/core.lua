@@ -188,6 +188,15 @@ function core.fatal(handle) end
 ---@return integer?
 function core.memory(handle) end
 
+---Gives all local names of this service to another one, in one step. Used by skynet.replace.
+---@param handle integer
+---@return integer? count nil if there is no such service
+function core.hand_over(handle) end
+
+---How many requests this service has taken and not answered, without the one that it handles now.
+---@return integer
+function core.owing() end
+
 ---Unpacks a message as the type does.
 ---@param typename string|integer
 ---@param msg lightuserdata?

@@ -25,6 +25,21 @@ lua_cases! {
     }
 }
 
+mod replacement {
+    use super::*;
+
+    lua_cases! {
+        "reload/replace" {
+            failures;
+            names_and_state;
+            requests_under_way;
+            under_a_supervisor;
+            under_load[thread = "4"];
+            unique_services;
+        }
+    }
+}
+
 /// The console's `reload`.
 #[test]
 fn from_the_console() {

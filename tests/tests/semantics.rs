@@ -52,6 +52,8 @@ lua_cases! {
         C2;
         C3;
         C4[thread = "4"];
+        C5[thread = "4"];
+        C6;
     }
     "semantics/death" {
         X1[thread = "4"];

@@ -25,8 +25,8 @@ pub enum Departure {
     Error(String),
     /// It is a supervisor, and its children had to be started again too often.
     Intensity(String),
-    /// Another one takes its place.
-    Restart,
+    /// Another one has taken its place.
+    Restart(Handle),
     /// The node stops.
     Stop,
     /// It is not known: the service had ended before somebody asked.
@@ -47,17 +47,20 @@ impl Departure {
             Departure::Stuck(_) => "stuck",
             Departure::Error(_) => "error",
             Departure::Intensity(_) => "intensity",
-            Departure::Restart => "restart",
+            Departure::Restart(_) => "restart",
             Departure::Stop => "stop",
             Departure::Gone => "gone",
             Departure::Lost(_) => "lost",
         }
     }
 
-    /// More about it; empty if there is nothing to say. Of a service that was killed it is the killer, as `:%08x`.
+    /// More about it; empty if there is nothing to say. Of a service that was killed it is the killer, of one that was
+    /// replaced its successor, as `:%08x`.
     pub fn text(&self) -> String {
         match self {
-            Departure::Killed(by) if !by.is_none() => format!(":{:08x}", by.0),
+            Departure::Killed(who) | Departure::Restart(who) if !who.is_none() => {
+                format!(":{:08x}", who.0)
+            }
             Departure::Init(text)
             | Departure::Panic(text)
             | Departure::Memory(text)
@@ -84,19 +87,20 @@ impl Departure {
     /// By its word and its text.
     pub fn from_words(word: &str, text: &str) -> Option<Departure> {
         let owned = || text.to_owned();
+        let handle = || {
+            let hex = text.strip_prefix(':').unwrap_or("");
+            Handle(u32::from_str_radix(hex, 16).unwrap_or(0))
+        };
         Some(match word {
             "exit" => Departure::Exit,
-            "kill" => {
-                let hex = text.strip_prefix(':').unwrap_or("");
-                Departure::Killed(Handle(u32::from_str_radix(hex, 16).unwrap_or(0)))
-            }
+            "kill" => Departure::Killed(handle()),
             "init" => Departure::Init(owned()),
             "panic" => Departure::Panic(owned()),
             "memory" => Departure::Memory(owned()),
             "stuck" => Departure::Stuck(owned()),
             "error" => Departure::Error(owned()),
             "intensity" => Departure::Intensity(owned()),
-            "restart" => Departure::Restart,
+            "restart" => Departure::Restart(handle()),
             "stop" => Departure::Stop,
             "gone" => Departure::Gone,
             "lost" => Departure::Lost(owned()),
@@ -195,7 +199,7 @@ mod tests {
             Departure::Stuck("s".into()),
             Departure::Error("e".into()),
             Departure::Intensity("i".into()),
-            Departure::Restart,
+            Departure::Restart(Handle(7)),
             Departure::Stop,
             Departure::Gone,
             Departure::Lost("n".into()),

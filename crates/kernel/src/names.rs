@@ -37,6 +37,16 @@ impl Node {
         bound
     }
 
+    /// Gives all names of a service to another one, in one step: nobody finds a name that nobody has. Returns the names;
+    /// none if there is no such other service.
+    pub fn hand_over_names(&self, from: Handle, to: Handle) -> Option<Vec<String>> {
+        let moved = self.registry.hand_over(from, to)?;
+        if moved.iter().any(|name| name == LOGGER) {
+            self.logger.store(to.0, Relaxed);
+        }
+        Some(moved)
+    }
+
     /// Who has a name (without dot).
     pub fn find_name(&self, name: &str) -> Option<Handle> {
         self.registry.named(name)

@@ -334,6 +334,23 @@ impl<B: Body> Registry<B> {
         true
     }
 
+    /// Gives all names of one handle to another, in one step. None if the other does not exist.
+    pub(crate) fn hand_over(&self, from: Handle, to: Handle) -> Option<Vec<String>> {
+        let _book = self.book();
+        self.find(to)?;
+        let mut names = self.write_names();
+        let moved = names.by_handle.remove(&from).unwrap_or_default();
+        for name in &moved {
+            names.by_name.insert(name.clone(), to);
+        }
+        names
+            .by_handle
+            .entry(to)
+            .or_default()
+            .extend(moved.iter().cloned());
+        Some(moved)
+    }
+
     /// Who has a name.
     pub(crate) fn named(&self, name: &str) -> Option<Handle> {
         self.read_names().by_name.get(name).copied()
@@ -499,5 +516,23 @@ mod tests {
         assert_eq!((registry.named("x"), registry.named("z")), (None, Some(b)));
         assert!(registry.bind("x", b));
         assert_eq!(registry.names().len(), 2);
+    }
+
+    #[test]
+    fn names_are_handed_over() {
+        let registry = Registry::new(0);
+        let (a, b) = (Handle(take(&registry)), Handle(take(&registry)));
+        assert!(registry.bind("x", a) && registry.bind("y", a) && registry.bind("z", b));
+        assert_eq!(registry.hand_over(a, Handle(77)), None);
+        assert_eq!(registry.named("x"), Some(a));
+        assert_eq!(registry.hand_over(a, b), Some(vec!["x".into(), "y".into()]));
+        assert_eq!(
+            ["x", "y", "z"].map(|name| registry.named(name)),
+            [Some(b); 3]
+        );
+        give(&registry, a.0);
+        assert_eq!(registry.names().len(), 3);
+        give(&registry, b.0);
+        assert_eq!(registry.names().len(), 0);
     }
 }

@@ -2,6 +2,7 @@
 
 local codecache = require "skynet.codecache"
 local core = require "skynet.core"
+local at_once = require "skynet.reload.at_once"
 local new_compare = require("skynet.reload.compare").new
 local holders = require("skynet.reload.walk").holders
 
@@ -39,13 +40,9 @@ local function run(path, name)
 	if not chunk then
 		return nil, why
 	end
-	local co = coroutine.create(chunk)
-	local ok, module = coroutine.resume(co, name, path)
+	local ok, module = at_once(chunk, tostring, name, path)
 	if not ok then
-		return nil, tostring(module)
-	elseif coroutine.status(co) == "suspended" then
-		coroutine.close(co)
-		return nil, "it waits for something while it is loaded"
+		return nil, module
 	elseif type(module) ~= "table" then
 		return nil, ("it returns a %s, not a table"):format(type(module))
 	end

@@ -84,33 +84,44 @@ local function watch_memory(self, handle)
 	end
 end
 
+-- This service is the child from now on.
+function child:adopt(handle)
+	self.handle = handle
+	self.watch = skynet.watch(handle, function(_, why, more)
+		if self.handle ~= handle then
+			return
+		end
+		self.handle, self.watch = nil, nil
+		local successor = why == "restart" and more and tonumber(more:match "^:(%x+)$" or "", 16)
+		if successor and not self.stopping then
+			core.bind(successor)
+			self:adopt(successor)
+		elseif self.stopping then
+			skynet.wakeup(self.stopping)
+		else
+			self.tell(self.spec.id, why, more)
+		end
+	end)
+	if self.spec.probe then
+		skynet.fork(probe, self, handle)
+	end
+	if self.spec.memlimit then
+		skynet.fork(watch_memory, self, handle)
+	end
+end
+
 -- Starts it, and waits until its start function has ended. Returns true; or false, a reason and a text.
 function child:start()
 	local handle, reason, text = launch(self)
 	if not handle then
 		return false, reason or "exit", text
 	end
-	self.handle, self.since, self.starts = handle, skynet.now(), self.starts + 1
-	self.watch = skynet.watch(handle, function(_, why, more)
-		if self.handle == handle then
-			self.handle, self.watch = nil, nil
-			if self.stopping then
-				skynet.wakeup(self.stopping)
-			else
-				self.tell(self.spec.id, why, more)
-			end
-		end
-	end)
+	self.since, self.starts = skynet.now(), self.starts + 1
+	self:adopt(handle)
 	local ok, why = pcall(publish, self)
 	if not ok then
 		self:stop()
 		return false, "init", why
-	end
-	if self.spec.probe then
-		skynet.fork(probe, self, handle)
-	end
-	if self.spec.memlimit then
-		skynet.fork(watch_memory, self, handle)
 	end
 	return true
 end

@@ -274,6 +274,12 @@ function case.by_hand()
 		return #told > 0
 	end)
 	check.eq("it ends with the other", table.remove(told), { bound, "kill " .. skynet.address(master) })
+	-- What a replacement uses.
+	local successor = check.spawn "server"
+	skynet.name(".mine", skynet.self())
+	check.eq("owed to nobody", core.owing(), 0)
+	check.eq("nobody there", core.hand_over(master), nil)
+	check.eq("it has the name", { core.hand_over(successor), skynet.localname ".mine" }, { 1, successor })
 	-- For itself it is the reason of its later exit.
 	server = check.spawn "server"
 	core.watch(server, session)

@@ -81,4 +81,62 @@ function case.C4()
 	check.ok("none is lost", check.wait(function() return got == sent end))
 end
 
+function role.counter(how)
+	if how == "fails" then
+		error "it does not start"
+	end
+	local count = 0
+	require("skynet.replace").state(function()
+		return count
+	end, function(n)
+		if how == "refuses" then
+			error "not this state"
+		end
+		count = n
+	end)
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, wait)
+			count = count + 1
+			local n = count
+			skynet.sleep(wait)
+			skynet.retpack(n, skynet.self())
+		end)
+	end)
+end
+
+local function replace(how)
+	return skynet.replace(".counter", SERVICE_NAME, { args = { "counter", how }, state = true, drain = 30 })
+end
+
+function case.C5()
+	local old, seen, twice, got = check.spawn "counter", {}, false, 0
+	skynet.name(".counter", old)
+	local function ask(n, wait)
+		for _ = 1, n do
+			skynet.fork(function()
+				local number = skynet.call(old, "lua", wait)
+				twice = twice or seen[number]
+				seen[number] = true
+				got = got + 1
+			end)
+		end
+	end
+	ask(50, 10)
+	skynet.sleep(1)
+	skynet.fork(replace)
+	skynet.sleep(0)
+	ask(50, 0)
+	check.ok("all are answered", check.wait(function() return got == 100 end))
+	check.eq("none was handled twice", { twice or false, #seen }, { false, 100 })
+end
+
+function case.C6()
+	local old = check.spawn "counter"
+	skynet.name(".counter", old)
+	for _, how in ipairs { "fails", "refuses" } do
+		check.ok(how, not pcall(replace, how))
+	end
+	check.returns("the old one is there", { 1, old }, skynet.call, ".counter", "lua", 0)
+end
+
 return check.main(role, case, ...)

@@ -36,6 +36,8 @@ pub const THROUGH: &[(&str, &str, &str)] = &[
     ),
     ("Module skynet.db.mongo", "", "mongo::recorded"),
     ("Debug protocol", "RELOAD", "reload::several_services"),
+    ("Debug protocol", "REPLACE", "reload::names_and_state"),
+    ("Debug protocol", "TAKESTATE", "reload::names_and_state"),
     ("Debug protocol", "REMOTEDEBUG", "console::session_debugger"),
     ("Module skynet.socket", "socket.bind(osfd)", "net::stdin"),
     (

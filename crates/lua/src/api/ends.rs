@@ -104,6 +104,23 @@ native! {
         results(0)
     };
 
+    /// `core.hand_over(handle)`: gives all local names of this service to another one; how many. nil if that is not there
+    hand_over = |l| {
+        let svc = service(l)?;
+        match svc.cx.node().hand_over_names(svc.handle(), handle_at(l, 1)?) {
+            Some(names) => l.push_int(names.len() as i64),
+            None => l.push_nil(),
+        }
+        results(1)
+    };
+
+    /// `core.owing()`: how many requests this service has taken and not answered, without the one that is handled now
+    owing = |l| {
+        let svc = service(l)?;
+        l.push_int(svc.owing() as i64);
+        results(1)
+    };
+
     /// `core.memory(handle)`: bytes that a service has allocated; nil if that is not known
     memory = |l| {
         let svc = service(l)?;

@@ -122,6 +122,18 @@ impl Svc {
         self.tell_callees();
     }
 
+    /// Requests that have been taken and not answered, but for that of the task that runs.
+    pub(crate) fn owing(&self) -> usize {
+        let running = self.running.get();
+        self.with(|t| {
+            t.owed.forget_gone();
+            let tasks = t.tasks.busy().filter(|(id, task)| {
+                *id != running && task.request.is_some_and(|session| session > 0)
+            });
+            tasks.count() + t.owed.entries()
+        })
+    }
+
     pub(crate) fn fail_task_requests(&self) {
         let requests = self.with(|t| {
             let ids: Vec<_> = t.tasks.busy().map(|(id, _)| id).collect();
