@@ -172,6 +172,12 @@ end)
 skynet.start(function()
 	local address = assert(skynet.getenv "standalone", "the config has no `standalone`, where the master listens")
 	skynet.error("master listen socket " .. address)
+	local host = address:match "^%[(.*)%]" or address:match "^[^:]*"
+	if not (host == "localhost" or host == "::1" or host:find "^127%.") then
+		skynet.error(("WARNING: the master's port %s is open: whoever can connect is part of the network, can send "
+			.. "anything to any service and start code (listen on a private address, or use a cluster with "
+			.. "clustersecret)"):format(address))
+	end
 	local listener = assert(socket.listen(address))
 	socket.start(listener, function(fd, from)
 		skynet.error(("connect from %s %d"):format(from, fd))

@@ -345,6 +345,10 @@ local function size(bytes)
 	return ("%dM"):format(bytes >> 20)
 end
 
+local function clusterd()
+	return skynet.uniqueservice "clusterd"
+end
+
 -- How long ago that was: 0.41s, 1:05s, 2:1:05s.
 local function since(cs)
 	if not cs or cs == 0 then
@@ -358,6 +362,35 @@ local function since(cs)
 		return ("%d:%02ds"):format(s // 60, s % 60)
 	end
 	return ("%d:%d:%02ds"):format(s // 3600, s // 60 % 60, s % 60)
+end
+
+local function seconds_ago(when)
+	return ("%.0fs"):format(math.max(skynet.time() - when, 0))
+end
+
+about.peers = "peers: show the nodes that have connected to this one"
+function command.peers()
+	local list = {}
+	for i, peer in ipairs(skynet.call(clusterd(), "lua", "peers")) do
+		list[i] = {
+			node = peer.node,
+			address = peer.address,
+			by = peer.by,
+			proved = peer.proved and "yes" or "no",
+			since = seconds_ago(peer.since),
+			rx = size(peer.rx),
+			tx = size(peer.tx),
+		}
+	end
+	return list
+end
+
+about.droppeer = "droppeer name: close the connections that a node has made"
+function command.droppeer(name)
+	if not name then
+		error("the name of a node is needed; `peers` shows them", 0)
+	end
+	return ("%d connections closed"):format(skynet.call(clusterd(), "lua", "droppeer", name))
 end
 
 about.netstat = "netstat: show the sockets of the node"
@@ -511,12 +544,11 @@ skynet.register_protocol {
 }
 
 skynet.start(function()
-	local password = skynet.getenv "consolepassword"
 	port = assert(math.tointeger(tonumber(port)), "debug_console needs a port")
 	local names = {}
 	for name in pairs(about) do
 		names[name] = true
 	end
-	port = front.listen(ip, port, password, names)
+	port = front.listen(ip, port, true, names) -- true: the password of the config
 	skynet.error(("Start debug console at %s:%d"):format(ip, port))
 end)

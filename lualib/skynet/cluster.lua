@@ -218,6 +218,20 @@ function cluster.pending()
 	return pending
 end
 
+-- The nodes that have connected to this one.
+function cluster.peers()
+	return ask "peers"
+end
+
+-- Name of the node behind a request whose source is this, and whether it is proved; nil if it is of this node.
+function cluster.caller(source)
+	local name, proved = core.caller(source)
+	if name == "" then
+		return nil, false
+	end
+	return name, proved
+end
+
 -- f(event) for each connection that comes up or goes down from now on; returns a function that ends that.
 function cluster.monitor(f)
 	local last, stopped = ask "watch", false

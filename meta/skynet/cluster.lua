@@ -25,10 +25,10 @@ function cluster.reload(config) end
 ---returns the bound address and port. A string is the name of a node, whose configured address is taken, or an address
 ---`"host:port"`; it is returned as it is. Raises if that fails. Blocks.
 ---
----Whoever can connect to the port can do what a program of this node can: the protocol knows no passwords. Every
----service is reached by its handle or local name, the launcher (`.launcher`) among them, which starts services; and so
----a peer can run code. Listen where only your own machines get (`clusterbind`, a firewall). Only commands to the
----cluster's own services (`listen`, `reload` and others to `clusterd`) are refused, unless the config has
+---Without a secret (config key `clustersecret` and others, see docs/cluster-security.md) whoever can connect to the port
+---can do what a program of this node can. Every service is reached by its handle or local name, the launcher
+---(`.launcher`) among them, which starts services; and so a peer can run code. The log warns of such a port, unless it
+---is on a loopback address. `clusterpolicy` says which node may call what. Without that, only commands to the cluster's own services (`listen`, `reload` and others to `clusterd`) are refused, unless the config has
 ---`clustercontrol = "true"`; and a request with a light userdata fails.
 ---@param port integer|string
 ---@param maxclient integer? connections; 1024 if it is not given, and one less is served
@@ -115,6 +115,27 @@ function cluster.get_sender(node) end
 ---The calls of this node that wait for answers, oldest first, per node that was called. Blocks.
 ---@return table<string, skynet.cluster.waiting[]>
 function cluster.pending() end
+
+---@class skynet.cluster.peer
+---@field node string? its name, if it has one
+---@field address string from where it has connected
+---@field by "tls"|"secret"|nil what it has proved itself by; nil: by nothing
+---@field proved boolean its name is proved, too, and not only said
+---@field since number seconds since 1970
+---@field agent integer the service that speaks for it
+---@field rx integer bytes that have come
+---@field tx integer bytes that have gone
+
+---The nodes that are connected to this one, by name. Blocks.
+---@return skynet.cluster.peer[]
+function cluster.peers() end
+
+---Who is behind a request: the name of the node on the other end, and whether that name is proved or only said. The
+---name is nil if the request comes from this node (then there is no second result), and if the other node has none.
+---@param source integer of the request
+---@return string? node
+---@return boolean? proved
+function cluster.caller(source) end
 
 ---@class skynet.cluster.event
 ---@field node string

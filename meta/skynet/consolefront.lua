@@ -11,7 +11,7 @@ local front = {}
 ---and there is no password.
 ---@param ip string
 ---@param port integer 0 for any
----@param password string?
+---@param password string|true|nil true: that of the config key `consolepassword`
 ---@param commands table<string, any>? its keys are the commands that there are; without it every line is one
 ---@return integer port
 function front.listen(ip, port, password, commands) end

@@ -1,5 +1,6 @@
 //! One test for each sentence of `docs/semantics.md`, named after its number.
 
+use skynet_tests::cluster::{self, Client, Server};
 use skynet_tests::etcd::Etcd;
 use skynet_tests::harbor::Network;
 use skynet_tests::{Node, Output, Running, certificates, lua_cases, peer, quote};
@@ -244,6 +245,102 @@ fn N6() {
 }
 
 /// A node that has left the file of nodes.
+/// The bytes of a push, which reach a service of an open node.
+#[test]
+#[allow(non_snake_case)]
+fn N7() {
+    for (keys, pushes) in [
+        (&[][..], "ok 1 stranger"),
+        (&[("clustersecret", SECRET)], "ok 0 nil"),
+        (
+            &[("clustersecret", SECRET), ("clustertls", "'secret'")],
+            "ok 0 nil",
+        ),
+    ] {
+        let server = Server::with(0, keys);
+        let mut client = Client::with(keys);
+        client.connect("db", server.port());
+        let call = client.ask("call", "db @echo ECHO hello");
+        client.gives(call, "hello");
+        let push = cluster::command(&[b"PUSH", b"stranger"]);
+        let mut peer = peer::Peer::connect(server.port());
+        peer.send(&cluster::named(0x80, b"@echo", 0, &push));
+        peer.finish();
+        assert_eq!(peer.end(), b"");
+        let call = client.ask("call", "db @echo COUNT");
+        assert_eq!(client.result(call), pushes);
+        client.stop();
+        server.stop();
+        // Nor is anything asked of a node that proves nothing.
+        if !keys.is_empty() {
+            let (listener, port) = peer::listen();
+            let more = [keys, &[("clusterhandshake", "200")]].concat();
+            let mut client = Client::with(&more);
+            client.connect("db", port);
+            let call = client.ask("call", "db @echo ECHO confidential");
+            let mut peer = peer::Peer::accept(&listener);
+            let said = peer.end();
+            assert!(!said.windows(12).any(|word| word == b"confidential"));
+            assert!(client.result(call).starts_with("failed "));
+            client.stop();
+        }
+    }
+}
+
+const SECRET: &str = "'a secret of the owls'";
+
+#[test]
+#[allow(non_snake_case)]
+fn N8() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("policy.lua");
+    std::fs::write(&path, "__others = { allow = { '@control' } }").expect("a file");
+    let file = quote(&path.display().to_string());
+    let server = Server::with(0, &[("clusterpolicy", &file)]);
+    let mut client = Client::start();
+    client.connect("db", server.port());
+    for address in ["@echo", ".echo", ".launcher", &server.handle().to_string()] {
+        let call = client.ask("call", &format!("db {address} ECHO x"));
+        assert!(client.result(call).starts_with("failed "), "{address}");
+    }
+    let call = client.ask("call", "db @control x");
+    assert!(client.result(call).starts_with("ok"));
+    client.node().until_output("not allowed: .launcher");
+    client.stop();
+    server.stop();
+}
+
+#[test]
+#[allow(non_snake_case)]
+fn N9() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secrets");
+    let write = |text: &str| certificates::replace(&path, text);
+    write("old 0123456789abcdef\n");
+    let file = quote(&path.display().to_string());
+    let keys = [("clustersecretfile", file.as_str())];
+    let server = Server::with(0, &keys);
+    let client = || {
+        let mut client = Client::with(&keys);
+        client.connect("db", server.port());
+        client
+    };
+    let works = |client: &mut Client| {
+        let call = client.ask("call", "db @echo ECHO hello");
+        client.gives(call, "hello");
+    };
+    let mut before = client();
+    works(&mut before);
+    write("new fedcba9876543210\n");
+    let mut after = client();
+    works(&mut after);
+    works(&mut before);
+    for client in [before, after] {
+        client.stop();
+    }
+    server.stop();
+}
+
 #[test]
 #[allow(non_snake_case)]
 fn N10() {

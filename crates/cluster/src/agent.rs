@@ -16,10 +16,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use skynet_kernel::inspect::stamps_to_ms;
 use skynet_kernel::{
-    Context, Doing, Handle, InitError, LogQuota, Message, Payload, Report, SendError, Service,
-    TaskReport, kind,
+    Context, Delay, Doing, Handle, InitError, LogQuota, Message, Payload, Report, SendError,
+    Service, TaskReport, kind,
 };
 use skynet_net::{EventKind, Gathered, Net, PassedOn, Room, SocketEvent, SocketId};
+use skynet_wire::cluster::handshake::{Frame, Refused, framed};
 use skynet_wire::cluster::{
     Address, Complete, Error, Event, Refusal, Request, Requests, pack_error, pack_ok, query_name,
 };
@@ -33,6 +34,9 @@ use crate::command::{Asker, Command, pack};
 use crate::debug;
 use crate::large::Large;
 use crate::launcher;
+use crate::security::handshake::Failure;
+use crate::security::proving::{Action, Admitted, Proving};
+use crate::security::{Door, Verdict};
 use crate::trace;
 
 /// Bytes of answers that may wait to be sent, unless the configuration says otherwise.
@@ -91,7 +95,16 @@ pub(crate) struct Agent {
     passed_on: PassedOn,
     /// As many answers wait to be sent as may, and the connection is not read.
     full: bool,
+    /// The peer has yet to prove itself.
+    proving: Option<Box<Proving>>,
+    /// Who it is.
+    peer: Admitted,
+    /// What it may call, if there is a policy.
+    door: Door,
 }
+
+/// What somebody who gives wrong proofs has to wait.
+const PENALTY: Delay = Delay::Cs(100);
 
 impl Agent {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Agent {
@@ -118,6 +131,9 @@ impl Agent {
             traces: LogQuota::of(TRACED.0, TRACED.1),
             passed_on: PassedOn::new(Handle::NONE),
             full: false,
+            proving: None,
+            peer: Admitted::default(),
+            door: Door::default(),
         }
     }
 
@@ -127,8 +143,18 @@ impl Agent {
 
     // ---- requests
 
-    fn on_data(&mut self, cx: &Context, mut read: &[u8]) {
+    fn on_data(&mut self, cx: &Context, read: &[u8]) {
         self.received += read.len() as u64;
+        match &mut self.proving {
+            None => self.on_bytes(cx, read),
+            Some(proving) => {
+                proving.feed(read);
+                self.prove(cx);
+            }
+        }
+    }
+
+    fn on_bytes(&mut self, cx: &Context, mut read: &[u8]) {
         let mut partial = std::mem::take(&mut self.partial);
         // A frame whose length has two bytes cannot be too long, so this does not fail.
         while let Ok(Some(frame)) = Framing::SHORT.take(&mut partial, &mut read) {
@@ -188,7 +214,14 @@ impl Agent {
                 pack_error(self.out.buffer(), session, why.to_string().as_bytes());
             }
             Ok(_) => {}
-            Err(error) => self.on_malformed(cx, &error),
+            Err(error) => {
+                if let Some(Frame::Hello { .. }) = Frame::parse(frame) {
+                    let failure = Failure::new(Refused::NoSecret, "");
+                    let refused = framed(&failure.content());
+                    self.out.buffer().extend_from_slice(&refused);
+                }
+                self.on_malformed(cx, &error);
+            }
         }
         self.requests = requests;
     }
@@ -204,6 +237,12 @@ impl Agent {
 
     fn on_request(&mut self, cx: &Context, request: Complete<'_, Assembled>) {
         let number = request.session;
+        if self.cluster.policy.is_some()
+            && request.address != Address::Number(0)
+            && !self.may_call(cx, &request.address, number, request.push)
+        {
+            return;
+        }
         let to = match &request.address {
             Address::Number(0) => return self.on_query(cx, number, &request.payload),
             Address::Number(handle) => Some(Handle(*handle)),
@@ -390,8 +429,19 @@ impl Agent {
                 });
             }
         };
+        if let Some(name) = name
+            && self.cluster.policy.is_some()
+        {
+            let name = [b"@", name].concat();
+            if !self.may_call(cx, &Address::Name(name.into()), number, false) {
+                return;
+            }
+        }
         match name.and_then(|name| self.cluster.names.find(name)) {
             Some(handle) => {
+                if self.cluster.policy.is_some() {
+                    self.door.grant(handle);
+                }
                 let results = pack(&[handle.0.into()]);
                 // This cannot fail: so few bytes fit into any frame.
                 let _ = pack_ok(self.out.buffer(), number, results.as_slice());
@@ -400,6 +450,187 @@ impl Agent {
                 let text = Refusal::NameNotFound.to_string();
                 pack_error(self.out.buffer(), number, text.as_bytes());
             }
+        }
+    }
+
+    /// Does the policy let the peer call that? If not, it is told so, unless it expects no answer.
+    fn may_call(&mut self, cx: &Context, address: &Address<'_>, number: u32, push: bool) -> bool {
+        let Some(policy) = &self.cluster.policy else {
+            return true;
+        };
+        match self.door.check(policy, &self.peer.name, address) {
+            Verdict::Allowed => true,
+            Verdict::Reported(line) => {
+                cx.log_within(&mut self.lines, || line);
+                true
+            }
+            Verdict::Refused(text, line) => {
+                if let Some(line) = line {
+                    cx.log_within(&mut self.lines, || line);
+                }
+                if !push {
+                    self.fail(number, &text);
+                }
+                false
+            }
+        }
+    }
+
+    // ---- proofs
+
+    /// Does what follows from what an unproved peer has sent.
+    fn prove(&mut self, cx: &Context) {
+        let cluster = Arc::clone(&self.cluster);
+        let net = cluster.options.net.get(cx.node()).ok();
+        let ip = net.and_then(|net| net.peer(self.id)).map(|peer| peer.ip());
+        loop {
+            let Some(proving) = &mut self.proving else {
+                return;
+            };
+            match proving.next(&cluster.security, cx.node(), ip) {
+                Action::Wait => return,
+                Action::Send(content) => {
+                    let frame = framed(&content);
+                    self.out.buffer().extend_from_slice(&frame);
+                    self.flush(cx);
+                }
+                Action::Secure => {
+                    let tls = cluster.security.server_tls();
+                    let begun = match (net, tls) {
+                        (Some(net), Some(tls)) => net.hush(cx.handle(), self.id, tls),
+                        _ => Ok(()),
+                    };
+                    if let Err(error) = begun {
+                        let text = format!("TLS cannot begin: {error}");
+                        self.turn_away(cx, &Failure::new(Refused::Malformed, text));
+                    }
+                    return;
+                }
+                Action::Delay => {
+                    let session = cx.new_session();
+                    proving.delay = Some(session);
+                    cx.timeout(session, PENALTY);
+                    return;
+                }
+                Action::Admit(content, peer, rest) => {
+                    if let Some(content) = content {
+                        let frame = framed(&content);
+                        self.out.buffer().extend_from_slice(&frame);
+                    }
+                    self.admit(cx, peer);
+                    return self.on_bytes(cx, &rest);
+                }
+                Action::Refuse(failure) => return self.turn_away(cx, &failure),
+            }
+        }
+    }
+
+    /// The peer may make requests from now on.
+    fn admit(&mut self, cx: &Context, peer: Admitted) {
+        if self.proving.take().is_some() {
+            self.cluster.security.end_proving(self.id);
+            if peer.by.is_none() {
+                let line = "is let in without a handshake (clusterauth)";
+                self.tell_of(cx, Refused::Unknown(0), line);
+            }
+        }
+        self.peer = peer.clone();
+        self.cluster.peers.admit(cx.handle(), peer);
+    }
+
+    fn turn_away(&mut self, cx: &Context, failure: &Failure) {
+        let Some(proving) = self.proving.take() else {
+            return;
+        };
+        self.cluster.security.end_proving(self.id);
+        self.tell_of(
+            cx,
+            failure.reason,
+            &format!("is turned away: {}", failure.text),
+        );
+        if matches!(failure.reason, Refused::Proof | Refused::Key)
+            && !failure.told
+            && let Some(ip) = self.peer_address(cx).map(|peer| peer.ip())
+        {
+            let now = cx.node().now_cs();
+            self.cluster.security.strangers().wrong(ip, now);
+        }
+        if !failure.told && proving.speaks() {
+            let frame = framed(&failure.content());
+            self.out.buffer().extend_from_slice(&frame);
+        }
+        self.leave(cx);
+    }
+
+    fn peer_address(&self, cx: &Context) -> Option<std::net::SocketAddr> {
+        self.net(cx)?.peer(self.id)
+    }
+
+    /// A line about a stranger: one a minute for each address and reason.
+    fn tell_of(&self, cx: &Context, reason: Refused, what: &str) {
+        let peer = self.peer_address(cx);
+        let ip = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        let count = self
+            .cluster
+            .security
+            .strangers()
+            .tell(ip, reason, cx.node().now_cs());
+        let Some(count) = count else { return };
+        let peer = peer.map_or("a connection that has gone".to_owned(), |peer| {
+            peer.to_string()
+        });
+        let more = match count {
+            0 => String::new(),
+            count => format!(" ({count} others of its address before it)"),
+        };
+        cx.log(format!("cluster: {peer} {what}{more}"));
+    }
+
+    /// A timer of an unproved peer. Is it one?
+    fn on_timer(&mut self, cx: &Context, session: i32) -> bool {
+        let Some(proving) = &mut self.proving else {
+            return false;
+        };
+        if proving.delay == Some(session) {
+            proving.go_on();
+            self.prove(cx);
+        } else if proving.deadline == session {
+            // Who may come without a handshake may be silent, too.
+            if proving.begun || self.cluster.security.requires() {
+                let ms = self.cluster.security.deadline().as_millis();
+                let text = format!("it has not proved itself within {ms} ms (clusterhandshake)");
+                self.turn_away(cx, &Failure::new(Refused::Late, text));
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// TLS: the connection is not read any more, or stands.
+    fn on_tls(&mut self, cx: &Context, stands: bool) {
+        let cluster = Arc::clone(&self.cluster);
+        let (Some(proving), Ok(net)) = (&mut self.proving, cluster.options.net.get(cx.node()))
+        else {
+            return;
+        };
+        if !stands {
+            let first = proving.take_first();
+            let tls = cluster.security.server_tls();
+            let begun = tls.map(|tls| net.secure(cx.handle(), self.id, tls, &first));
+            if let Some(Err(error)) = begun {
+                let text = error.to_string();
+                self.turn_away(cx, &Failure::new(Refused::Malformed, text));
+            }
+            return;
+        }
+        self.received = 0;
+        match (net.tls_info(self.id), net.tls_binding(self.id)) {
+            (Some(info), Some(binding)) => {
+                proving.secured(info.peer_names, binding);
+                self.prove(cx);
+            }
+            _ => self.turn_away(cx, &Failure::new(Refused::Malformed, "TLS has no exporter")),
         }
     }
 
@@ -512,6 +743,9 @@ impl Agent {
         if std::mem::replace(&mut self.gone, true) {
             return;
         }
+        if self.proving.take().is_some() {
+            self.cluster.security.end_proving(self.id);
+        }
         self.flush(cx);
         self.hang_up(cx);
         launcher::leave(cx);
@@ -531,6 +765,11 @@ impl Agent {
             EventKind::Data => self.on_data(cx, event.data),
             EventKind::Close => self.leave(cx),
             EventKind::Room => self.on_room(cx),
+            EventKind::Tls => self.on_tls(cx, event.ud == 1),
+            EventKind::Error if self.proving.is_some() => {
+                let text = String::from_utf8_lossy(event.data).into_owned();
+                self.turn_away(cx, &Failure::new(Refused::Malformed, text));
+            }
             EventKind::Error => {
                 let text = String::from_utf8_lossy(event.data);
                 cx.log(format!("socket error {} {text}", event.id));
@@ -596,13 +835,23 @@ impl Service for Agent {
                 .map_err(|_| InitError::new("clusteragent: there is no such gate"))?;
         }
         self.cx = Some(Arc::clone(cx));
-        self.cluster.peers.add(cx.handle());
+        let address = net.peer(self.id).map(|peer| peer.to_string());
+        let address = address.unwrap_or_default();
+        self.cluster.peers.add(cx.handle(), self.id, address);
+        if self.cluster.security.is_on() {
+            let session = cx.new_session();
+            cx.timeout(session, Delay::After(self.cluster.security.deadline()));
+            self.proving = Some(Box::new(Proving::new(session)));
+        } else {
+            self.admit(cx, Admitted::default());
+        }
         launcher::report_started(cx, &self.line);
         Ok(())
     }
 
     fn handle(&mut self, cx: &Arc<Context>, mut message: Message) {
         match message.kind {
+            kind::RESPONSE if self.proving.is_some() && self.on_timer(cx, message.session) => {}
             kind::RESPONSE => self.on_response(cx, message.session, message.take_payload()),
             kind::SOCKET => {
                 let event = SocketEvent::parse(message.payload());
@@ -616,6 +865,11 @@ impl Service for Agent {
                 self.on_event(cx, event);
             }
             kind::ERROR => self.on_error(cx, message.session, message.source),
+            kind::CLIENT if self.gate.is_some() && self.proving.is_some() => {
+                let frame = message.payload();
+                let length = (frame.len() as u16).to_be_bytes();
+                self.on_data(cx, &[&length, frame].concat());
+            }
             kind::CLIENT if self.gate.is_some() => self.on_frame(cx, message.payload()),
             kind::LUA => self.on_command(cx, &message),
             kind::DEBUG => {
@@ -658,6 +912,9 @@ impl Drop for Agent {
     fn drop(&mut self) {
         if let Some(cx) = self.cx.take() {
             self.cluster.peers.remove(cx.handle());
+            if self.proving.take().is_some() {
+                self.cluster.security.end_proving(self.id);
+            }
             if !self.gone {
                 self.hang_up(&cx);
             }

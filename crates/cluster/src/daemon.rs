@@ -363,6 +363,11 @@ impl Daemon {
     ) -> Done {
         match name {
             "reload" => {
+                if let Some(policy) = &self.cluster.policy
+                    && let Err(text) = policy.reload()
+                {
+                    return Done::Failed(format!("clusterpolicy: {text}; the old one still holds"));
+                }
                 let values = match arguments.next() {
                     Value::Table(table) => strings(&table),
                     _ => self.read_config(),
@@ -438,6 +443,19 @@ impl Daemon {
                 self.listeners.on_gate(cx, source, arguments);
                 Done::Answer(Vec::new())
             }
+            "peers" => {
+                let net = self.cluster.options.net.get(cx.node()).ok();
+                let peers = self.cluster.peers.list(net.map(|net| &**net));
+                Done::Answer(vec![peers.into()])
+            }
+            "droppeer" => {
+                let name = arguments.text().unwrap_or_default();
+                let agents = self.cluster.peers.agents(&name);
+                for agent in &agents {
+                    let _ = cx.send(*agent, kind::LUA, 0, pack(&["exit".into()]));
+                }
+                Done::Answer(vec![(agents.len() as i64).into()])
+            }
             "link" => {
                 self.link_events.note(cx, arguments);
                 Done::Later
@@ -500,7 +518,8 @@ impl Service for Daemon {
                 if let Some(event) = SocketEvent::parse(message.payload())
                     && let Ok(net) = self.cluster.options.net.get(cx.node())
                 {
-                    self.listeners.on_event(cx, net, event);
+                    self.listeners
+                        .on_event(cx, net, &self.cluster.security, event);
                 }
             }
             kind::RESPONSE | kind::ERROR => self.on_answer(cx, &message),

@@ -47,6 +47,7 @@ mod proxies;
 mod proxy;
 pub mod request;
 mod results;
+mod security;
 mod sender;
 mod trace;
 
@@ -56,7 +57,13 @@ use std::sync::atomic::AtomicU32;
 use skynet_kernel::{Context, Handle, NodeBuilder, factory};
 use skynet_net::{LazyNet, LinkPool};
 
+use security::{PolicyHolder, Security};
+
 pub use nodename::nodename;
+pub use peers::Directory;
+pub use security::{
+    Auth, Hidden, Policy, PolicyError, Rule, SecretError, SecurityError, SecurityOptions, TlsMode,
+};
 
 /// Bytes of answers that may wait on all connections, unless the configuration says otherwise, and into how many shares
 /// they are divided when there are more.
@@ -84,7 +91,29 @@ pub struct ClusterOptions {
     pub max_pending_total: Option<usize>,
     /// Other nodes may give commands to the services of the cluster, such as `listen` and `reload` to `clusterd`.
     pub peers_control: bool,
+    /// Who may connect.
+    pub security: SecurityOptions,
+    /// What they may call; `None`: everything.
+    pub policy: Option<PolicyOptions>,
+    /// Where the nodes that have connected are listed.
+    pub directory: Arc<Directory>,
 }
+
+/// The policy of a node; see [`ClusterOptions::policy`].
+#[derive(Clone)]
+pub struct PolicyOptions {
+    /// Path of the file.
+    pub path: String,
+    /// What is in it.
+    pub first: Policy,
+    /// What is not allowed is logged and carried out.
+    pub report: bool,
+    /// Reads the file again.
+    pub read: Arc<ReadPolicy>,
+}
+
+/// Reads a file with a policy.
+pub type ReadPolicy = dyn Fn(&str) -> Result<Policy, String> + Send + Sync;
 
 /// Reads a file with addresses; see [`ClusterOptions`].
 pub type ReadConfig = dyn Fn(&str) -> Result<Vec<(String, String)>, String> + Send + Sync;
@@ -98,6 +127,7 @@ impl std::fmt::Debug for ClusterOptions {
             .field("max_pending", &self.max_pending)
             .field("max_pending_total", &self.max_pending_total)
             .field("peers_control", &self.peers_control)
+            .field("security", &self.security)
             .finish_non_exhaustive()
     }
 }
@@ -107,7 +137,9 @@ struct Cluster {
     options: ClusterOptions,
     /// Names of `cluster.register`.
     names: names::Names,
-    peers: peers::Peers,
+    peers: Arc<Directory>,
+    security: Security,
+    policy: Option<PolicyHolder>,
     /// Answers that wait to be sent.
     unread: Arc<LinkPool>,
     /// The daemon's handle, 0 before it has started.
@@ -123,18 +155,26 @@ impl Cluster {
 
 /// Adds the services to a node. They are launched as those of skynet (C) are, which are written in Lua:
 /// `snlua clusterd`.
-pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
+///
+/// # Errors
+/// What is set for security cannot be used.
+pub fn install(
+    builder: NodeBuilder,
+    options: ClusterOptions,
+) -> Result<NodeBuilder, SecurityError> {
     let unread = options.max_pending_total.unwrap_or(UNREAD);
     let cluster = Arc::new(Cluster {
+        peers: Arc::clone(&options.directory),
+        security: Security::new(options.security.clone())?,
+        policy: options.policy.clone().map(PolicyHolder::new),
         options,
         unread: Arc::new(LinkPool::new(unread, unread / SHARES)),
         names: names::Names::default(),
-        peers: peers::Peers::default(),
         daemon: AtomicU32::new(0),
     });
     let of = |cluster: &Arc<Cluster>| Arc::clone(cluster);
     let (daemon, agent, sender, proxy) = (of(&cluster), of(&cluster), of(&cluster), cluster);
-    builder
+    let builder = builder
         .module(
             "snlua clusterd",
             factory(move || daemon::Daemon::new(of(&daemon))),
@@ -150,5 +190,6 @@ pub fn install(builder: NodeBuilder, options: ClusterOptions) -> NodeBuilder {
         .module(
             "snlua clusterproxy",
             factory(move || proxy::Proxy::new(of(&proxy))),
-        )
+        );
+    Ok(builder)
 }

@@ -3,6 +3,8 @@
 //! Each connection gets an agent. It counts for its listener as long as its socket exists: also while output waits for
 //! a peer that does not read it, when the agent has gone already.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -12,6 +14,7 @@ use skynet_net::{EventKind, Net, SocketEvent, SocketId};
 
 use crate::command::{Asker, Command, pack};
 use crate::results::show;
+use crate::security::Security;
 
 /// Connections of a listener, unless its `open` says otherwise.
 const MAX_CLIENTS: i64 = 1024;
@@ -52,9 +55,55 @@ impl Drop for Ticket {
 
 struct Listener {
     clients: Arc<Clients>,
+    /// Connections in the order in which they came; most have proved themselves. Empty if none has to.
+    proving: VecDeque<SocketId>,
     host: String,
     /// Who asked for it, until it is bound.
     asker: Option<Asker>,
+}
+
+impl Listener {
+    /// A place for one more. If there is none, the one that has been proving itself for longest gives up its own: a
+    /// crowd that says nothing does not keep others out for long.
+    fn admit(&mut self, net: &Net, security: &Security) -> Option<Ticket> {
+        while let Some(first) = self.proving.front()
+            && !security.is_proving(*first)
+        {
+            self.proving.pop_front();
+        }
+        if self.proving.len() >= 2 * MAX_CLIENTS as usize {
+            self.proving.retain(|id| security.is_proving(*id));
+        }
+        let ticket = self.clients.admit();
+        if ticket.is_some() {
+            return ticket;
+        }
+        let oldest = self.proving.pop_front()?;
+        security.end_proving(oldest);
+        net.shutdown(oldest);
+        self.clients.admit()
+    }
+}
+
+/// What is to be said of a port that others reach and that anybody may use.
+fn warning(security: &Security, ip: &str, port: i32) -> Option<String> {
+    let local = ip
+        .parse::<IpAddr>()
+        .is_ok_and(|ip| ip.to_canonical().is_loopback());
+    if local || (security.is_on() && security.requires()) {
+        return None;
+    }
+    let place = match ip.contains(':') {
+        true => format!("[{ip}]:{port}"),
+        false => format!("{ip}:{port}"),
+    };
+    let remedy = match security.is_on() {
+        true => "set clusterauth = \"require\" when all nodes have the secret",
+        false => "set clustersecret, or clusterbind",
+    };
+    Some(format!(
+        "WARNING: cluster port {place} is open: whoever can connect can call any service and start code ({remedy})"
+    ))
 }
 
 /// What the log tells of connections: a thousand at once, and then a hundred a second.
@@ -97,6 +146,7 @@ impl Listeners {
         let id = listening.map_err(|error| format!("Listen failed on {host} {port} : {error}"))?;
         let listener = Listener {
             clients: Clients::new(max.unwrap_or(MAX_CLIENTS)),
+            proving: VecDeque::new(),
             host,
             asker: Some(asker),
         };
@@ -105,7 +155,13 @@ impl Listeners {
     }
 
     /// An event of a listening socket.
-    pub(crate) fn on_event(&mut self, cx: &Context, net: &Net, event: SocketEvent<'_>) {
+    pub(crate) fn on_event(
+        &mut self,
+        cx: &Context,
+        net: &Net,
+        security: &Security,
+        event: SocketEvent<'_>,
+    ) {
         let Some(listener) = self.own.get_mut(&event.id) else {
             return;
         };
@@ -114,20 +170,28 @@ impl Listeners {
             EventKind::Connect => {
                 if let Some(asker) = listener.asker.take() {
                     cx.log(format!("Listen on {} {}", listener.host, event.ud));
+                    if let Some(warning) = warning(security, &text, event.ud) {
+                        cx.log(warning);
+                    }
                     net.start(cx.handle(), event.id);
                     asker.answer(cx, &[text.as_ref().into(), event.ud.into()]);
                 }
             }
             EventKind::Accept => {
                 let fd = event.ud;
-                let Some(ticket) = listener.clients.admit() else {
+                let Some(ticket) = listener.admit(net, security) else {
                     return net.shutdown(fd);
                 };
                 net.keep(fd, Box::new(ticket));
+                if security.is_on() {
+                    security.begin_proving(fd);
+                    listener.proving.push_back(fd);
+                }
                 cx.log_within(&mut self.lines.0, || format!("socket accept from {text}"));
                 let own = cx.handle().0;
                 let line = format!("clusteragent {own} {own} {fd}");
                 if cx.node().launch(cx.handle(), "snlua", &line).is_none() {
+                    security.end_proving(fd);
                     net.shutdown(fd);
                 }
             }

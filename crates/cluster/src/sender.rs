@@ -4,6 +4,9 @@
 //! without a request. What is asked while it is being made is given to the socket engine at once, which keeps it until
 //! then.
 //!
+//! If the peer is to be proved first (`security`), the connection is only up when that is done, and what is asked
+//! meanwhile is held here: nothing of it leaves before.
+//!
 //! Small requests are gathered in `out` and written at the end of a turn. The frames of a large one are written with
 //! low priority, so that small ones may overtake them.
 
@@ -11,9 +14,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use skynet_kernel::{
-    Context, Handle, InitError, LogQuota, Message, Payload, Report, Service, kind,
+    Context, Delay, Handle, InitError, LogQuota, Message, Payload, Report, Service, kind,
 };
 use skynet_net::{EventKind, Gathered, Net, Room, SocketEvent, SocketId};
+use skynet_wire::cluster::handshake::{LONGEST, framed};
 use skynet_wire::cluster::{
     Address, Error, Outcome, Response, Sessions, pack_trace, query_name, relayed_tag,
 };
@@ -31,6 +35,7 @@ use crate::large::Large;
 use crate::launcher;
 use crate::pointer;
 use crate::request::{self, FORGET, PUSH, REQUEST, Reason, Request};
+use crate::security::handshake::{Client, Step};
 use crate::trace;
 
 /// Calls that one log line names when a connection ends.
@@ -60,6 +65,8 @@ impl Peer {
 enum Link {
     None,
     Connecting(SocketId),
+    /// TLS and the handshake are under way.
+    Proving(SocketId),
     Up(SocketId),
 }
 
@@ -67,9 +74,24 @@ impl Link {
     fn id(self) -> Option<SocketId> {
         match self {
             Link::None => None,
-            Link::Connecting(id) | Link::Up(id) => Some(id),
+            Link::Connecting(id) | Link::Proving(id) | Link::Up(id) => Some(id),
         }
     }
+}
+
+/// A large request that waits until the peer is proved, and the small ones before it.
+struct Held {
+    before: Vec<u8>,
+    large: Large,
+    payload: Payload,
+}
+
+/// The own side of a handshake.
+#[derive(Default)]
+struct Proof {
+    client: Option<Client>,
+    /// The session of the timer.
+    deadline: i32,
 }
 
 /// Lines of failed calls at once, and centiseconds until one more is written.
@@ -101,6 +123,8 @@ pub(crate) struct Sender {
     tags: FxHashMap<Handle, Payload>,
     /// Who wants to know whether the connection gets made.
     askers: Vec<Asker>,
+    held: Vec<Held>,
+    proof: Proof,
     /// The name of the last request, which the next one often has, too.
     last_name: Arc<[u8]>,
 }
@@ -125,6 +149,8 @@ impl Sender {
             failures: LogQuota::of(FAILURES.0, FAILURES.1),
             tags: FxHashMap::default(),
             askers: Vec::new(),
+            held: Vec::new(),
+            proof: Proof::default(),
             last_name: Arc::from(&b""[..]),
         }
     }
@@ -248,10 +274,36 @@ impl Sender {
     }
 
     fn send_large(&mut self, cx: &Context, large: Large, payload: Payload) {
+        if self.holds() {
+            let before = std::mem::take(self.out.buffer());
+            self.held.push(Held {
+                before,
+                large,
+                payload,
+            });
+            self.full = self.holds_too_much();
+            return;
+        }
         if let (Some(id), Ok(net)) = (self.link.id(), self.net(cx)) {
             large.send(net, id, payload);
             self.full = self.is_full(net, id);
         }
+    }
+
+    /// Does what is asked have to wait for a proof?
+    fn holds(&self) -> bool {
+        match self.link {
+            Link::Connecting(_) => self.cluster.security.begins(),
+            Link::Proving(_) => true,
+            Link::None | Link::Up(_) => false,
+        }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        let held = |held: &Held| held.before.len() + held.payload.len();
+        let bytes = self.out.len() + self.held.iter().map(held).sum::<usize>();
+        let most = self.cluster.options.max_pending;
+        most.is_some_and(|most| bytes >= most)
     }
 
     /// Is there no room for more? Then there will be an event when there is.
@@ -262,6 +314,10 @@ impl Sender {
     /// Writes the frames that were gathered.
     fn flush(&mut self, cx: &Context) {
         if self.out.is_empty() {
+            return;
+        }
+        if self.holds() {
+            self.full = self.holds_too_much();
             return;
         }
         match (self.link.id(), self.cluster.options.net.get(cx.node())) {
@@ -356,6 +412,7 @@ impl Sender {
     /// All calls that wait have failed, for the same reason.
     fn fail_all(&mut self, cx: &Context, why: &str, reason: Reason) {
         self.out.clear();
+        self.held.clear();
         let all = self.calls.take_all();
         for (index, waiting) in all.iter().enumerate() {
             if index < NAMED {
@@ -406,6 +463,14 @@ impl Sender {
         if let (Some(id), Ok(net)) = (was.id(), self.net(cx)) {
             net.shutdown(id);
         }
+        if let Link::Proving(_) = was
+            && self.calls.len() == 0
+        {
+            // Nobody has called yet: the daemon alone has wanted the connection, and tells no reasons.
+            let address = self.peer.as_ref().map_or("", |peer| &peer.text);
+            let line = format!("cluster node [{}] ({address}): {why}", self.node);
+            cx.log_within(&mut self.failures, || line);
+        }
         self.fail_all(cx, why, reason);
         for asker in self.askers.drain(..) {
             asker.answer(cx, &[false.into()]);
@@ -433,22 +498,140 @@ impl Sender {
         let _ = cx.send(daemon, kind::LUA, 0, pack(&report));
     }
 
+    // ---- proofs
+
+    /// There is a connection. TLS first, if it is to be.
+    fn begin(&mut self, cx: &Arc<Context>, id: SocketId) {
+        self.link = Link::Proving(id);
+        let session = cx.new_session();
+        cx.timeout(session, Delay::After(self.cluster.security.deadline()));
+        self.proof = Proof {
+            client: None,
+            deadline: session,
+        };
+        let host = self.peer.as_ref().map_or("", |peer| &peer.host);
+        let Some(tls) = self.cluster.security.client_tls(&self.node, host) else {
+            return self.greet(cx, id);
+        };
+        let begun = match self.net(cx) {
+            Ok(net) => {
+                net.nodelay(id);
+                let begun = net.secure(cx.handle(), id, &tls, &[]);
+                begun.map_err(|error| error.to_string())
+            }
+            Err(text) => Err(text),
+        };
+        if let Err(text) = begun {
+            self.disconnect(cx, &format!("cannot connect: {text}"), Reason::Connect);
+        }
+    }
+
+    /// Begins the handshake, if there is a secret.
+    fn greet(&mut self, cx: &Arc<Context>, id: SocketId) {
+        if !self.cluster.security.has_secret() {
+            return self.come_up(cx, id);
+        }
+        let cluster = Arc::clone(&self.cluster);
+        let Ok(net) = cluster.options.net.get(cx.node()) else {
+            return;
+        };
+        net.nodelay(id);
+        let binding = net.tls_binding(id);
+        let binding = binding.as_ref().map_or(&b""[..], |binding| binding);
+        match cluster.security.client(cx.node(), &self.node, binding) {
+            Some((client, hello)) => {
+                self.proof.client = Some(client);
+                net.send_slice(id, &framed(&hello));
+            }
+            None => {
+                let why = "cannot connect: the system gives no random numbers";
+                self.disconnect(cx, why, Reason::Connect);
+            }
+        }
+    }
+
+    /// What the peer says before it is proved.
+    fn on_proof(&mut self, cx: &Arc<Context>, mut read: &[u8]) {
+        let cluster = Arc::clone(&self.cluster);
+        let Ok(net) = cluster.options.net.get(cx.node()) else {
+            return;
+        };
+        let framing = Framing::SHORT.with_max(LONGEST as u32);
+        loop {
+            let frame = framing.take(&mut self.partial, &mut read);
+            let (Link::Proving(id), Ok(frame)) = (self.link, frame) else {
+                let why = "cannot connect: the node there does not speak this handshake (has it clustersecret?)";
+                return self.disconnect(cx, why, Reason::Connect);
+            };
+            let Some(frame) = frame else { return };
+            let Some(client) = &mut self.proof.client else {
+                let why = "cannot connect: the node there says something before it is asked";
+                return self.disconnect(cx, why, Reason::Connect);
+            };
+            match client.step(&frame) {
+                Step::Send(content) => {
+                    net.send_slice(id, &framed(&content));
+                }
+                Step::Done(..) => {
+                    self.come_up(cx, id);
+                    return self.on_data(cx, read);
+                }
+                Step::Refuse(failure) => {
+                    if !failure.told {
+                        net.send_slice(id, &framed(&failure.content()));
+                    }
+                    let text = format!("cannot connect: {}", failure.text);
+                    return self.disconnect(cx, &text, Reason::Connect);
+                }
+            }
+        }
+    }
+
+    /// Requests can go.
+    fn come_up(&mut self, cx: &Arc<Context>, id: SocketId) {
+        self.link = Link::Up(id);
+        self.proof = Proof::default();
+        if let Ok(net) = self.net(cx) {
+            net.nodelay(id);
+        }
+        let held = std::mem::take(&mut self.held);
+        if let Ok(net) = self.cluster.options.net.get(cx.node()) {
+            for held in held {
+                net.send_slice(id, &held.before);
+                held.large.send(net, id, held.payload);
+            }
+            self.full = self.is_full(net, id);
+        }
+        self.flush(cx);
+        for asker in self.askers.drain(..) {
+            asker.answer(cx, &[true.into()]);
+        }
+        self.tell_daemon(cx, "up", "");
+    }
+
+    /// It has taken too long.
+    fn on_deadline(&mut self, cx: &Arc<Context>) {
+        if let Link::Proving(_) = self.link {
+            let why = "cannot connect: the peer does not answer the handshake (does it have clustersecret?)";
+            self.disconnect(cx, why, Reason::Connect);
+        }
+    }
+
     fn on_event(&mut self, cx: &Arc<Context>, event: SocketEvent<'_>) {
         if self.link.id() != Some(event.id) {
             // The rest of a connection that was given up.
             return;
         }
         match event.kind {
+            EventKind::Data if self.holds() => self.on_proof(cx, event.data),
             EventKind::Data => self.on_data(cx, event.data),
-            EventKind::Connect => {
-                self.link = Link::Up(event.id);
-                if let Ok(net) = self.net(cx) {
-                    net.nodelay(event.id);
-                }
-                for asker in self.askers.drain(..) {
-                    asker.answer(cx, &[true.into()]);
-                }
-                self.tell_daemon(cx, "up", "");
+            EventKind::Connect if self.cluster.security.begins() => self.begin(cx, event.id),
+            EventKind::Connect => self.come_up(cx, event.id),
+            EventKind::Tls if event.ud == 1 => self.greet(cx, event.id),
+            EventKind::Close if self.holds() => {
+                let why = "cannot connect: the connection was closed before the handshake had ended (the log of the \
+                           other node says why)";
+                self.disconnect(cx, why, Reason::Connect);
             }
             EventKind::Close => self.disconnect(cx, "connection closed by the peer", Reason::Lost),
             EventKind::Error => {
@@ -619,6 +802,7 @@ impl Service for Sender {
                 self.tags.insert(message.source, message.take_payload());
             }
             kind::LUA => self.on_command(cx, &message),
+            kind::RESPONSE if message.session == self.proof.deadline => self.on_deadline(cx),
             kind::RESPONSE | kind::ERROR => {}
             kind::DEBUG => {
                 let calls = self.calls.len();

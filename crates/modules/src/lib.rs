@@ -15,6 +15,7 @@ mod debug;
 mod embedded;
 mod http;
 mod owned;
+mod secrets;
 mod sharing;
 mod sockets;
 mod text;
@@ -26,6 +27,7 @@ use skynet_lua::{Library, Native, Parts, open};
 use skynet_net::LazyNet;
 
 pub use embedded::{CORE_MODULES, CORE_SERVICES};
+pub use secrets::Secrets;
 pub use tls::{Tls, Verify};
 
 /// Native modules by name.
@@ -43,6 +45,7 @@ pub const NATIVE: Native = &[
     ("skynet.crypt", crypt::open),
     ("skynet.datasheet.core", sharing::datasheet::open),
     ("skynet.db.pgsql.core", db::pgsql::open),
+    ("skynet.discovery.core", secrets::open),
     ("skynet.dns.core", sockets::dns::open),
     ("skynet.http.core", http::open),
     ("skynet.db.mongo.core", db::mongo::open_core),
@@ -79,9 +82,16 @@ pub const LIBRARY: Library = Library {
 };
 
 /// What the modules need of the node, for [`LuaOptions`](skynet_lua::LuaOptions).
-pub fn parts(net: Arc<LazyNet>, verify: Verify) -> Parts {
+pub fn parts(
+    net: Arc<LazyNet>,
+    verify: Verify,
+    secrets: Secrets,
+    directory: Arc<skynet_cluster::Directory>,
+) -> Parts {
     Parts::default()
         .with(net)
+        .with(secrets)
+        .with(directory)
         .with(data::sproto::Slots::default())
         .with(Tls::new(verify))
         .with(crypt::password::Passwords::default())

@@ -100,6 +100,20 @@ impl Net {
         }
     }
 
+    /// What binds something else to this connection with TLS, and to no other; see [`skynet_tls::Session::binding`].
+    pub fn tls_binding(&self, id: SocketId) -> Option<[u8; 32]> {
+        match &self.engine.slots.lock(id)?.io {
+            Io::Secure(secure) => secure.session.binding(),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the stream that have come and gone on a connection.
+    pub fn traffic(&self, id: SocketId) -> Option<(u64, u64)> {
+        let socket = self.engine.slots.lock(id)?;
+        Some((socket.read, socket.written))
+    }
+
     /// Lets a listener accept, an accepted connection read, a paused socket go on; and makes `owner`
     /// the owner of a connection. CONNECT with `start` or `transfer` follows.
     pub fn start(&self, owner: Handle, id: SocketId) {

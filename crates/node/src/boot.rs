@@ -1,7 +1,7 @@
 //! From settings to a node whose first service waits to be dispatched.
 
 use crate::config::{MailboxPolicy, Settings};
-use skynet_cluster::ClusterOptions;
+use skynet_cluster::{ClusterOptions, PolicyOptions};
 use skynet_kernel::{Handle, Limit, LogStart, Node, Policy};
 use skynet_net::LazyNet;
 use std::sync::Arc;
@@ -13,6 +13,12 @@ pub enum StartError {
     /// The kernel refused, for instance since the log service could not be launched.
     #[error(transparent)]
     Kernel(#[from] skynet_kernel::Error),
+    /// What is set for the security of the cluster cannot be used.
+    #[error(transparent)]
+    Security(#[from] skynet_cluster::SecurityError),
+    /// The policy of the cluster cannot be read.
+    #[error("clusterpolicy: {0}")]
+    Policy(String),
     /// The first service could not be launched; the log has told.
     #[error("Bootstrap error : {0}")]
     Bootstrap(String),
@@ -64,15 +70,21 @@ pub fn start_with(
         skynet_vm::cache::watch_files();
     }
     let net = Arc::new(LazyNet::new(settings.net.clone()));
+    let cluster = cluster(settings, Arc::clone(&net))?;
     let options = skynet_lua::LuaOptions {
         call_timeout_cs: settings.call_timeout_cs,
         loops: settings.loops,
         library: &crate::LIBRARY,
-        parts: skynet_modules::parts(Arc::clone(&net), settings.tls_verify),
+        parts: skynet_modules::parts(
+            Arc::clone(&net),
+            settings.tls_verify,
+            settings.secrets.clone(),
+            Arc::clone(&cluster.directory),
+        ),
     };
     let builder = skynet_lua::install(builder, options);
     let builder = builder.module("gate", skynet_net::gate::module(Arc::clone(&net)));
-    let builder = skynet_cluster::install(builder, cluster(settings, Arc::clone(&net)));
+    let builder = skynet_cluster::install(builder, cluster)?;
     let builder = match settings.harbor {
         0 => builder,
         _ => skynet_harbor::install(builder, Arc::clone(&net)),
@@ -145,8 +157,19 @@ fn launch_after_log(settings: &Settings, node: &Arc<Node>) -> Result<(), StartEr
 }
 
 /// The cluster's settings.
-fn cluster(settings: &Settings, net: Arc<LazyNet>) -> ClusterOptions {
-    ClusterOptions {
+fn cluster(settings: &Settings, net: Arc<LazyNet>) -> Result<ClusterOptions, StartError> {
+    let read: Arc<skynet_cluster::ReadPolicy> =
+        Arc::new(|path: &str| crate::config::load_policy(path.as_ref()));
+    let policy = match &settings.cluster_policy.path {
+        None => None,
+        Some(path) => Some(PolicyOptions {
+            path: path.clone(),
+            first: read(path).map_err(StartError::Policy)?,
+            report: settings.cluster_policy.report,
+            read,
+        }),
+    };
+    Ok(ClusterOptions {
         net,
         config: settings.cluster.clone(),
         read_config: Some(Arc::new(|path: &str| {
@@ -158,5 +181,8 @@ fn cluster(settings: &Settings, net: Arc<LazyNet>) -> ClusterOptions {
         max_pending: settings.cluster_pending,
         max_pending_total: settings.cluster_pending_total,
         peers_control: settings.cluster_control,
-    }
+        security: settings.cluster_security.clone(),
+        policy,
+        directory: Arc::default(),
+    })
 }

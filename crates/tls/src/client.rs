@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 
 use crate::error::Error;
 use crate::files;
@@ -25,6 +25,9 @@ pub(crate) fn make(
             let (roots, listed) = files::authorities(path)?;
             let usual =
                 WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+                    .with_crls(files::revoked(options)?)
+                    .only_check_end_entity_revocation()
+                    .allow_unknown_revocation_status()
                     .build()
                     .map_err(|error| Error::Pem {
                         path: path.clone(),
@@ -34,7 +37,7 @@ pub(crate) fn make(
         }
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions(options))
         .map_err(|error| Error::Protocol(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
@@ -43,7 +46,7 @@ pub(crate) fn make(
         Some(identity) => builder.with_client_cert_resolver(own(identity)),
     };
     config.alpn_protocols = options.alpn.clone();
-    if !options.verify {
+    if !options.verify || options.strict {
         // Several servers may have one name here, or none.
         config.resumption = Resumption::disabled();
     }
@@ -55,6 +58,15 @@ pub(crate) fn make(
             None => "those of the system".to_owned(),
         },
     })
+}
+
+/// The versions that are spoken.
+pub(crate) fn versions(options: &Options) -> &'static [&'static SupportedProtocolVersion] {
+    static NEWEST: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    match options.strict {
+        true => NEWEST,
+        false => rustls::DEFAULT_VERSIONS,
+    }
 }
 
 fn own(identity: Arc<CertifiedKey>) -> Arc<dyn ResolvesClientCert> {

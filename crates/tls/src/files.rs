@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
 use rustls::sign::CertifiedKey;
 
 use crate::error::Error;
@@ -71,6 +73,9 @@ pub(crate) fn identity(
     options: &Options,
     provider: &CryptoProvider,
 ) -> Result<Option<Arc<CertifiedKey>>, Error> {
+    if options.nameless {
+        return nameless(provider).map(Some);
+    }
     let Some(cert) = &options.cert else {
         return match &options.key {
             Some(key) => Err(Error::KeyWithoutCertificate { path: key.clone() }),
@@ -101,6 +106,45 @@ pub(crate) fn identity(
             why: error.to_string(),
         }),
     }
+}
+
+/// A certificate that is made once in the life of the process.
+fn nameless(provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+    static MADE: OnceLock<Arc<CertifiedKey>> = OnceLock::new();
+    if let Some(made) = MADE.get() {
+        return Ok(Arc::clone(made));
+    }
+    let failed = |error: &dyn std::fmt::Display| Error::Protocol(error.to_string());
+    let made = rcgen::generate_simple_self_signed(Vec::new()).map_err(|error| failed(&error))?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let signing = provider
+        .key_provider
+        .load_private_key(key.into())
+        .map_err(|error| failed(&error))?;
+    let made = CertifiedKey::new(vec![made.cert.der().clone()], signing);
+    Ok(Arc::clone(MADE.get_or_init(|| Arc::new(made))))
+}
+
+/// Lists of revoked certificates.
+pub(crate) fn revoked(
+    options: &Options,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
+    let Some(path) = &options.crl else {
+        return Ok(Vec::new());
+    };
+    let found: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_slice_iter(&read(path)?).collect();
+    let found = found.map_err(|error| Error::Pem {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })?;
+    if found.is_empty() {
+        return Err(Error::Pem {
+            path: path.to_owned(),
+            why: "it holds no list of revoked certificates (X509 CRL)".to_owned(),
+        });
+    }
+    Ok(found)
 }
 
 /// Authorities: as roots, and as they are in the file.

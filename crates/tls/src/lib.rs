@@ -38,3 +38,4 @@ pub use error::{Error, Fault, Reason};
 pub use options::{ClientCert, Options};
 pub use session::{ClientSetup, Info, ServerSetup, Session};
 pub use unverified::Unverified;
+pub use watched::Watched;

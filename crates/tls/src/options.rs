@@ -30,6 +30,14 @@ pub struct Options {
     pub client_cert: ClientCert,
     /// Protocols for ALPN, the preferred one first.
     pub alpn: Vec<Vec<u8>>,
+    /// Certificates of the authorities that count no more (lists of revoked ones, CRLs). With it a peer's certificate,
+    /// but none of the authorities above it, is looked for there. Whether the list itself is too old does not matter.
+    pub crl: Option<PathBuf>,
+    /// TLS 1.3 only, without tickets: each connection is a handshake of its own, and each certificate is looked at.
+    pub strict: bool,
+    /// The own certificate is one that is made at the start of the process and says nothing about anybody: who the peers
+    /// are is found out in some other way, over the connection ([`Session::binding`](crate::Session::binding)).
+    pub nameless: bool,
 }
 
 impl Default for Options {
@@ -42,6 +50,9 @@ impl Default for Options {
             verify: true,
             client_cert: ClientCert::None,
             alpn: Vec::new(),
+            crl: None,
+            strict: false,
+            nameless: false,
         }
     }
 }
@@ -49,7 +60,7 @@ impl Default for Options {
 impl Options {
     /// The files that matter.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let files = [&self.cert, &self.key, &self.ca];
+        let files = [&self.cert, &self.key, &self.ca, &self.crl];
         files.into_iter().flatten().cloned().collect()
     }
 }

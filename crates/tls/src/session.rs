@@ -250,6 +250,17 @@ impl Session {
         self.verified
     }
 
+    /// 32 bytes that both sides of this connection know, and that no other connection has: the channel binding
+    /// `tls-exporter` of RFC 9266. Who stands between two peers has a connection with each, and two of these. `None`
+    /// before the handshake has ended.
+    pub fn binding(&self) -> Option<[u8; 32]> {
+        const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+        let made = self
+            .connection
+            .export_keying_material([0; 32], LABEL, Some(&[]));
+        made.ok()
+    }
+
     /// What is known about the connection. `None` before the handshake has ended.
     pub fn info(&self) -> Option<Info> {
         if self.is_handshaking() {

@@ -7,11 +7,10 @@
 //! Certificates are often renewed in two steps, the certificate and then the key. If what is there does not fit
 //! together, the thing that is there stays, its owner is told once, and it is tried again at the next change.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-use crate::error::Error;
 
 /// A file that is older than this does not change without a change of its time.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -50,8 +49,9 @@ fn inode(_: &std::fs::Metadata) -> u64 {
     0
 }
 
-/// See above.
-pub(crate) struct Watched<T> {
+/// Something made of files; see the top of `watched.rs`: it is made again when one of them has changed.
+#[derive(Debug)]
+pub struct Watched<T> {
     files: Vec<PathBuf>,
     stamps: Vec<Option<Stamp>>,
     settled: bool,
@@ -62,10 +62,13 @@ pub(crate) struct Watched<T> {
 
 impl<T> Watched<T> {
     /// Makes it for the first time.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn new<E>(
         files: Vec<PathBuf>,
-        make: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<Watched<T>, Error> {
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Watched<T>, E> {
         // Before the files are read: a change meanwhile is seen next time.
         let (stamps, settled) = look(&files);
         Ok(Watched {
@@ -78,15 +81,12 @@ impl<T> Watched<T> {
     }
 
     /// What was made last.
-    pub(crate) fn thing(&self) -> Arc<T> {
+    pub fn thing(&self) -> Arc<T> {
         Arc::clone(&self.thing)
     }
 
     /// What there is, made anew if a file has changed; and why that failed, once for each change.
-    pub(crate) fn get(
-        &mut self,
-        make: impl FnOnce() -> Result<T, Error>,
-    ) -> (Arc<T>, Option<Error>) {
+    pub fn get<E: Display>(&mut self, make: impl FnOnce() -> Result<T, E>) -> (Arc<T>, Option<E>) {
         let (stamps, settled) = look(&self.files);
         if stamps == self.stamps && self.settled {
             return (Arc::clone(&self.thing), None);

@@ -52,7 +52,7 @@ end
 
 local kinds = {}
 
-function kinds.etcd(found, rest, read)
+function kinds.etcd(found, rest, read, secret)
 	local hosts, prefix = rest:match "^//([^/]+)/([%w_.-]+)$"
 	if not hosts then
 		fail("discovery", "`etcd:%s` is not etcd://HOST:PORT[,HOST:PORT…]/NAME", rest)
@@ -65,11 +65,11 @@ function kinds.etcd(found, rest, read)
 	if ca or cert then
 		found.tls = { ca = ca, cert = cert, key = key }
 	end
-	found.user, found.password = read "etcduser", read "etcdpassword"
+	found.user, found.password = read "etcduser", secret and secret()
 end
 
-function kinds.etcds(found, rest, read)
-	kinds.etcd(found, rest, read)
+function kinds.etcds(found, rest, read, secret)
+	kinds.etcd(found, rest, read, secret)
 	found.tls = found.tls or {}
 	found.kind = "etcd"
 end
@@ -106,8 +106,8 @@ function kinds.dns(found, rest)
 	found.host, found.port, found.service = host, tonumber(port), not host and rest or nil
 end
 
--- read(key) gives a key's text, or nil.
-function settings.read(read)
+-- read(key) gives a key's text, or nil; secret() the password of etcd, which services cannot read.
+function settings.read(read, secret)
 	local url = read "discovery"
 	local kind, rest = url:match "^(%l+):(.*)$"
 	if not kinds[kind] then
@@ -122,7 +122,7 @@ function settings.read(read)
 		ttl = positive(read, "discoveryttl", 10),
 		grace = positive(read, "discoverygrace", 5),
 	}
-	kinds[kind](found, rest, read)
+	kinds[kind](found, rest, read, secret)
 	if found.address then
 		if not found.name then
 			fail("nodename", "is missing; `nodeaddress` says how others reach this node, `nodename` under which name")

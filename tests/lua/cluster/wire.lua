@@ -67,6 +67,22 @@ function role.echo()
 		skynet.name(name, skynet.self())
 	end
 
+	-- Reads the files of the cluster again.
+	function command.RELOAD()
+		cluster.reload()
+	end
+
+	-- What is known of the node that is connected.
+	function command.PEER()
+		local peer = cluster.peers()[1]
+		return peer.node, peer.by, peer.proved, peer.rx > 0 and peer.tx > 0, peer.since <= skynet.time() + 1
+	end
+
+	-- What a service sees of a key of the config.
+	function command.GETENV(key)
+		return skynet.getenv(key)
+	end
+
 	-- Numbers that have to come in their order.
 	local expected, wrong = 1, 0
 	function command.NEXT(n)
@@ -83,8 +99,10 @@ function role.echo()
 	end
 
 	skynet.start(function()
-		skynet.dispatch("lua", function(session, _, name, ...)
-			if session == 0 then
+		skynet.dispatch("lua", function(session, source, name, ...)
+			if name == "WHO" then
+				skynet.retpack(cluster.caller(source))
+			elseif session == 0 then
 				command[name](...)
 			else
 				skynet.retpack(command[name](...))

@@ -7,10 +7,12 @@ use skynet_vm::native::{native, results};
 
 mod calls;
 mod frames;
+mod peers;
 
 const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("append", frames::append),
     ("call", calls::call),
+    ("caller", peers::caller),
     ("concat", frames::concat),
     ("isalive", calls::isalive),
     ("isname", frames::isname),

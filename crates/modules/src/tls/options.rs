@@ -164,6 +164,7 @@ fn given(table: &Table, tls: &Tls) -> Result<Given, String> {
             verify: unverified.is_none(),
             client_cert,
             alpn: protocols(table)?,
+            ..Options::default()
         },
         name: text(table, "name")?,
         server,

@@ -5,7 +5,7 @@
 
 use super::finding::{Finding, Severity};
 use super::settings::patterns;
-use super::{Config, ConfigError, Settings, cluster, discovery, keys, sources};
+use super::{Config, ConfigError, Settings, cluster, discovery, keys, security, sources};
 use skynet_vm::loops::{self, LoopAssignments};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -31,6 +31,20 @@ pub fn check_with(config: &Config, shipped: &dyn Fn(&str) -> bool) -> Vec<Findin
     report.cluster();
     for (key, text, remedy) in discovery::problems(config) {
         report.error(key, text, remedy);
+    }
+    let (problems, wrong) = security::problems(config);
+    for (severity, key, text, remedy) in problems {
+        report.add(severity, key, text, remedy);
+    }
+    if let Some(wrong) = wrong {
+        report.findings.push(Finding {
+            severity: Severity::Error,
+            key: wrong.key,
+            file: wrong.file,
+            line: wrong.line,
+            text: wrong.text,
+            remedy: "correct the policy (clusterpolicy)".to_owned(),
+        });
     }
     report.words();
     report.sources();
@@ -125,6 +139,7 @@ impl Report<'_> {
             "clusterbuffer",
             "clusterpending",
             "clusterpendingtotal",
+            "clusterhandshake",
             "monitorinterval",
             "logtimeout",
             "shutdowntimeout",
@@ -137,10 +152,16 @@ impl Report<'_> {
             "socketinbox",
             "socketusertimeout",
         ];
-        for key in numbers
-            .into_iter()
-            .chain(["mqpolicy", "socketkeepalive", "lua54", "tlsverify"])
-        {
+        for key in numbers.into_iter().chain([
+            "mqpolicy",
+            "socketkeepalive",
+            "lua54",
+            "tlsverify",
+            "clusterauth",
+            "clustertls",
+            "clustertlsname",
+            "clusterpolicymode",
+        ]) {
             let Some(value) = self.config.get(key) else {
                 continue;
             };

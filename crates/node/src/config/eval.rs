@@ -14,7 +14,7 @@
 //! outlives the state. An error that Rust finds is kept there too, and a `nil` is raised in its place, which needs no
 //! memory.
 
-use super::{Config, ConfigError, Entry, Host, Limits, expand};
+use super::{Config, ConfigError, Entry, Host, Limits, SEPARATOR, expand};
 use mlua_sys::*;
 use skynet_kernel::text;
 use skynet_vm::loops;
@@ -28,15 +28,20 @@ use std::path::Path;
 
 /// Instructions between two looks at the instruction budget.
 const STEP: u32 = 10_000;
+/// Tables in each other.
+const DEPTH: c_int = 2;
 
-/// Evaluates the file `path` and everything that it includes.
+/// Evaluates the file `path` and everything that it includes. `tables`: values may be tables, up to [`DEPTH`] of them in
+/// each other; their entries have keys of several parts, with [`SEPARATOR`]s between them.
 pub(super) fn evaluate(
     path: &[u8],
     host: &dyn Host,
     limits: &Limits,
+    tables: bool,
 ) -> Result<Config, ConfigError> {
     let evaluation = Evaluation {
         path,
+        tables,
         host,
         limits,
         memory: Cell::new(0),
@@ -74,6 +79,7 @@ pub(super) fn evaluate(
 /// One evaluation: what Lua's callbacks reach through the allocator's opaque pointer.
 struct Evaluation<'a> {
     path: &'a [u8],
+    tables: bool,
     host: &'a dyn Host,
     limits: &'a Limits,
     /// Bytes that the Lua state holds.
@@ -95,6 +101,9 @@ struct Work {
     places: HashMap<Vec<u8>, Place>,
     /// Keys and values at the end; `None` is a value of a type that cannot be one.
     values: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// The keys of the tables around the values that come, and how long that was before each of them.
+    within: Vec<u8>,
+    tables: Vec<usize>,
     /// A key at the end was not a string.
     strange_key: bool,
     /// The error to report instead of the one that was raised.
@@ -216,12 +225,33 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Notes a key and its value at the end.
+    /// Notes a key and its value at the end. Within a table the key is put behind those of the tables around it.
     fn value(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), Failed> {
         self.attempt(|work| {
-            work.values.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+            let key = [&work.within[..], key].concat();
+            work.values.push((key, value.map(<[u8]>::to_vec)));
             Ok(())
         })
+    }
+
+    /// What follows is within the table of this key. An empty part stands for the table itself.
+    fn enter(&self, key: &[u8]) -> Result<(), Failed> {
+        self.attempt(|work| {
+            let before = work.within.len();
+            work.within.extend_from_slice(key);
+            work.within.push(SEPARATOR as u8);
+            work.tables.push(before);
+            work.values.push((work.within.clone(), Some(Vec::new())));
+            Ok(())
+        })
+    }
+
+    /// The table of the last [`Evaluation::enter`] is over.
+    fn leave(&self) {
+        let mut work = self.work.borrow_mut();
+        if let Some(before) = work.tables.pop() {
+            work.within.truncate(before);
+        }
     }
 
     /// What to report after `lua_pcall` gave `status`.
@@ -258,7 +288,9 @@ impl Evaluation<'_> {
         work.values.sort();
         let mut entries = BTreeMap::new();
         for (key, value) in std::mem::take(&mut work.values) {
-            let Place { file, line } = work.places.get(&key).cloned().unwrap_or_default();
+            let mut parts = key.split(|&byte| byte == SEPARATOR as u8);
+            let first = parts.next().unwrap_or_default();
+            let Place { file, line } = work.places.get(first).cloned().unwrap_or_default();
             let name = text::from_bytes(until_nul(&key)).into_owned();
             let Some(value) = value else {
                 return Err(ConfigError::Value {
@@ -396,40 +428,56 @@ unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
         lua_pushlstring(state, path.as_ptr().cast(), path.len());
         lua_call(state, 1, 0);
         lua_settop(state, 1);
-        collect(state, evaluation)
+        collect(state, evaluation, 0)
     }
 }
 
-/// Hands every key of the table at index 1 to the evaluation.
+/// Hands every key of the table on the top to the evaluation; `depth` tables are around it.
 ///
 /// # Safety
 /// As [`run`], whose tail it is.
-unsafe fn collect(state: *mut lua_State, evaluation: &Evaluation<'_>) -> c_int {
+unsafe fn collect(state: *mut lua_State, evaluation: &Evaluation<'_>, depth: c_int) -> c_int {
     // SAFETY: the table is not changed during the traversal, and keys are not converted: `bytes` is used on
     // strings only. A number's copy is converted, not the table's value. The results hold no destructor.
     unsafe {
+        // The key is also there as text, on the top: at most four values for each of few tables.
+        let table = lua_gettop(state);
+        let (value, key) = (table + 2, table + 3);
         lua_pushnil(state);
-        while lua_next(state, 1) != 0 {
+        while lua_next(state, table) != 0 {
             let mut noted = Ok(());
-            if lua_type(state, 2) != LUA_TSTRING {
+            lua_pushvalue(state, table + 1);
+            if depth > 0 && lua_isinteger(state, key) != 0 {
+                lua_tolstring(state, key, std::ptr::null_mut());
+            }
+            if lua_type(state, key) != LUA_TSTRING {
                 evaluation.work.borrow_mut().strange_key = true;
             } else {
-                noted = match lua_type(state, 3) {
-                    LUA_TBOOLEAN if lua_toboolean(state, 3) != 0 => {
-                        evaluation.value(bytes(state, 2), Some(b"true"))
+                noted = match lua_type(state, value) {
+                    LUA_TBOOLEAN if lua_toboolean(state, value) != 0 => {
+                        evaluation.value(bytes(state, key), Some(b"true"))
                     }
-                    LUA_TBOOLEAN => evaluation.value(bytes(state, 2), Some(b"false")),
+                    LUA_TTABLE if evaluation.tables && depth < DEPTH => {
+                        let entered = evaluation.enter(bytes(state, key));
+                        if entered.is_ok() {
+                            lua_pushvalue(state, value);
+                            collect(state, evaluation, depth + 1);
+                            evaluation.leave();
+                        }
+                        entered
+                    }
+                    LUA_TBOOLEAN => evaluation.value(bytes(state, key), Some(b"false")),
                     LUA_TNUMBER | LUA_TSTRING => {
-                        lua_tolstring(state, 3, std::ptr::null_mut());
-                        evaluation.value(bytes(state, 2), Some(bytes(state, 3)))
+                        lua_tolstring(state, value, std::ptr::null_mut());
+                        evaluation.value(bytes(state, key), Some(bytes(state, value)))
                     }
-                    _ => evaluation.value(bytes(state, 2), None),
+                    _ => evaluation.value(bytes(state, key), None),
                 };
             }
             if noted.is_err() {
                 return raise(state);
             }
-            lua_settop(state, 2);
+            lua_settop(state, table + 1);
         }
     }
     0

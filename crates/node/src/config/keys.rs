@@ -9,6 +9,8 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// What it is for, in one sentence.
     pub about: &'static str,
+    /// Services do not get to see the value: `skynet.getenv` gives `(set)`.
+    pub secret: bool,
 }
 
 const fn key(name: &'static str, default: Option<&'static str>, about: &'static str) -> Key {
@@ -16,6 +18,16 @@ const fn key(name: &'static str, default: Option<&'static str>, about: &'static 
         name,
         default,
         about,
+        secret: false,
+    }
+}
+
+const fn secret_key(name: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        default: None,
+        about,
+        secret: true,
     }
 }
 
@@ -132,7 +144,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("etcdcert", None, "certificate that this node shows to etcd"),
     key("etcdkey", None, "key of that certificate"),
-    key("etcdpassword", None, "password of `etcduser`"),
+    secret_key("etcdpassword", "password of `etcduser`"),
     key("etcduser", None, "user of etcd"),
     key(
         "nodeaddress",
@@ -170,6 +182,58 @@ pub const KEYS: &[Key] = &[
         "clusterpendingtotal",
         None,
         "bytes of answers that may wait to be sent on all cluster connections together; 256 MiB if not set",
+    ),
+    key(
+        "clusterauth",
+        Some("require"),
+        "handshakes of the cluster: \"accept\", \"offer\" or \"require\"",
+    ),
+    key(
+        "clusterca",
+        None,
+        "file of the authorities that certificates of other nodes come from",
+    ),
+    key("clustercert", None, "certificate of this node"),
+    key("clustercrl", None, "file of revoked certificates"),
+    key(
+        "clusterhandshake",
+        Some("5000"),
+        "milliseconds until a connection of the cluster must have proved itself",
+    ),
+    key("clusterkey", None, "key of `clustercert`"),
+    key(
+        "clusterpeers",
+        None,
+        "names of nodes that may connect, with spaces between them; `*` at the end of one stands for anything",
+    ),
+    key(
+        "clusterpolicy",
+        None,
+        "Lua file that says which node may call what",
+    ),
+    key(
+        "clusterpolicymode",
+        Some("enforce"),
+        "\"report\": what the policy refuses is logged and carried out",
+    ),
+    secret_key(
+        "clustersecret",
+        "secret that the nodes of a cluster have in common, at least 16 bytes",
+    ),
+    key(
+        "clustersecretfile",
+        None,
+        "file of such secrets, a line NAME SECRET for each",
+    ),
+    key(
+        "clustertls",
+        None,
+        "TLS between nodes: \"mutual\" with certificates, \"secret\" without; none if not set",
+    ),
+    key(
+        "clustertlsname",
+        Some("node"),
+        "what a node's certificate is made out to: \"node\", its name, or \"host\", its address",
     ),
     key(
         "enablessl",
@@ -218,9 +282,8 @@ pub const KEYS: &[Key] = &[
         Some("127.0.0.1"),
         "address of a debug console that is started with a port only",
     ),
-    key(
+    secret_key(
         "consolepassword",
-        None,
         "password of debug consoles; none if not set",
     ),
     key(

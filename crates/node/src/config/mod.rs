@@ -21,21 +21,27 @@ mod eval;
 mod expand;
 mod finding;
 mod keys;
+mod security;
 mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use check::{check, check_with};
 pub use error::{ConfigError, Written};
 pub use finding::{Finding, Severity};
 pub use keys::{KEYS, Key};
+pub use security::{PolicyFile, load_policy};
 pub use settings::{MailboxPolicy, Settings};
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+
+/// Between the parts of a key, for values within tables.
+const SEPARATOR: char = '\x1f';
 
 /// The evaluated configuration: every key with its value as a string and the place that set it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,7 +145,7 @@ pub fn load_with(
     host: &dyn Host,
     limits: &Limits,
 ) -> Result<Config, ConfigError> {
-    eval::evaluate(path.as_ref().as_os_str().as_bytes(), host, limits)
+    eval::evaluate(path.as_ref().as_os_str().as_bytes(), host, limits, false)
 }
 
 /// Evaluates a file with the names and addresses of cluster nodes: its globals, with booleans as `true` and `false`.
@@ -157,16 +163,25 @@ pub fn load_addresses(path: &Path) -> Result<Vec<(String, String)>, ConfigError>
 fn load_addresses_of(
     path: &Path,
 ) -> Result<impl Iterator<Item = (String, Entry)> + use<>, ConfigError> {
-    struct Plain;
-    impl Host for Plain {
-        fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-            SystemHost.read(path, limit)
-        }
-
-        fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
-            Some([b"$", name].concat())
-        }
-    }
     let config = load_with(path, &Plain, &Limits::default())?;
     Ok(config.entries.into_iter())
+}
+
+/// Files in which `$` has no meaning.
+struct Plain;
+
+impl Host for Plain {
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        SystemHost.read(path, limit)
+    }
+
+    fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
+        Some([b"$", name].concat())
+    }
+}
+
+/// Evaluates such a file with tables for values, whose entries have keys of several parts.
+fn load_tables(path: &Path) -> Result<Config, ConfigError> {
+    let path = path.as_os_str().as_bytes();
+    eval::evaluate(path, &Plain, &Limits::default(), true)
 }

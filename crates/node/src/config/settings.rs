@@ -3,9 +3,11 @@
 //! Numbers of the original keys are read as the C runtime reads them (`strtol`: leading digits count, anything else is
 //! 0), so that a configuration means the same here. Keys that this runtime adds are strict.
 
-use super::error::Written;
+use super::security::{self, PolicyFile};
+use super::values::{positive, written};
 use super::{Config, ConfigError, keys};
-use skynet_modules::Verify;
+use skynet_cluster::SecurityOptions;
+use skynet_modules::{Secrets, Verify};
 use skynet_net::{Keepalive, NetOptions};
 use skynet_vm::loops::LoopAssignments;
 use std::collections::BTreeMap;
@@ -61,7 +63,14 @@ pub struct Settings {
     pub net: NetOptions,
     /// Whether TLS clients verify servers.
     pub tls_verify: Verify,
-    /// The environment of the node: every key of the configuration, and the core's keys with their defaults.
+    /// Values that services do not get to see.
+    pub secrets: Secrets,
+    /// Who may connect to the cluster.
+    pub cluster_security: SecurityOptions,
+    /// What they may call.
+    pub cluster_policy: PolicyFile,
+    /// The environment of the node: every key of the configuration, and the core's keys with their defaults. Of secrets
+    /// it tells only that they are set.
     pub env: BTreeMap<String, String>,
 }
 
@@ -73,6 +82,9 @@ pub enum MailboxPolicy {
     /// It is refused; the sender is told.
     Refuse,
 }
+
+/// What is shown of a secret.
+const HIDDEN: &str = "(set)";
 
 /// The keys whose defaults `skynet.getenv` returns.
 const WRITTEN_BACK: [&str; 6] = [
@@ -101,6 +113,15 @@ impl Settings {
                     .or_insert_with(|| default.to_owned());
             }
         }
+        let mut secrets = BTreeMap::new();
+        for key in keys::KEYS.iter().filter(|key| key.secret) {
+            // An empty one is none.
+            if let Some(value) = env.get_mut(key.name).filter(|value| !value.is_empty()) {
+                let value = std::mem::replace(value, HIDDEN.to_owned());
+                secrets.insert(key.name.to_owned(), value);
+            }
+        }
+        let cluster_security = security::read(config)?;
         let text = |name: &str| env.get(name).cloned().unwrap_or_default();
         let thread = leading_integer(&text("thread"));
         if !(1..=1024).contains(&thread) {
@@ -157,17 +178,11 @@ impl Settings {
                 .map(|bytes| bytes as usize),
             net: net(config)?,
             tls_verify: tls_verify(config)?,
+            secrets: Secrets::new(secrets),
+            cluster_security,
+            cluster_policy: security::read_policy(config)?,
             env,
         })
-    }
-}
-
-fn written(config: &Config, key: &str) -> Written {
-    let entry = config.entries.get(key).cloned().unwrap_or_default();
-    Written {
-        text: entry.value,
-        file: entry.file,
-        line: entry.line,
     }
 }
 
@@ -279,23 +294,6 @@ fn keepalive(text: &str) -> Option<Keepalive> {
         retries: next(127)?.into(),
     };
     numbers.next().is_none().then_some(keepalive)
-}
-
-/// A number above 0, as a decimal integer.
-fn positive(config: &Config, key: &'static str) -> Result<Option<u64>, ConfigError> {
-    let Some(value) = config.get(key) else {
-        return Ok(None);
-    };
-    match value.parse() {
-        // Durations are added to clocks, so that an absurd value must not get there.
-        Ok(number @ 1..=0x7fff_ffff) => Ok(Some(number)),
-        _ => Err(ConfigError::Setting {
-            key,
-            value: value.to_owned(),
-            expected: "a whole number from 1 to 2147483647",
-            written: written(config, key),
-        }),
-    }
 }
 
 /// The parts of a search path.

@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 use super::connection::Answer;
 use super::{Front, Guard};
 use skynet_lua::{Svc, service};
+use skynet_modules::Secrets;
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::push_functions;
 use skynet_vm::native::{Fault, native, results};
@@ -57,8 +58,8 @@ native! {
         results(1)
     };
 
-    /// `listen(ip, port, password, commands)`: the port. An empty password, or nil, is none. The commands are the keys
-    /// of a table; nil: every line is one.
+    /// `listen(ip, port, password, commands)`: the port. An empty password, or nil, is none; `true` is that of the
+    /// config. The commands are the keys of a table; nil: every line is one.
     listen = |l| {
         let svc = service(l)?;
         let ip = String::from_utf8_lossy(text(l, 1)?);
@@ -68,6 +69,11 @@ native! {
         };
         let password = match l.kind(3) {
             Type::String => Some(text(l, 3)?.to_vec()).filter(|password| !password.is_empty()),
+            Type::Boolean if l.bool(3) => {
+                let secrets = svc.node_part::<Secrets>();
+                let password = secrets.and_then(|secrets| secrets.get("consolepassword"));
+                password.map(skynet_kernel::text::into_bytes)
+            }
             _ => None,
         };
         l.set_top(4);

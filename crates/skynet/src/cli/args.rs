@@ -29,6 +29,8 @@ pub enum Invocation {
     Check(PathBuf),
     /// Write the headers for C code into a folder.
     Headers(PathBuf),
+    /// Print a secret.
+    Keygen,
 }
 
 /// A node of the skynet actor runtime, and tools for it.
@@ -37,7 +39,7 @@ pub enum Invocation {
     name = "skynet",
     version,
     override_usage = "skynet CONFIG\n       skynet run [OPTIONS] MAIN.lua [ARGS]...\n       skynet lua [OPTIONS] \
-        [FILE | -] [ARGS]...\n       skynet check CONFIG\n       skynet headers DIR",
+        [FILE | -] [ARGS]...\n       skynet check CONFIG\n       skynet headers DIR\n       skynet keygen",
     after_help = "skynet CONFIG starts a node with a configuration file, and ends when all its services are gone.\n\
                   SIGTERM and SIGINT stop a node in order, a second one at once; SIGHUP reopens its log file.",
     disable_help_subcommand = true
@@ -67,6 +69,8 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Print a new secret for the nodes of a cluster: 32 random bytes in base64
+    Keygen,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -197,6 +201,9 @@ pub fn parse(args: Vec<OsString>) -> Invocation {
         Ok(Typed {
             command: Command::Headers { folder },
         }) => Invocation::Headers(folder),
+        Ok(Typed {
+            command: Command::Keygen,
+        }) => Invocation::Keygen,
         Ok(Typed {
             command: Command::Lua(typed),
         }) => Invocation::Lua(LuaArgs {

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod headers;
+mod keygen;
 mod lua;
 mod node;
 mod run;
@@ -35,6 +36,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Invocation::Lua(options) => return lua::run(&options),
         Invocation::Check(file) => Ok(check::run(&file)),
         Invocation::Headers(folder) => headers::run(&folder),
+        Invocation::Keygen => keygen::run(),
     };
     result.unwrap_or_else(|error| {
         // `{:#}` gives the causes as well.

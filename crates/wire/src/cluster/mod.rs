@@ -1,7 +1,7 @@
 //! Requests and responses between nodes.
 //!
 //! A connection carries requests from the node that opened it and the responses to them. The first byte on it
-//! is that of a frame: there is no greeting. Frames have two bytes of length in front
+//! is that of a frame: there is no greeting, unless the nodes prove a secret to each other first ([`handshake`]). Frames have two bytes of length in front
 //! ([`netpack::Framing::SHORT`](crate::netpack::Framing::SHORT)); the tables tell what is inside a frame.
 //! Numbers there are little-endian. Nodes of skynet (C) speak the same.
 //!
@@ -63,6 +63,7 @@
 
 mod address;
 mod error;
+pub mod handshake;
 mod large;
 mod query;
 mod request;
