@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use skynet_tests::database::{MongoFront, Server};
+use skynet_tests::etcd::Etcd;
 use skynet_tests::peer::port;
 use skynet_tests::{Node, Output, Running, skipped};
 
@@ -370,6 +371,76 @@ fn network() {
         .in_order(&["node 2 is there", "node 2 has gone"])
         .exit(0)
         .no_panic();
+}
+
+/// Three nodes under etcd, on ports of their own; one of them is drained.
+#[test]
+#[cfg_attr(
+    not(etcd_server),
+    ignore = "no etcd: apt-get install etcd-server etcd-client"
+)]
+fn rooms() {
+    let etcd = Etcd::start(1, &[]);
+    let url = etcd.url();
+    let server = url.trim_start_matches("etcd://").trim_end_matches("/game");
+    let folder = workspace().join("examples/rooms");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
+    let text = read("player.lua");
+    let blocks = blocks(&text, "--");
+    let [commands, output, ..] = blocks.as_slice() else {
+        panic!("fewer than two blocks: {blocks:?}")
+    };
+    let mut ports: Vec<(&str, String)> = ["8100", "2540", "2541", "2542"]
+        .iter()
+        .map(|written| (*written, port().to_string()))
+        .collect();
+    ports.push(("127.0.0.1:2379", server.to_owned()));
+    let replaced = |mut text: String| {
+        for (written, port) in &ports {
+            text = text.replace(written, port);
+        }
+        text
+    };
+    let start = |command: &str| {
+        let (_, args) = command
+            .split_once("cargo run --release -- ")
+            .expect("a cargo command");
+        let args = replaced(args.to_owned());
+        let args: Vec<&str> = args.split(' ').collect();
+        let name = args[0].rsplit('/').next().expect("a file");
+        let mut node = match name.ends_with(".config") {
+            true => Node::bare().args(&[name]),
+            false => Node::bare().args(&args),
+        };
+        for file in ["common.config", name]
+            .into_iter()
+            .filter(|file| file.ends_with(".config"))
+        {
+            node = node.file(file, replaced(read(file)));
+        }
+        symlink(workspace().join("examples"), node.path("examples")).expect("symbolic link");
+        node.spawn()
+    };
+    let [_, nodes @ .., player] = commands.as_slice() else {
+        panic!("no commands: {commands:?}")
+    };
+    let mut running: Vec<_> = nodes.iter().map(|command| start(command)).collect();
+    running
+        .last_mut()
+        .expect("a lobby")
+        .until_output("the lobby is open");
+    let out = start(player).wait();
+    let printed: Vec<&str> = out
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .collect();
+    let others: Vec<String> = running.iter().map(|node| node.stdout()).collect();
+    assert_eq!(printed, *output, "{out}\n{others:#?}");
+    for node in running {
+        node.signal("TERM");
+        node.wait().exit(0).no_panic();
+    }
 }
 
 #[test]
