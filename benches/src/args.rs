@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Task {
     /// Count the instructions of hot paths, and compare them with the stored figures
     Count(CountArgs),
+    /// Run Lua programs beside Lua as it is published, and count their instructions
+    Lua(LuaArgs),
     /// Measure everything that docs/performance.md shows, and write its tables and pictures. Takes about eight minutes
     /// on a quiet machine
     Record(RecordArgs),
@@ -53,6 +55,30 @@ pub struct CountArgs {
     /// Compare with another binary, instead of with the stored figures
     #[arg(long, value_name = "[LABEL=]PATH")]
     pub against: Vec<Other>,
+}
+
+/// Running Lua programs.
+#[derive(clap::Args)]
+pub struct LuaArgs {
+    /// Programs to run; all if none is named
+    #[arg(value_name = "PROGRAM")]
+    pub programs: Vec<String>,
+
+    /// Only count the instructions of this Lua, and compare them with the stored counts
+    #[arg(long, conflicts_with = "bless")]
+    pub check: bool,
+
+    /// Store the counts
+    #[arg(long)]
+    pub bless: bool,
+
+    /// How often every program runs for its time; the best counts
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+
+    /// The profile that both are built with
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub profile: String,
 }
 
 /// Measuring everything.

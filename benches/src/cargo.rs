@@ -18,7 +18,24 @@ pub struct Program {
     pub name: &'static str,
     /// The folder of its workspace, from the root of this one.
     pub workspace: &'static str,
+    /// Its features, if they are not the usual ones. What is built with others has a target folder of its own.
+    pub features: Option<&'static str>,
 }
+
+/// A bare interpreter with this project's Lua.
+pub const LUA: Program = Program {
+    package: "skynet-vm",
+    kind: "--example",
+    name: "lua",
+    workspace: ".",
+    features: None,
+};
+
+/// The same with Lua as it is published.
+pub const PUBLISHED_LUA: Program = Program {
+    features: Some("mimalloc"),
+    ..LUA
+};
 
 /// The command `skynet`.
 pub const SKYNET: Program = Program {
@@ -26,6 +43,7 @@ pub const SKYNET: Program = Program {
     kind: "--bin",
     name: "skynet",
     workspace: ".",
+    features: None,
 };
 
 /// The kernel's own benchmark.
@@ -34,6 +52,7 @@ pub const KERNEL: Program = Program {
     kind: "--example",
     name: "bench",
     workspace: ".",
+    features: None,
 };
 
 /// Actors that send each other messages.
@@ -42,6 +61,7 @@ pub const ACTORS: Program = Program {
     kind: "--example",
     name: "actors",
     workspace: ".",
+    features: None,
 };
 
 /// The folder of this workspace.
@@ -71,6 +91,7 @@ pub fn build(program: Program, profile: &str) -> anyhow::Result<PathBuf> {
         .args([program.kind, program.name])
         .arg("--message-format=json-render-diagnostics")
         .args(target(program)?)
+        .args(features(program))
         .current_dir(root().join(program.workspace))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
@@ -84,9 +105,16 @@ pub fn build(program: Program, profile: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("cargo does not say where {} is", program.name))
 }
 
+fn features(program: Program) -> Vec<&'static str> {
+    match program.features {
+        None => Vec::new(),
+        Some(features) => vec!["--no-default-features", "--features", features],
+    }
+}
+
 /// Another workspace is built inside this one's target folder, so that nothing is left among the sources.
 fn target(program: Program) -> anyhow::Result<Vec<OsString>> {
-    if program.workspace == "." {
+    if program.workspace == "." && program.features.is_none() {
         return Ok(Vec::new());
     }
     let own = std::env::current_exe().context("where is this program?")?;

@@ -338,7 +338,7 @@ fn settings(folder: &Path, output: &Path) -> anyhow::Result<Settings> {
 }
 
 /// The sum in one of callgrind's files.
-fn totals(text: &str) -> Option<u64> {
+pub fn totals(text: &str) -> Option<u64> {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("totals: "))?;
@@ -346,7 +346,7 @@ fn totals(text: &str) -> Option<u64> {
 }
 
 /// Its version, if there is one.
-fn valgrind() -> Option<String> {
+pub fn valgrind() -> Option<String> {
     let mut command = Command::new("valgrind");
     let output = command.arg("--version").stderr(Stdio::null()).output();
     let text = String::from_utf8(output.ok()?.stdout).ok()?;
@@ -354,7 +354,7 @@ fn valgrind() -> Option<String> {
 }
 
 /// What the counts depend on beside the project's own code.
-fn tools(binary: &Path, valgrind: &str) -> Value {
+pub fn tools(binary: &Path, valgrind: &str) -> Value {
     let bytes = fs::read(binary).unwrap_or_default();
     let mut libc = Command::new("getconf");
     let libc = libc.arg("GNU_LIBC_VERSION").stderr(Stdio::null()).output();

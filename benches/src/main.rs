@@ -14,6 +14,7 @@ mod database;
 mod document;
 mod flame;
 mod kernel;
+mod lua;
 mod machine;
 mod mongo;
 mod node;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     let done = match &cli.task {
         None => run(&cli.args),
         Some(Task::Count(args)) => count::run(args),
+        Some(Task::Lua(args)) => lua::run(args),
         Some(Task::Record(args)) => record(args),
         Some(Task::Render) => document::write(cargo::root()).map(|()| true),
         Some(Task::Flame(args)) => flame::run(args),

@@ -16,6 +16,7 @@ const PEERS: Program = Program {
     kind: "--bin",
     name: "peers",
     workspace: "benches/peers",
+    features: None,
 };
 
 /// The metric of all its results.

@@ -52,7 +52,7 @@ end
 
 local seed = 42
 local function random(limit)
-	seed = (seed * 1103515245 + 12345) & 0x7fffffff
+	seed = seed * 16807 % 2147483647
 	return seed % limit
 end
 

@@ -6,8 +6,8 @@ local walls = {}
 local seed = 7
 for y = 0, H - 1 do
 	for x = 0, W - 1 do
-		seed = (seed * 1103515245 + 12345) & 0x7fffffff
-		walls[y * W + x] = (seed >> 16) % 100 < 25
+		seed = seed * 16807 % 2147483647
+		walls[y * W + x] = seed % 100 < 25
 	end
 end
 

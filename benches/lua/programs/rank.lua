@@ -3,8 +3,8 @@ local n = tonumber((...)) or 25
 
 local seed = 99
 local function random(limit)
-	seed = (seed * 1103515245 + 12345) & 0x7fffffff
-	return (seed >> 8) % limit
+	seed = seed * 16807 % 2147483647
+	return seed % limit
 end
 
 local board = {}

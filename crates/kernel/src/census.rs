@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use crate::huge::{self, MANY_SERVICES};
 use crate::poison::lock;
 
 #[derive(Default)]
@@ -23,6 +24,9 @@ impl Census {
         let mut numbers = lock(&self.0);
         numbers.live += 1;
         numbers.contexts += 1;
+        if numbers.contexts >= MANY_SERVICES {
+            huge::allow();
+        }
     }
 
     /// Somebody keeps the node running as a service would, until [`uncount`](Self::uncount).

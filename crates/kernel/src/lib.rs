@@ -53,6 +53,7 @@ mod gate;
 mod globals;
 mod growing;
 mod handle;
+pub mod huge;
 mod inflow;
 pub mod inspect;
 pub mod kind;

@@ -109,6 +109,10 @@ fn compile(folder: &Path, shared: bool) -> io::Result<()> {
     if matches!(env::var("OPT_LEVEL").as_deref(), Ok("0" | "1")) {
         cc.opt_level(2);
     }
+    if !shared {
+        // As its makefile does.
+        cc.opt_level(2);
+    }
     if shared {
         cc.define("SKYNET_SHARED_CODE", None);
         // Strings that most states use are not in the states' own tables.
@@ -128,12 +132,12 @@ fn compile(folder: &Path, shared: bool) -> io::Result<()> {
     let (interpreter, files) = files
         .into_iter()
         .partition::<Vec<_>, _>(|file| file.ends_with("lvm.c"));
-    let interpreter = cc
-        .clone()
-        .opt_level(2)
-        .flag_if_supported("-fno-crossjumping")
-        .files(interpreter)
-        .compile_intermediates();
+    let mut loops = cc.clone();
+    loops.opt_level(2).files(interpreter);
+    if shared {
+        loops.flag_if_supported("-fno-crossjumping");
+    }
+    let interpreter = loops.compile_intermediates();
     cc.files(files).objects(interpreter).compile("skynetlua");
     let out = env::var("OUT_DIR").expect("set by cargo");
     println!("cargo:rustc-link-search=native={out}");

@@ -521,6 +521,16 @@ impl Lua {
             percent
         ));
     }
+    /// By how much a state is to be larger than after the last collection, in percent of that, before the incremental
+    /// collector begins another one.
+    pub fn set_gc_pause(self, percent: c_int) {
+        c!(ffi::lua_gc(
+            self.0,
+            ffi::LUA_GCPARAM,
+            ffi::LUA_GCPPAUSE,
+            percent
+        ));
+    }
     /// Changes to the generational or the incremental collector; returns which it was.
     pub fn set_gc_mode(self, mode: c_int) -> c_int {
         c!(ffi::lua_gc(self.0, mode))

@@ -115,6 +115,7 @@ impl Service for LuaService {
         if self.small && svc.memory.used() > collector::SMALL_HEAP && svc.main.get() != NO_THREAD {
             self.small = false;
             svc.collect_as_large(svc.main.get());
+            skynet_kernel::huge::allow();
         }
         while let Some(mib) = svc.memory.take_warning() {
             svc.cx.log(format!("Memory warning {mib:.2} M"));

@@ -33,7 +33,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Invocation::Shown(code) => return code,
         Invocation::Node(file) => node::from_file(&file),
         Invocation::Run(options) => run::run(&options),
-        Invocation::Lua(options) => return lua::run(&options),
+        Invocation::Lua(options) => {
+            skynet_kernel::huge::allow();
+            return lua::run(&options);
+        }
         Invocation::Check(file) => Ok(check::run(&file)),
         Invocation::Headers(folder) => headers::run(&folder),
         Invocation::Keygen => keygen::run(),

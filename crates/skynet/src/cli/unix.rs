@@ -8,6 +8,18 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Before the allocator's first page: see [`skynet_kernel::huge`].
+#[cfg(target_os = "linux")]
+#[used]
+// SAFETY: the linker's list of functions to call before everything else; this one needs nothing that is made later.
+#[unsafe(link_section = ".preinit_array")]
+static FIRST: extern "C" fn() = {
+    extern "C" fn first() {
+        skynet_kernel::huge::wait();
+    }
+    first
+};
+
 /// Why the process cannot run in the background. The texts are those of skynet (C).
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
