@@ -197,6 +197,15 @@ function core.hand_over(handle) end
 ---@return integer
 function core.owing() end
 
+---How many references to functions of Lua there are outside of the stacks of coroutines that run, and how many coroutines
+---are inside them. Runs a collection. Used by skynet.reload.
+---@param map table<function, function> those that are looked for
+---@param skip table<table, any> its keys are not looked into
+---@param apply boolean? the references become references to the values of `map`
+---@return integer held
+---@return integer inside
+function core.exchange(map, skip, apply) end
+
 ---Unpacks a message as the type does.
 ---@param typename string|integer
 ---@param msg lightuserdata?

@@ -54,7 +54,6 @@ const INTERNAL: &[&str] = &[
     "skynet.reload.at_once",
     "skynet.reload.compare",
     "skynet.reload.service",
-    "skynet.reload.walk",
     "skynet.replace.handover",
     "skynet.require",
     "skynet.supervisor.child",

@@ -10,6 +10,7 @@ lua_cases! {
         functions;
         held_elsewhere;
         hooks;
+        references;
         state;
         untouched;
     }

@@ -23,7 +23,12 @@ const OWN: [&str; 10] = [
     "patch/lsuspend.h",
 ];
 /// What messages and hooks need beyond the C API, and the layout that is relied on, patched or not.
-const ALWAYS: [&str; 3] = ["patch/lhooks.c", "patch/lseri.c", "patch/llayout.c"];
+const ALWAYS: [&str; 4] = [
+    "patch/lhooks.c",
+    "patch/lseri.c",
+    "patch/llayout.c",
+    "patch/lreload.c",
+];
 /// A folder with Lua's sources, for builds that rewrite the paths of their compiler.
 const OVERRIDE: &str = "SKYNET_LUA_SOURCE";
 

@@ -11,6 +11,7 @@
 pub mod alloc;
 pub mod cache;
 pub mod code;
+pub mod exchange;
 pub mod field;
 pub mod footprint;
 #[cfg(feature = "shared-code")]

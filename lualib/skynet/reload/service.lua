@@ -4,7 +4,6 @@ local codecache = require "skynet.codecache"
 local core = require "skynet.core"
 local at_once = require "skynet.reload.at_once"
 local new_compare = require("skynet.reload.compare").new
-local holders = require("skynet.reload.walk").holders
 
 local service = {}
 
@@ -89,10 +88,10 @@ local function plan(name, force)
 	return report, compare, new
 end
 
--- References to functions that are replaced, outside of stacks. Calls found as walk.holders does; returns how many
--- coroutines are inside such functions. `notes` is not looked into.
-local function look_around(compare, new, found, notes)
-	local skip = { [compare] = true, [new] = true, [notes or compare] = true }
+-- References to functions that are replaced, outside of stacks, and coroutines that are inside them: how many of each.
+-- With `apply` the references become those to the new functions.
+local function look_around(compare, new, apply)
+	local skip = { [compare] = true, [new] = true }
 	for _, part in pairs(compare) do
 		if type(part) == "table" then
 			skip[part] = true
@@ -104,7 +103,7 @@ local function look_around(compare, new, found, notes)
 	for _, variable in pairs(compare.variables) do
 		skip[variable] = true
 	end
-	return holders(compare.replaced, skip, found)
+	return core.exchange(compare.replaced, skip, apply)
 end
 
 local function is_nothing(report)
@@ -127,23 +126,10 @@ end
 function service.judge(name, force)
 	local report, compare, new = plan(name, force)
 	if compare and not is_nothing(report) then
-		report.inside = look_around(compare, new, function()
-			report.held = report.held + 1
-		end)
-		report.held = math.max(report.held - own_references(compare), 0)
+		local held, inside = look_around(compare, new)
+		report.held, report.inside = math.max(held - own_references(compare), 0), inside
 	end
 	return report
-end
-
--- Puts new functions in the places of the old ones.
-local function replace(holder, how, key, new)
-	if how == "value" then
-		rawset(holder, key, new)
-	elseif how == "upvalue" then
-		debug.setupvalue(holder, key, new)
-	else
-		debug.setuservalue(holder, new, key)
-	end
 end
 
 local function apply(report, compare, new, old)
@@ -152,22 +138,7 @@ local function apply(report, compare, new, old)
 		before(new)
 	end
 	compare:apply()
-	local keys = {}
-	report.inside = look_around(compare, new, function(holder, how, key, f)
-		local replacement = compare.replaced[f]
-		report.held = report.held + 1
-		if how == "key" then
-			table.move({ holder, f, replacement, key }, 1, 4, #keys + 1, keys)
-		else
-			replace(holder, how, key, replacement)
-		end
-	end, keys)
-	-- Not before: a table must not get new keys while it is walked.
-	for at = 1, #keys, 4 do
-		local holder, f, replacement, value = table.unpack(keys, at, at + 3)
-		rawset(holder, f, nil)
-		rawset(holder, replacement, value)
-	end
+	report.held, report.inside = look_around(compare, new, true)
 	local after = rawget(old, "__after_reload")
 	if after then
 		after(compare.replaced)

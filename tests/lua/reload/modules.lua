@@ -336,4 +336,71 @@ function case.untouched()
 	end
 end
 
+-- References of every kind, of all ages, whatever the collector is doing.
+function case.references()
+	local core = require "skynet.core"
+	for _, mode in ipairs { "generational", "incremental" } do
+		collectgarbage(mode)
+		local function old()
+			return 1
+		end
+		local function new()
+			return 2
+		end
+		local holders, inside = {}, nil
+		local function hold(call, holder)
+			holders[#holders + 1] = { call, holder }
+		end
+		for round = 1, 50 do
+			hold(function(t) return t[3]() end, { 1, 2, old })
+			hold(function(t) return t.f() end, { f = old })
+			hold(function(t) return next(t)() end, { [old] = round })
+			hold(function(t) return next(t)() end, setmetatable({ [old] = {} }, { __mode = "k" }))
+			hold(function(t) return t[1]() end, setmetatable({ old }, { __mode = "v" }))
+			hold(function(t) return t.anything() end, setmetatable({}, { __index = { anything = old } }))
+			hold(function(t) return #t end, setmetatable({}, { __len = old, __gc = function() end }))
+			hold(function(f) return f() end, (function(f) return function() return f() end end)(old))
+			hold(function(co) return select(2, coroutine.resume(co)) end, coroutine.create(old)) -- has yet to start
+			hold(function(t)
+				local co = table.remove(t) -- once the next one is resumed, this one is gone
+				return co and co() or 2
+			end, { coroutine.wrap(function() return old() end) })
+			collectgarbage "step"
+		end
+		inside = coroutine.create(function(f)
+			local kept = f -- on a stack
+			coroutine.yield()
+			return kept()
+		end)
+		coroutine.resume(inside, old)
+		local function within()
+			coroutine.yield()
+			return 1
+		end
+		local co = coroutine.create(within)
+		coroutine.resume(co)
+		local map, skip = { [old] = new, [within] = new }, { [holders] = true }
+		local held, running = core.exchange(map, skip)
+		check.ok(mode .. ": all are counted", held >= 450 and held < 600, held)
+		check.eq(mode .. ": a coroutine is inside", running, 1)
+		check.eq(mode .. ": they are only counted", holders[2][1](holders[2][2]), 1)
+		check.eq(mode .. ": as many", core.exchange(map, skip, true), held)
+		local wrong = 0
+		for pass = 1, 2 do
+			for i, holder in ipairs(holders) do
+				-- A coroutine is called once.
+				if pass == 1 or (i - 1) % 10 ~= 8 then
+					wrong = wrong + (holder[1](holder[2]) == 2 and 0 or 1)
+				end
+			end
+			collectgarbage()
+		end
+		check.eq(mode .. ": all call the new one", wrong, 0)
+		check.eq(mode .. ": what is on a stack stays", select(2, coroutine.resume(inside)), 1)
+		check.eq(mode .. ": who is inside stays there", select(2, coroutine.resume(co)), 1)
+	end
+	collectgarbage "generational"
+	check.fails("no table", "two tables expected", core.exchange, {}, 1)
+end
+
 return check.main(role, case, ...)

@@ -8,7 +8,7 @@ use mlua_sys::lua55::lua_CFunction;
 use skynet_kernel::{LogQuota, text};
 use skynet_wire::foreign::Foreign;
 
-use crate::api::{self, ends, select, send, service, system, target, time};
+use crate::api::{self, ends, reload, select, send, service, system, target, time};
 use crate::service::pack::{self, payload_argument};
 use crate::service::{Mode, Svc, log};
 use skynet_vm::lua::{Lua, Type};
@@ -25,6 +25,7 @@ const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("command", command),
     ("end_because", ends::end_because),
     ("error", log::error),
+    ("exchange", reload::exchange),
     ("fatal", ends::fatal),
     ("forget", select::forget),
     ("genid", system::genid),

@@ -8,6 +8,7 @@ pub(crate) mod common;
 pub(crate) mod core;
 mod ends;
 pub(crate) mod protocol;
+mod reload;
 pub(crate) mod reply;
 mod select;
 pub(crate) mod send;
