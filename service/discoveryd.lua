@@ -18,7 +18,7 @@ local SOURCES <const> = {
 local PATIENCE <const> = 2000 -- centiseconds until a subscriber that waits is answered with nothing
 local BACKLOG <const> = 10000 -- events for one subscriber, beyond which it gets the whole list
 
-local conf = settings.read(skynet.getenv, require("skynet.discovery.core").password)
+local conf = settings.read(skynet.getenv, require("skynet.discovery.core").take)
 local own = { address = conf.address, labels = conf.labels, draining = false, since = skynet.time() }
 local nodes, source, singletons, locks
 local shown = {} -- name -> node, of those that clusterd knows

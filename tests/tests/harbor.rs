@@ -30,6 +30,20 @@ network_cases! {
     }
 }
 
+/// There is no secret in a network: the log says so if other machines reach the master.
+#[test]
+fn an_open_master() {
+    for (host, warns) in [("0.0.0.0", true), ("127.0.0.1", false)] {
+        let at = port();
+        let mut node = master_node("config/idle", 1, at)
+            .key("standalone", &format!("'{host}:{at}'"))
+            .spawn();
+        node.until_output("KILL self");
+        let line = format!("WARNING: the master's port {host}:{at} is open");
+        assert_eq!(node.kill().stdout.contains(&line), warns);
+    }
+}
+
 /// Scripts wait for these lines of skynet (C).
 #[test]
 fn lines_of_the_start() {

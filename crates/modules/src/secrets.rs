@@ -1,7 +1,7 @@
 //! Settings that services do not get to see, and `skynet.discovery.core`, by which discovery gets the one that it
 //! needs.
 //!
-//! Discovery is started before the application, and takes its password once: whoever asks later gets none.
+//! Discovery is started before the application, and takes its passwords once: whoever asks later gets none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,7 +59,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-const FUNCTIONS: &[(&str, lua_CFunction)] = &[("password", password)];
+const FUNCTIONS: &[(&str, lua_CFunction)] = &[("take", take)];
 
 native! {
     open = |l| {
@@ -67,10 +67,13 @@ native! {
         results(1)
     };
 
-    /// `password()`: that of the config key `etcdpassword`, once
-    password = |l| {
+    /// `take(key)`: the value of `etcdpassword`, or of `discovery` if it holds a password; once
+    take = |l| {
         let svc = service(l)?;
-        match svc.node_part::<Secrets>().and_then(|secrets| secrets.take("etcdpassword")) {
+        let key = l.bytes_argument(1)?;
+        let key = ["etcdpassword", "discovery"].into_iter().find(|name| name.as_bytes() == key);
+        let secrets = svc.node_part::<Secrets>();
+        match key.and_then(|key| secrets?.take(key)) {
             // The text is handed over, since the push may raise an error.
             Some(password) => l.push_owned(skynet_kernel::text::into_bytes(password)),
             None => l.push_nil(),

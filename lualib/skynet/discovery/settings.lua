@@ -65,7 +65,7 @@ function kinds.etcd(found, rest, read, secret)
 	if ca or cert then
 		found.tls = { ca = ca, cert = cert, key = key }
 	end
-	found.user, found.password = read "etcduser", secret and secret()
+	found.user, found.password = read "etcduser", secret and secret "etcdpassword"
 end
 
 function kinds.etcds(found, rest, read, secret)
@@ -106,9 +106,9 @@ function kinds.dns(found, rest)
 	found.host, found.port, found.service = host, tonumber(port), not host and rest or nil
 end
 
--- read(key) gives a key's text, or nil; secret() the password of etcd, which services cannot read.
+-- read(key) gives a key's text, or nil; secret(key) what services cannot read.
 function settings.read(read, secret)
-	local url = read "discovery"
+	local url = secret and secret "discovery" or read "discovery"
 	local kind, rest = url:match "^(%l+):(.*)$"
 	if not kinds[kind] then
 		fail("discovery", "`%s` begins with none of etcd:// etcds:// file: dns: redis://", url)

@@ -86,6 +86,16 @@ pub enum MailboxPolicy {
 /// What is shown of a secret.
 const HIDDEN: &str = "(set)";
 
+/// A URL as it is shown, if there is a password in it.
+fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("//")?;
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (place, path) = rest.split_at(end);
+    let (login, host) = place.rsplit_once('@')?;
+    let (user, _) = login.split_once(':')?;
+    Some(format!("{scheme}//{user}:{HIDDEN}@{host}{path}"))
+}
+
 /// The keys whose defaults `skynet.getenv` returns.
 const WRITTEN_BACK: [&str; 6] = [
     "thread",
@@ -120,6 +130,12 @@ impl Settings {
                 let value = std::mem::replace(value, HIDDEN.to_owned());
                 secrets.insert(key.name.to_owned(), value);
             }
+        }
+        if let Some(url) = env.get_mut("discovery")
+            && let Some(shown) = without_password(url)
+        {
+            let whole = std::mem::replace(url, shown);
+            secrets.insert("discovery".to_owned(), whole);
         }
         let cluster_security = security::read(config)?;
         let text = |name: &str| env.get(name).cloned().unwrap_or_default();
@@ -370,6 +386,36 @@ mod tests {
             (None, None, None)
         );
         assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn secrets_are_not_in_the_environment() {
+        let settings = settings(&[
+            ("consolepassword", "owl"),
+            ("etcdpassword", ""),
+            ("discovery", "redis://me:o:w@l@127.0.0.1:1/0/x"),
+        ])
+        .unwrap();
+        assert_eq!(settings.env["consolepassword"], "(set)");
+        assert_eq!(settings.env["etcdpassword"], "");
+        assert_eq!(
+            settings.env["discovery"],
+            "redis://me:(set)@127.0.0.1:1/0/x"
+        );
+        let secret = |key| settings.secrets.get(key);
+        assert_eq!(secret("consolepassword").as_deref(), Some("owl"));
+        assert_eq!(secret("etcdpassword"), None);
+        let url = secret("discovery");
+        assert_eq!(url.as_deref(), Some("redis://me:o:w@l@127.0.0.1:1/0/x"));
+        assert!(!format!("{settings:?}").contains("owl"));
+        for url in [
+            "etcd://a:1,b:2/x",
+            "file:a@b:c",
+            "dns://1.1.1.1:53/a:1",
+            "redis://me@h:1/0/x",
+        ] {
+            assert_eq!(super::without_password(url), None, "{url}");
+        }
     }
 
     #[test]
