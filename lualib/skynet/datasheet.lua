@@ -15,6 +15,9 @@ local raise = require("skynet.core").raise
 ---@field numbers table<table, integer> and the other way round
 ---@field lazy table metatable of tables that are to be filled
 
+-- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
+local FOREVER <const> = 0x7fffffff
+
 local datasheet = {}
 local daemon
 local opened = {} -- name -> root table, or a list of the coroutines that wait for it
@@ -72,7 +75,7 @@ end
 
 local function follow(sheet, pointer)
 	while true do
-		local new = skynet.call(daemon, "lua", "monitor", pointer)
+		local new = skynet.timeoutcall(FOREVER, daemon, "lua", "monitor", pointer)
 		update(sheet, core.box(new))
 		skynet.send(daemon, "lua", "release", pointer)
 		pointer = new

@@ -4,8 +4,12 @@ local skynet = require "skynet"
 
 local harbor = {}
 
-local function ask(...)
-	return skynet.call(".cslave", "lua", ...)
+-- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
+local FOREVER <const> = 0x7fffffff
+
+-- Waits until it happens.
+local function wait(...)
+	return skynet.timeoutcall(FOREVER, ".cslave", "lua", ...)
 end
 
 function harbor.globalname(name, handle)
@@ -13,19 +17,19 @@ function harbor.globalname(name, handle)
 end
 
 function harbor.queryname(name)
-	return ask("QUERYNAME", name)
+	return skynet.call(".cslave", "lua", "QUERYNAME", name)
 end
 
 function harbor.link(id)
-	ask("LINK", id)
+	wait("LINK", id)
 end
 
 function harbor.connect(id)
-	ask("CONNECT", id)
+	wait("CONNECT", id)
 end
 
 function harbor.linkmaster()
-	ask "LINKMASTER"
+	wait "LINKMASTER"
 end
 
 return harbor

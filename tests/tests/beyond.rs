@@ -12,6 +12,7 @@ lua_cases! {
             out.has_not("Unknown session");
         };
         calltimeout[calltimeout = "50"];
+        news_after_the_deadline[calltimeout = "150"];
         refuse => |out| {
             // The first of them, and each doubling: 10 sends and a call.
             for count in [1, 2, 4, 8] {

@@ -1,22 +1,16 @@
--- Who hears of the end of a Lua service: by the debug command LINK, which is answered by nothing but that.
+-- Who hears of the end of a service.
 
 local skynet = require "skynet"
-
-local FOREVER <const> = 100 * 86400 * 365 -- centiseconds, whatever `calltimeout` says
 
 local ends = {}
 
 -- Calls f once when the service has gone. The result takes that back.
 function ends.of(handle, f)
-	local wanted = true
-	skynet.fork(function()
-		pcall(skynet.timeoutcall, FOREVER, handle, "debug", "LINK")
-		if wanted then
-			f()
-		end
+	local id = skynet.watch(handle, function()
+		f()
 	end)
 	return function()
-		wanted = false
+		skynet.unwatch(id)
 	end
 end
 

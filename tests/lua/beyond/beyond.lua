@@ -77,6 +77,28 @@ function case.timeoutcall_many()
 	check.eq("as they should", { failed, answered }, { 100, 100 })
 end
 
+-- Config: calltimeout = 150. What waits for news has no deadline.
+function case.news_after_the_deadline()
+	local sharedata = require "skynet.sharedata"
+	local builder = require "skynet.datasheet.builder"
+	local datasheet = require "skynet.datasheet"
+	local datacenter = require "skynet.datacenter"
+	sharedata.new("data", { n = 1 })
+	builder.new("sheet", { n = 1 })
+	local data, sheet, waited = sharedata.query "data", datasheet.query "sheet", nil
+	check.eq("as they are", { data.n, sheet.n }, { 1, 1 })
+	skynet.fork(function()
+		waited = datacenter.wait "late"
+	end)
+	skynet.sleep(200)
+	sharedata.update("data", { n = 2 })
+	builder.update("sheet", { n = 2 })
+	datacenter.set("late", 2)
+	check.ok("all is heard of", check.wait(function()
+		return data.n == 2 and sheet.n == 2 and waited == 2
+	end))
+end
+
 -- Config: calltimeout = 50.
 function case.calltimeout()
 	local to = check.spawn "server"
