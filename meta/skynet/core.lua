@@ -179,6 +179,16 @@ function core.end_because(handle, reason, text) end
 ---@param master integer? this service by default
 function core.bind(handle, master) end
 
+---A Lua service that ends does not go from now on: it loses its state and holds what comes, and this service is told why
+---by the session (see core.notices), until it revives it, or is gone itself. 0: no more.
+---@param handle integer
+---@param session integer
+function core.keep(handle, session) end
+
+---A kept service that has ended starts anew in its place; the session is told `up`, or why it does not.
+---@param handle integer
+function core.revive(handle) end
+
 ---From now on an error in a handler, a fork or a timer of that service ends it, with the reason `error`.
 ---@param handle integer
 function core.fatal(handle) end

@@ -22,6 +22,8 @@ local supervisor = {}
 ---@field fatal boolean? an error in a handler, a fork or a timer ends it (reason `error`)
 ---@field probe integer? centiseconds between pings. One that does not answer three in a row gets signal 0, which ends a
 ---  loop, and if it does not answer the next one either, it is ended (reason `stuck`); a fatal one is ended at once
+---@field keep boolean? started again in place: the next one has the same handle, names and mailbox. For services that do
+---  not use core.callback
 ---@field memlimit integer? bytes of Lua memory, looked at each second; beyond, it is ended (reason `memory`)
 ---@field backoff number[]? as of the supervisor, for this child
 
@@ -56,7 +58,7 @@ function supervisor.remove(addr, id) end
 ---Ends a child and starts it again. It does not count as a failure. Blocks.
 ---@param addr skynet.address the supervisor
 ---@param id string
----@return integer? handle the new one
+---@return integer? handle the new one; of a kept one it is the same
 function supervisor.restart(addr, id) end
 
 ---@class skynet.supervisor.info

@@ -102,6 +102,7 @@ lua_cases! {
         X19;
         X20[thread = "4"];
         X21;
+        X22;
     }
     "semantics/time" {
         T1;

@@ -8,6 +8,17 @@ lua_cases! {
         delays;
         model;
     }
+    "supervision/keep" {
+        begun_and_waiting;
+        callback;
+        given_up;
+        kept_by_hand;
+        keep_specs;
+        old_answers;
+        same_place;
+        strategy;
+        under_load[thread = "4"];
+    }
     "supervision/tree" {
         bad_specs;
         by_hand;

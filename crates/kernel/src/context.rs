@@ -30,6 +30,12 @@ pub(crate) const GONE: u8 = 4;
 pub(crate) const TOLD: u8 = 8;
 /// Errors of its code end it.
 pub(crate) const FATAL: u8 = 16;
+/// Somebody starts it anew in place when it ends.
+pub(crate) const KEPT: u8 = 32;
+/// It is to fall: to drop what it has, and stay.
+pub(crate) const FALLEN: u8 = 64;
+/// It has fallen, and is to start anew.
+pub(crate) const REVIVED: u8 = 128;
 
 /// One per service. It may be kept and used by other threads; it outlives the service, but not the
 /// usefulness of most methods.

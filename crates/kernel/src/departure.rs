@@ -148,6 +148,8 @@ pub(crate) struct End<C> {
     watches: Vec<Watch<C>>,
     /// The session by which the service is told of the ends of those it is linked with; 0: it ends with them.
     pub(crate) trap: i32,
+    /// Who starts it anew in place, and the session by which that one is told.
+    pub(crate) keeper: Option<(Handle, i32)>,
 }
 
 impl<C> Default for End<C> {
@@ -156,6 +158,7 @@ impl<C> Default for End<C> {
             departure: None,
             watches: Vec::new(),
             trap: 0,
+            keeper: None,
         }
     }
 }

@@ -56,6 +56,7 @@ mod handle;
 pub mod huge;
 mod inflow;
 pub mod inspect;
+mod keeping;
 pub mod kind;
 mod last_turn;
 mod leaving;

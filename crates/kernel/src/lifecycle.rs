@@ -193,6 +193,9 @@ impl Node {
 
     /// Retires a service and tells the exit monitor.
     pub(crate) fn dismiss(&self, handle: Handle, departure: Departure) {
+        if self.let_fall(handle, &departure) {
+            return;
+        }
         // Only who takes the handle out of the registry tells: a service may exit while somebody kills it.
         self.retire_and(handle, false, departure, || {
             let monitor = Handle(self.exit_monitor.load(Relaxed));

@@ -27,6 +27,13 @@ pub trait Service: Send + 'static {
     /// Handles one message.
     fn handle(&mut self, cx: &Arc<Context>, message: Message);
 
+    /// The service has ended and shall drop what it has, but stay: it fails what it has begun, and holds the messages
+    /// that come, until [`Context::take_revival`] says that it starts anew. False if it cannot do that; then it is
+    /// dropped.
+    fn fall(&mut self, _cx: &Arc<Context>) -> bool {
+        false
+    }
+
     /// Called after the last of the messages that were handled in one go.
     fn turn_end(&mut self, _cx: &Arc<Context>) {}
 

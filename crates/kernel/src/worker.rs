@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::{self, STAMP_SHIFT};
-use crate::context::{Context, LOGGING, RETIRED};
+use crate::context::{Context, FALLEN, LOGGING, RETIRED};
 use crate::departure::Departure;
 use crate::footprint::Touched;
 use crate::inflow;
+use crate::keeping;
 use crate::local::{Local, SLICE};
 use crate::logon;
 use crate::mailbox::Step;
-use crate::message::{Handle, Payload, kind};
+use crate::message::{Handle, Message, Payload, kind};
 use crate::node::Node;
 use crate::panics::{self, Caught};
 use crate::scheduler::Runner;
@@ -155,8 +156,8 @@ impl Local {
                     ticks,
                 );
                 context.begin_message(if profile { ticks } else { 0 });
-                if context.flags() & LOGGING != 0 {
-                    logon::record(context, &message);
+                if context.flags() & (LOGGING | FALLEN) != 0 {
+                    before(&mut **service, context, &message);
                 }
                 let weight = inflow::weight(&message);
                 service.handle(context, message);
@@ -179,8 +180,13 @@ impl Local {
                         *budget = 0;
                     }
                 }
-                if *budget == 0 || context.flags() & RETIRED != 0 {
-                    break;
+                if *budget == 0 || context.flags() & (RETIRED | FALLEN) != 0 {
+                    if context.flags() & FALLEN != 0 {
+                        keeping::fall(&mut **service, context);
+                    }
+                    if *budget == 0 || context.retired() {
+                        break;
+                    }
                 }
             }
             behind = true;
@@ -241,6 +247,17 @@ fn look(service: &dyn Service, context: &Arc<Context>, mailbox: &Mailbox) {
     touched.add_value(&**context);
     service.footprint(&mut touched);
     mailbox.footprint().set(&touched);
+}
+
+/// What is seldom to be done before a message.
+#[cold]
+fn before(service: &mut dyn Service, context: &Arc<Context>, message: &Message) {
+    if context.flags() & FALLEN != 0 {
+        keeping::fall(service, context);
+    }
+    if context.flags() & LOGGING != 0 {
+        logon::record(context, message);
+    }
 }
 
 #[cold]

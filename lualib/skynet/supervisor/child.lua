@@ -84,10 +84,70 @@ local function watch_memory(self, handle)
 	end
 end
 
+-- Children that are started anew in place, by handle. The kernel tells when one of them has fallen (its reason), and
+-- when it is up again.
+local kept, keeping = {}, nil
+
+local function on_notice(handle, msg, sz)
+	local self = kept[handle]
+	local word, text = core.tostring(msg, sz):match "^(%S+) ?(.*)$"
+	if not self then
+		return
+	elseif self.rising then
+		self.result = { word == "up", word, text ~= "" and text or nil }
+		skynet.wakeup(self.rising)
+	elseif self.handle == handle then
+		self.handle, self.down = nil, handle
+		if self.stopping then
+			skynet.wakeup(self.stopping)
+		else
+			self.tell(self.spec.id, word, text ~= "" and text or nil)
+		end
+	end
+end
+
+local function keep(self, handle)
+	keeping = keeping or core.notices(on_notice)
+	kept[handle] = self
+	core.keep(handle, keeping)
+end
+
+-- From now on its end is for good.
+local function let_go(self)
+	local handle = self.handle or self.down
+	if handle and kept[handle] then
+		kept[handle] = nil
+		core.keep(handle, 0)
+	end
+end
+
+-- One that was kept has gone nevertheless: it has panicked, or was in a loop.
+local function on_loss(self, handle, why, more)
+	kept[handle] = nil
+	if self.down ~= handle then
+		return
+	end
+	self.down, self.watch = nil, nil
+	if self.rising then
+		self.result = { false, why, more }
+		skynet.wakeup(self.rising)
+	end
+end
+
+local function look_after(self, handle)
+	if self.spec.probe then
+		skynet.fork(probe, self, handle)
+	end
+	if self.spec.memlimit then
+		skynet.fork(watch_memory, self, handle)
+	end
+end
+
 -- This service is the child from now on.
 function child:adopt(handle)
 	self.handle = handle
 	self.watch = skynet.watch(handle, function(_, why, more)
+		on_loss(self, handle, why, more)
 		if self.handle ~= handle then
 			return
 		end
@@ -102,16 +162,36 @@ function child:adopt(handle)
 			self.tell(self.spec.id, why, more)
 		end
 	end)
-	if self.spec.probe then
-		skynet.fork(probe, self, handle)
+	if self.spec.keep then
+		keep(self, handle)
 	end
-	if self.spec.memlimit then
-		skynet.fork(watch_memory, self, handle)
+	look_after(self, handle)
+end
+
+-- The one that has fallen starts anew, in its place.
+local function rise(self)
+	local handle = self.down
+	self.rising, self.result = {}, nil
+	core.revive(handle)
+	while not self.result do
+		skynet.wait(self.rising)
 	end
+	self.rising = nil
+	local ok, reason, text = table.unpack(self.result, 1, 3)
+	if ok then
+		self.handle, self.down = handle, nil
+		self.since, self.starts = skynet.now(), self.starts + 1
+		look_after(self, handle)
+		return true
+	end
+	return false, reason, text
 end
 
 -- Starts it, and waits until its start function has ended. Returns true; or false, a reason and a text.
 function child:start()
+	if self.down then
+		return rise(self)
+	end
 	local handle, reason, text = launch(self)
 	if not handle then
 		return false, reason or "exit", text
@@ -133,10 +213,18 @@ local function wait_for_end(self, cs)
 	return not self.handle
 end
 
--- Ends it, in order if there is time for that, and waits for its end.
-function child:stop()
+-- Ends it, in order if there is time for that, and waits for its end. With `again` a kept one falls only: it is
+-- started again.
+function child:stop(again)
+	if not again then
+		let_go(self)
+	end
 	local handle, spec = self.handle, self.spec
 	if not handle then
+		if self.down and not again then
+			skynet.kill(self.down)
+			self.down = nil
+		end
 		return
 	end
 	self.stopping = {}
@@ -156,10 +244,16 @@ function child:stop()
 	if not ended then
 		skynet.error(("error: supervisor: child '%s' (%s) does not come back from its last message"):format(spec.id,
 			skynet.address(handle)))
+		let_go(self)
+		skynet.kill(handle)
 		skynet.unwatch(self.watch)
 		self.handle, self.watch = nil, nil
 	end
 	self.stopping = nil
+	if self.down and not again then -- it fell just before
+		skynet.kill(self.down)
+		self.down = nil
+	end
 end
 
 return child

@@ -90,6 +90,7 @@ local CHILD <const> = {
 	end,
 	start = one_of { now = true, lazy = true },
 	fatal = a_boolean,
+	keep = a_boolean,
 	probe = a_number(1, "centiseconds"),
 	memlimit = a_number(1, "bytes"),
 	backoff = delays,
@@ -122,6 +123,8 @@ function spec.child(given, n)
 	for _, key in ipairs(kinds[1] == "module" and { "unique", "fatal", "probe", "memlimit" } or {}) do
 		core.check(given[key] == nil, ("supervisor: %s: %s is for Lua services, not for a module"):format(where, key))
 	end
+	core.check(not given.keep or kinds[1] == "service",
+		("supervisor: %s: keep is for services, not for a %s"):format(where, kinds[1]))
 	core.check(not given.unique or not given.args,
 		("supervisor: %s: a unique service is known by its name alone, and takes no args"):format(where))
 	local child = {}

@@ -108,6 +108,9 @@ function tree:on_end(id, reason, text)
 	end
 	child.last = text and reason .. " " .. text or reason
 	local decision = self.policy:ended(id, reason, milliseconds())
+	if decision.what ~= "restart" then
+		child:stop() -- one that is kept holds its place
+	end
 	if decision.what == "leave" then
 		return
 	elseif decision.what == "forget" then
@@ -124,9 +127,10 @@ function tree:on_end(id, reason, text)
 	skynet.error(("warning: supervisor: %s; it is started again%s"):format(shown(id, reason, text),
 		decision.delay > 0 and (" in %g ms"):format(decision.delay) or ""))
 	for _, other in ipairs(decision.stop) do
-		self.children[other]:stop()
+		self.children[other]:stop(true)
 	end
 	for _, other in ipairs(decision.forget) do
+		self.children[other]:stop()
 		self:forget(other)
 	end
 	if decision.delay <= 0 then
@@ -216,7 +220,7 @@ end
 -- By hand: it does not count as a failure, and concerns this child only.
 function tree:restart(id)
 	local child = known(self, id)
-	child:stop()
+	child:stop(true)
 	self.policy:stopped(id)
 	start_all(self, { id })
 	return child.handle

@@ -485,4 +485,45 @@ function case.X21()
 	check.eq("the others end", after(3), "start a, end c, end b")
 end
 
+function role.kept()
+	local calls = 0
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, what)
+			if what == "begun" then
+				skynet.wait()
+			end
+			calls = calls + 1
+			skynet.retpack(calls)
+		end)
+	end)
+end
+
+function role.keeper()
+	skynet.start(function()
+		require("skynet.supervisor").start { backoff = { 50 },
+			{ id = "k", service = SERVICE_NAME, args = { "kept" }, name = ".kept", keep = true } }
+	end)
+end
+
+function case.X22()
+	check.spawn "keeper"
+	local handle = skynet.localname ".kept"
+	local begun, waiting = 0, {}
+	skynet.fork(function()
+		begun = begun + (pcall(skynet.call, handle, "lua", "begun") and 100 or 1)
+	end)
+	skynet.yield()
+	check.eq("the first one", skynet.call(handle, "lua"), 1)
+	skynet.kill(handle)
+	for n = 1, 3 do
+		skynet.fork(function()
+			waiting[n] = skynet.call(".kept", "lua")
+		end)
+	end
+	check.ok("those that wait have an answer", check.wait(function() return #waiting == 3 end))
+	check.eq("by the next one, in their order", waiting, { 1, 2, 3 })
+	check.eq("what had begun has failed once", begun, 1)
+	check.eq("the same handle and name", skynet.localname ".kept", handle)
+end
+
 return check.main(role, case, ...)

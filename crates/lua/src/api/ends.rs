@@ -95,6 +95,26 @@ native! {
         results(0)
     };
 
+    /// `core.keep(handle, session)`: a service that ends stays, without what it had, and this one is told by the session,
+    /// until it is revived; 0: no more
+    keep = |l| {
+        let svc = service(l)?;
+        let (handle, session) = (handle_at(l, 1)?, session_at(l, 2)?);
+        if let Some(kept) = svc.cx.node().context(handle) {
+            kept.keep(svc.handle(), session);
+        }
+        results(0)
+    };
+
+    /// `core.revive(handle)`: such a service starts anew; the session is told `up`, or why it does not
+    revive = |l| {
+        let svc = service(l)?;
+        if let Some(kept) = svc.cx.node().context(handle_at(l, 1)?) {
+            kept.revive();
+        }
+        results(0)
+    };
+
     /// `core.fatal(handle)`: an error in a handler or a fork of that service ends it
     fatal = |l| {
         let svc = service(l)?;

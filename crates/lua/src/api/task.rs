@@ -48,6 +48,14 @@ impl Svc {
         });
     }
 
+    /// The launcher knows this service, which has started anew, whatever it was told.
+    pub(crate) fn tell_adopted(&self, param: &str) {
+        self.tell_launcher(|w| {
+            let _ = w.bytes(b"ADOPT");
+            let _ = w.bytes(&skynet_kernel::text::to_bytes(&format!("snlua {param}")));
+        });
+    }
+
     /// A service that dies before its start function has ended is not waited for any longer. One that another has
     /// ended is forgotten, whoever that was.
     pub(crate) fn report_death(&self, departure: Option<Departure>) {

@@ -395,7 +395,8 @@ impl Svc {
     }
 
     pub(super) fn unknown_response(&self, m: &Incoming) {
-        if self.with(|t| t.unlikely.take(m.session)) {
+        let before = self.call_before.get();
+        if before != 0 && m.session <= before || self.with(|t| t.unlikely.take(m.session)) {
             return;
         }
         let main = self.main.get();

@@ -14,6 +14,7 @@ use skynet_vm::footprint;
 
 use super::collector;
 use super::options::Shared;
+use super::place::{self, Place};
 use super::replaced::Replaced;
 use super::sessions::NO_DEADLINE;
 use super::signals::Interrupts;
@@ -27,6 +28,10 @@ pub(crate) struct LuaService {
     interrupts: Arc<Interrupts>,
     /// Boxed: Lua threads hold its address.
     svc: Option<Box<Svc>>,
+    /// What it starts with.
+    param: String,
+    /// After a fall, until its start function has ended: see `place.rs`.
+    pub(super) place: Place,
     entered: bool,
     /// The state has not outgrown `collector::SMALL_HEAP` yet.
     small: bool,
@@ -37,28 +42,8 @@ pub(crate) struct LuaService {
 unsafe impl Send for LuaService {}
 
 impl LuaService {
-    pub(crate) fn new(shared: Arc<Shared>) -> LuaService {
-        let memory = Arc::new(MemoryAccount::new());
-        LuaService {
-            shared,
-            interrupts: Arc::new(Interrupts::new(Arc::clone(&memory))),
-            memory,
-            svc: None,
-            entered: false,
-            small: true,
-        }
-    }
-}
-
-impl Service for LuaService {
-    /// Only queues the script's name and arguments as the first message, so that the script runs as a service does.
-    fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
-        cx.describe(format!("snlua {param}"));
-        let _ = self.interrupts.cx.set(Arc::downgrade(cx));
-        self.shared
-            .accounts
-            .open(cx.handle(), Arc::clone(&self.memory));
-        self.svc = Some(Box::new(Svc {
+    fn new_svc(&self, cx: &Arc<Context>) -> Box<Svc> {
+        Box::new(Svc {
             cx: Arc::clone(cx),
             shared: Arc::clone(&self.shared),
             memory: Arc::clone(&self.memory),
@@ -74,6 +59,7 @@ impl Service for LuaService {
             current: Cell::new(std::ptr::null()),
             taken: Cell::new(Taken::No),
             reported: Cell::new(false),
+            call_before: Cell::new(0),
             holding: Cell::new(false),
             init_task: Cell::new(NO_TASK),
             trace_timeout: Cell::new(false),
@@ -93,7 +79,34 @@ impl Service for LuaService {
             exposed: Cell::new(false),
             refs: Refs::default(),
             tables: RefCell::default(),
-        }));
+        })
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> LuaService {
+        let memory = Arc::new(MemoryAccount::new());
+        LuaService {
+            shared,
+            interrupts: Arc::new(Interrupts::new(Arc::clone(&memory))),
+            memory,
+            svc: None,
+            param: String::new(),
+            place: Place::default(),
+            entered: false,
+            small: true,
+        }
+    }
+}
+
+impl Service for LuaService {
+    /// Only queues the script's name and arguments as the first message, so that the script runs as a service does.
+    fn init(&mut self, cx: &Arc<Context>, param: &str) -> Result<(), InitError> {
+        cx.describe(format!("snlua {param}"));
+        let _ = self.interrupts.cx.set(Arc::downgrade(cx));
+        self.shared
+            .accounts
+            .open(cx.handle(), Arc::clone(&self.memory));
+        param.clone_into(&mut self.param);
+        self.svc = Some(self.new_svc(cx));
         cx.send_first(
             kind::TEXT,
             Payload::from_slice(&skynet_kernel::text::to_bytes(param)),
@@ -101,8 +114,10 @@ impl Service for LuaService {
         .map_err(|e| InitError::new(e.to_string()))
     }
 
-    fn handle(&mut self, _: &Arc<Context>, msg: Message) {
-        let Some(svc) = &self.svc else { return };
+    fn handle(&mut self, cx: &Arc<Context>, msg: Message) {
+        let Some(svc) = &self.svc else {
+            return self.while_down(cx, msg);
+        };
         if !self.entered {
             svc.interrupts.enter();
             self.entered = true;
@@ -123,12 +138,20 @@ impl Service for LuaService {
     }
 
     fn turn_end(&mut self, _: &Arc<Context>) {
-        if let Some(svc) = &self.svc
-            && self.entered
-        {
-            svc.interrupts.leave();
-            self.entered = false;
+        self.leave();
+    }
+
+    fn fall(&mut self, cx: &Arc<Context>) -> bool {
+        let svc = self.svc.as_ref().or(self.place.rising.as_ref());
+        if svc.is_some_and(|svc| matches!(svc.mode.get(), Mode::Callback { .. })) {
+            cx.log("error: a service with core.callback cannot be kept: it is ended, and another one takes its place");
+            return false;
         }
+        self.leave();
+        if let Some(svc) = self.svc.take().or_else(|| self.place.rising.take()) {
+            svc.close();
+        }
+        true
     }
 
     fn footprint(&self, touched: &mut Touched) {
@@ -149,7 +172,8 @@ impl Service for LuaService {
     }
 
     fn report(&mut self, stacks: bool) -> Option<Report> {
-        self.svc.as_ref().map(|svc| svc.inspect(None, stacks))
+        let svc = self.svc.as_ref().or(self.place.rising.as_ref());
+        svc.map(|svc| svc.inspect(None, stacks))
     }
 
     fn interrupts(&self) -> Option<Arc<dyn Interrupt>> {
@@ -157,24 +181,99 @@ impl Service for LuaService {
     }
 }
 
-impl Drop for LuaService {
-    fn drop(&mut self) {
-        let Some(svc) = &self.svc else { return };
-        if self.entered {
-            svc.interrupts.leave();
+impl LuaService {
+    fn enter(&mut self) {
+        if !self.entered {
+            self.interrupts.enter();
+            self.entered = true;
         }
-        svc.mode.set(Mode::Leaving);
-        svc.fail_all_requests();
-        svc.report_death(svc.cx.departure());
-        let main = svc.main.get();
+    }
+
+    fn leave(&mut self) {
+        if self.entered {
+            self.interrupts.leave();
+            self.entered = false;
+        }
+    }
+
+    /// The service has fallen: a message waits for the next one, or makes it start.
+    #[cold]
+    fn while_down(&mut self, cx: &Arc<Context>, msg: Message) {
+        let poke = cx.is_poke(&msg);
+        if self.place.rising.is_some() && place::is_for_start(&msg) {
+            self.enter();
+            if let Some(svc) = &self.place.rising {
+                svc.deliver(msg);
+            }
+        } else if !poke {
+            self.place.hold(cx, msg);
+        }
+        if self.place.rising.is_none() && cx.take_revival() {
+            let svc = self.new_svc(cx);
+            svc.call_before.set(cx.new_session());
+            self.enter();
+            let param = Payload::from_slice(&skynet_kernel::text::to_bytes(&self.param));
+            let svc = self.place.rising.insert(svc);
+            (self.shared.boot)(svc, Message::new(kind::TEXT, cx.handle(), 0, param));
+        }
+        self.up(cx);
+    }
+
+    /// Once its start function has ended, it gets what has waited.
+    fn up(&mut self, cx: &Arc<Context>) {
+        let started = |svc: &Box<Svc>| svc.reported.get() && svc.mode.get() != Mode::Leaving;
+        if cx.is_ending() || !self.place.rising.as_ref().is_some_and(started) {
+            return;
+        }
+        let Some(svc) = self.place.rising.take() else {
+            return;
+        };
+        svc.tell_adopted(&self.param);
+        cx.risen();
+        self.small = true;
+        let svc = self.svc.insert(svc);
+        while !cx.is_ending()
+            && let Some(msg) = self.place.held.pop_front()
+        {
+            svc.deliver(msg);
+        }
+    }
+}
+
+impl Svc {
+    /// Fails what it owes, and closes the state.
+    fn close(&self) {
+        self.mode.set(Mode::Leaving);
+        self.fail_all_requests();
+        self.close_state();
+    }
+
+    fn close_state(&self) {
+        let main = self.main.get();
         if main != NO_THREAD {
-            svc.interrupts.enter();
+            self.interrupts.enter();
             // SAFETY: the state was made by `boot` and is not running; finalizers may call native functions, which
             // find the service alive.
             unsafe { ffi::lua_close(main.0) };
-            svc.interrupts.leave();
-            svc.main.set(NO_THREAD);
+            self.interrupts.leave();
+            self.main.set(NO_THREAD);
         }
-        self.shared.accounts.close(svc.handle());
+    }
+}
+
+impl Drop for LuaService {
+    fn drop(&mut self) {
+        self.leave();
+        if let Some(context) = self.interrupts.cx.get().and_then(std::sync::Weak::upgrade) {
+            self.place.fail_all(&context);
+            self.shared.accounts.close(context.handle());
+        }
+        let Some(svc) = self.svc.as_ref().or(self.place.rising.as_ref()) else {
+            return;
+        };
+        svc.mode.set(Mode::Leaving);
+        svc.fail_all_requests();
+        svc.report_death(svc.cx.departure());
+        svc.close_state();
     }
 }

@@ -31,6 +31,7 @@ pub(crate) mod options;
 pub(crate) mod owed;
 pub(crate) mod pack;
 pub(crate) mod parts;
+mod place;
 pub(crate) mod profile;
 pub(crate) mod protocols;
 pub(crate) mod replaced;
@@ -203,6 +204,8 @@ pub struct Svc {
     pub memory: Arc<MemoryAccount>,
     /// The launcher has heard how the start ended.
     pub(crate) reported: Cell<bool>,
+    /// Sessions up to this one were of another service, which has fallen here; 0: there was none.
+    pub(crate) call_before: Cell<i32>,
     /// This is the log service, and it has not started yet.
     pub(crate) holding: Cell<bool>,
     /// The task of the start function while it runs.
