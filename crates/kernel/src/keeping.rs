@@ -95,7 +95,7 @@ impl Node {
                 _ => false,
             };
             let keeper = end.keeper.map(|(keeper, _)| keeper);
-            if goes || !keeper.is_some_and(|keeper| self.context(keeper).is_some()) {
+            if goes || keeper.is_none_or(|keeper| self.context(keeper).is_none()) {
                 return false;
             }
             end.departure.get_or_insert_with(|| departure.clone());
