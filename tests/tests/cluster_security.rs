@@ -1162,6 +1162,19 @@ fn keygen() {
     server.stop();
 }
 
+/// A gate in Lua has accepted the connection, and gives the agent its frames.
+#[test]
+fn a_gate_in_lua() {
+    let node = Node::case("cluster/api", "lua_gate").key("clustersecret", SECRET);
+    node.run().passed();
+    // TLS is not for gates.
+    let node = Node::case("cluster/api", "lua_gate")
+        .key("clustersecret", SECRET)
+        .key("clustertls", "'secret'");
+    node.run()
+        .has("dest address type (nil) must be a string or number.");
+}
+
 /// A node that is started again with the secret, on the port of one that was killed.
 #[test]
 fn a_node_that_comes_back() {
