@@ -171,6 +171,18 @@ function command.reload(module, ...)
 	return reload.text(reload.run(options))
 end
 
+about.replace = "replace address service [state] [args]: start a service in the place of another one"
+function command.replace(addr, name, ...)
+	local args = { ... }
+	local with_state = args[1] == "state"
+	if with_state then
+		table.remove(args, 1)
+	end
+	local old = address(addr)
+	assert(name, "Need the name of a service")
+	return { [skynet.address(skynet.replace(old, name, { args = args, state = with_state }))] = name }
+end
+
 about.stat = "stat [ti]: dump all stats"
 function command.stat(ti)
 	return launcher("STAT", patience(ti))

@@ -87,14 +87,15 @@ function command.PUT(_, _, name, handle)
 	skynet.ret()
 end
 
--- Another service has taken the place of one.
+-- Another service has taken the place of one. Answers who keeps the names of the cluster, if somebody does.
 function command.MOVE(_, _, from, to)
 	for name, entry in pairs(entries) do
 		if entry.handle == from then
 			entries[name] = { handle = to }
 		end
 	end
-	skynet.ret()
+	local clusterd = entries.clusterd
+	skynet.retpack(clusterd and clusterd.handle)
 end
 
 -- Of another service, for LIST: a traceback, or why there is none.

@@ -5,7 +5,7 @@ local core = require "skynet.core"
 
 local replace = {}
 
-local OPTIONS <const> = { args = "table", drain = "number", state = "boolean" }
+local OPTIONS <const> = { args = "table", drain = "number", settle = "number", state = "boolean" }
 local DRAIN <const> = 500
 
 function replace.state(export, import)
@@ -27,7 +27,8 @@ function replace.run(addr, script, options)
 	local args = options.args or {}
 	local new = skynet.newservice(script, table.unpack(args, 1, args.n or #args))
 	core.check(new, ("replace: %s has ended while it started"):format(script))
-	local ok, why = pcall(skynet.call, old, "debug", "REPLACE", new, options.state or false, options.drain or DRAIN)
+	local ok, why = pcall(skynet.call, old, "debug", "REPLACE", new, options.state or false, options.drain or DRAIN,
+		options.settle or 0)
 	if ok and why ~= true then
 		ok = false
 	end
@@ -36,7 +37,10 @@ function replace.run(addr, script, options)
 		skynet.kill(new)
 		error(tostring(why), 0)
 	end
-	skynet.call(".service", "lua", "MOVE", old, new)
+	local clusterd = skynet.call(".service", "lua", "MOVE", old, new)
+	if clusterd then
+		skynet.call(clusterd, "lua", "handover", old, new)
+	end
 	return new
 end
 

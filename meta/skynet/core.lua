@@ -198,13 +198,14 @@ function core.fatal(handle) end
 ---@return integer?
 function core.memory(handle) end
 
----Gives all local names of this service to another one, in one step. Used by skynet.replace.
+---Gives all names of this service to another one, in one step. Used by skynet.replace.
 ---@param handle integer
 ---@return integer? count nil if there is no such service
 function core.hand_over(handle) end
 
 ---How many requests this service has taken and not answered, without the one that it handles now.
----@return integer
+---@return integer count
+---@return boolean by_application its messages go to a function of the application (core.callback)
 function core.owing() end
 
 ---How many references to functions of Lua there are outside of the stacks of coroutines that run, and how many coroutines

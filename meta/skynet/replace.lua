@@ -13,10 +13,12 @@ function replace.state(export, import) end
 ---@class skynet.replace.options
 ---@field args (string|number)[]? arguments of the new service
 ---@field state boolean? the old one gives its state to the new one, by what both have told replace.state
+---@field settle integer? centiseconds for which the old one, before it gives its state, waits for the end of the requests
+---  that it had begun, so that the state has what came of them; meanwhile it begins nothing. 0 by default
 ---@field drain integer? centiseconds for which the old one passes on what comes to its handle, and answers what it had
 ---  begun; 500 by default
 
----Starts a service, and gives it the state, the local names and the place of unique services of another one. Requests
+---Starts a service, and gives it the state, the names and the place of unique services of another one. Requests
 ---that wait are handled by the new one, those that were begun are finished by the old one, which ends after the time
 ---`drain`; what it has not answered by then fails. Raises an error if the new one does not start or does not take the
 ---state: nothing has changed then. Blocks. Also `skynet.replace`.

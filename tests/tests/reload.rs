@@ -33,7 +33,10 @@ mod replacement {
         "reload/replace" {
             failures;
             names_and_state;
+        other_names;
+        own_message_function;
             requests_under_way;
+        settled;
             under_a_supervisor;
             under_load[thread = "4"];
             unique_services;
@@ -80,6 +83,40 @@ fn from_the_console() {
         console
             .error("reload rules nobody")
             .contains("there is no Lua service nobody")
+    );
+    node.kill();
+}
+
+/// The console's `replace`.
+#[test]
+fn replaced_from_the_console() {
+    let main = "local skynet = require 'skynet'
+        require 'skynet.manager'
+        local version = ...
+        local n = 0
+        require('skynet.replace').state(function() return n end, function(m) n = m end)
+        skynet.dispatch('lua', function() n = n + 1 skynet.retpack(version, n) end)
+        skynet.start(function()
+            if version then return end
+            skynet.newservice('debug_console', '127.0.0.1', 0)
+            skynet.name('.old', skynet.newservice(SERVICE_NAME, 'v1'))
+            print('READY', skynet.call('.old', 'lua'))
+        end)";
+    let (node, port) = started(Node::source(main), "READY\tv1\t1");
+    let mut console = Console::enter(port);
+    assert!(
+        console
+            .ok("replace .old main state v2")
+            .ends_with("\tmain\n")
+    );
+    let answer = console.ok("call .old 1");
+    assert!(answer.contains("v2") && answer.contains('2'), "{answer}");
+    console.ok("replace .old main v3");
+    assert!(console.ok("call .old 1").contains("v3"));
+    assert!(
+        console
+            .error("replace .old")
+            .contains("Need the name of a service")
     );
     node.kill();
 }

@@ -431,6 +431,16 @@ impl Daemon {
                 }
                 Done::Answer(Vec::new())
             }
+            "handover" => {
+                let mut handle = || arguments.next().as_int().map(|n| Handle(n as u32));
+                match (handle(), handle()) {
+                    (Some(from), Some(to)) => {
+                        let moved = self.cluster.names.hand_over(from, to);
+                        Done::Answer(vec![moved.into()])
+                    }
+                    _ => Done::Failed("handover: two handles expected".to_owned()),
+                }
+            }
             "queryname" => {
                 let name = arguments.next();
                 let name = name

@@ -27,6 +27,14 @@ impl Names {
         true
     }
 
+    /// A name of a service becomes that of another one. False if it has none.
+    pub(crate) fn hand_over(&self, from: Handle, to: Handle) -> bool {
+        let mut names = write(&self.0);
+        let mut owners = names.values_mut();
+        let owner = owners.find(|owner| **owner == from);
+        owner.map(|owner| *owner = to).is_some()
+    }
+
     /// Who had it.
     pub(crate) fn unregister(&self, name: &[u8]) -> Option<Handle> {
         let mut names = write(&self.0);

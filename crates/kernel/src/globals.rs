@@ -134,6 +134,20 @@ impl Globals {
         }
     }
 
+    /// All names of a service become those of another one, which are told.
+    pub(crate) fn hand_over(&self, from: Handle, to: Handle) -> Vec<String> {
+        let mut table = self.lock();
+        let moved = table.of.remove(&from).unwrap_or_default();
+        for name in &moved {
+            table.names.insert(name.clone(), Name::Taken(to));
+        }
+        if !moved.is_empty() {
+            let all = table.of.entry(to).or_default();
+            all.extend_from_slice(&moved);
+        }
+        moved
+    }
+
     /// A service has gone, and its names with it.
     pub(crate) fn forget(&self, handle: Handle) {
         let mut table = self.lock();

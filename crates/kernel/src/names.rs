@@ -37,13 +37,14 @@ impl Node {
         bound
     }
 
-    /// Gives all names of a service to another one, in one step: nobody finds a name that nobody has. Returns the names;
-    /// none if there is no such other service.
+    /// Gives all names of a service to another one, local ones and the global ones of a node without a network, each kind
+    /// in one step: nobody finds a name that nobody has. Returns the names; none if there is no such other service.
     pub fn hand_over_names(&self, from: Handle, to: Handle) -> Option<Vec<String>> {
-        let moved = self.registry.hand_over(from, to)?;
+        let mut moved = self.registry.hand_over(from, to)?;
         if moved.iter().any(|name| name == LOGGER) {
             self.logger.store(to.0, Relaxed);
         }
+        moved.extend(self.globals.hand_over(from, to));
         Some(moved)
     }
 

@@ -67,9 +67,27 @@ local function each_kept(f)
 	end
 end
 
+-- Requests that were begun and have no answer. What is kept is not among them.
+local function begun()
+	local waiting = 0
+	for at = 1, #kept, 5 do
+		waiting = waiting + (kept[at + 3] > 0 and 1 or 0)
+	end
+	return core.owing() - waiting
+end
+
+-- Waits until what was begun has been answered, so that the state has what came of it.
+local function settle(cs)
+	local deadline = skynet.now() + cs
+	while skynet.now() < deadline and begun() > 0 do
+		skynet.sleep(1)
+	end
+end
+
 -- Keeps what comes while the successor takes the state; raises an error, and goes on as before, if it does not.
-local function give_state(to)
+local function give_state(to, patience)
 	core.check(export, "replace: this service gives no state (skynet.replace.state)")
+	settle(patience)
 	local result = table.pack(at_once(export, debug.traceback))
 	core.check(result[1], ("replace: the state cannot be given: %s"):format(result[2]))
 	local ok, taken, why = pcall(skynet.call, to, "debug", "TAKESTATE", table.unpack(result, 2, result.n))
@@ -91,18 +109,21 @@ local function wait_for_answers(cs)
 	end
 end
 
-function handover.begin(to, with_state, drain)
+function handover.begin(to, with_state, drain, patience)
 	core.check(not successor and not kept, "replace: this service is being replaced already")
+	local _, by_application = core.owing()
+	core.check(not by_application, "replace: this service has a message function of its own")
 	kept = {}
 	core.callback(on_message, true)
 	local ok, why = pcall(function()
 		if with_state then
-			give_state(to)
+			give_state(to, patience)
 		end
 		core.check(core.hand_over(to), "replace: the new service has ended")
 	end)
 	if not ok then
 		each_kept(dispatch)
+		core.callback(skynet.dispatch_message)
 		error(why, 0)
 	end
 	successor = to

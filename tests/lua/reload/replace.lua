@@ -27,6 +27,12 @@ function role.counter(version, how)
 			answer(true, version)
 		end)
 	end
+	function method.read_wait_write(cs)
+		local before = count
+		skynet.sleep(cs)
+		count = before + 1
+		return version, count
+	end
 	if how ~= "stateless" then
 		replace.state(function()
 			if how == "does_not_give" then
@@ -214,6 +220,80 @@ function case.under_a_supervisor()
 		return now.state == "running" and now.handle ~= handle
 	end))
 	check.returns("as the spec says", { "one", 1 }, skynet.call, ".counter", "lua", "add", 1)
+end
+
+-- Has a message function of its own, which answers.
+function role.forwarder()
+	local core = require "skynet.core"
+	skynet.dispatch("lua", function()
+		skynet.retpack "by the dispatcher"
+	end)
+	skynet.start(function()
+		core.callback(function(...)
+			return skynet.dispatch_message(...)
+		end)
+	end)
+end
+
+function case.other_names()
+	local cluster = require "skynet.cluster"
+	local old = start "one"
+	skynet.name("COUNTER", old)
+	cluster.register("counter", old)
+	local clusterd = skynet.queryservice "clusterd"
+	local function owner()
+		return skynet.call(clusterd, "lua", "queryname", "counter")
+	end
+	check.eq("before", owner(), old)
+	local handle = skynet.replace(old, SERVICE_NAME, new("two", nil, { drain = 1 }))
+	check.eq("in the cluster", owner(), handle)
+	check.ok("the old one ends", check.wait(function()
+		return check.dead(old)
+	end))
+	check.returns("the global name", { "two", 1 }, skynet.call, "COUNTER", "lua", "add", 1)
+	check.eq("one without a name", skynet.call(clusterd, "lua", "handover", old, handle), false)
+	check.fails("two handles", "call failed", skynet.call, clusterd, "lua", "handover", old)
+end
+
+-- The state has what came of the requests that were begun.
+function case.settled()
+	local old = start "one"
+	local answers = 0
+	for _ = 1, 3 do
+		skynet.fork(function()
+			local version = skynet.call(old, "lua", "read_wait_write", 5)
+			answers = answers + (version == "one" and 1 or 0)
+		end)
+	end
+	skynet.sleep(1)
+	local waited
+	skynet.fork(function()
+		skynet.sleep(1)
+		waited = skynet.call(old, "lua", "add", 10)
+	end)
+	local handle = skynet.replace(old, SERVICE_NAME, new("two", nil, { settle = 1000 }))
+	check.ok("all were answered first", check.wait(function()
+		return answers == 3 and waited
+	end))
+	check.eq("what came meanwhile has waited", waited, "two")
+	check.returns("nothing is missing", { "two", 11 }, skynet.call, handle, "lua", "add", 0)
+	-- The time is over: it goes on without.
+	skynet.fork(pcall, skynet.call, handle, "lua", "never")
+	skynet.sleep(1)
+	local third = skynet.replace(handle, SERVICE_NAME, new("three", nil, { settle = 2, drain = 1 }))
+	check.returns("it does not wait for ever", { "three", 11 }, skynet.call, third, "lua", "add", 0)
+end
+
+function case.own_message_function()
+	local own = check.spawn "forwarder"
+	check.fails("it cannot be replaced", "a message function of its own", skynet.replace, own, SERVICE_NAME, new "two")
+	check.eq("it goes on", skynet.call(own, "lua"), "by the dispatcher")
+	-- One whose replacement has failed handles its messages as before.
+	local old = start("one", "does_not_give")
+	check.fails("the first time", "no state", skynet.replace, old, SERVICE_NAME, new "two")
+	check.fails("the second time", "no state", skynet.replace, old, SERVICE_NAME, new "two")
+	check.returns("it goes on as well", { "one", 1 }, skynet.call, old, "lua", "add", 1)
+	check.ok("and can be replaced", skynet.replace(old, SERVICE_NAME, new("two", nil, { state = false, drain = 1 })))
 end
 
 return check.main(role, case, ...)

@@ -6,8 +6,8 @@
 use skynet_kernel::{Departure, Handle};
 
 use super::service;
-use crate::service::Svc;
 use crate::service::sessions::{Kind, Pending};
+use crate::service::{Mode, Svc};
 use skynet_vm::lua::{Lua, Type};
 use skynet_vm::native::{Fault, native, results};
 
@@ -124,7 +124,7 @@ native! {
         results(0)
     };
 
-    /// `core.hand_over(handle)`: gives all local names of this service to another one; how many. nil if that is not there
+    /// `core.hand_over(handle)`: gives all names of this service to another one; how many. nil if that is not there
     hand_over = |l| {
         let svc = service(l)?;
         match svc.cx.node().hand_over_names(svc.handle(), handle_at(l, 1)?) {
@@ -134,11 +134,13 @@ native! {
         results(1)
     };
 
-    /// `core.owing()`: how many requests this service has taken and not answered, without the one that is handled now
+    /// `core.owing()`: how many requests this service has taken and not answered, without the one that is handled now;
+    /// and whether its messages go to a function of the application (`core.callback`)
     owing = |l| {
         let svc = service(l)?;
         l.push_int(svc.owing() as i64);
-        results(1)
+        l.push_bool(matches!(svc.mode.get(), Mode::Callback { .. }));
+        results(2)
     };
 
     /// `core.memory(handle)`: bytes that a service has allocated; nil if that is not known
