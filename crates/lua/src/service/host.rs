@@ -221,8 +221,8 @@ impl LuaService {
 
     /// Once its start function has ended, it gets what has waited.
     fn up(&mut self, cx: &Arc<Context>) {
-        let started = |svc: &Box<Svc>| svc.reported.get() && svc.mode.get() != Mode::Leaving;
-        if cx.is_ending() || !self.place.rising.as_ref().is_some_and(started) {
+        let started = |svc: &Svc| svc.reported.get() && svc.mode.get() != Mode::Leaving;
+        if cx.is_ending() || !self.place.rising.as_deref().is_some_and(started) {
             return;
         }
         let Some(svc) = self.place.rising.take() else {
