@@ -90,6 +90,17 @@ struct Comment {
     fields: Vec<Field>,
     params: Vec<Field>,
     returns: Vec<Field>,
+    last_is_field: bool,
+}
+
+impl Comment {
+    /// The field or parameter that came last.
+    fn described(&mut self) -> Option<&mut Field> {
+        match self.last_is_field {
+            true => self.fields.last_mut(),
+            false => self.params.last_mut(),
+        }
+    }
 }
 
 /// Reads one file.
@@ -189,6 +200,14 @@ fn definition(line: &str) -> Option<(Option<&str>, &str)> {
 
 fn read_comment(text: &str, comment: &mut Comment) {
     let Some(tag) = text.strip_prefix('@') else {
+        // A line that is set in goes on with what the field or parameter before it is.
+        if let Some(more) = text.strip_prefix("  ")
+            && let Some(described) = comment.described()
+        {
+            described.text.push(' ');
+            described.text.push_str(more.trim());
+            return;
+        }
         comment
             .text
             .push(text.strip_prefix(' ').unwrap_or(text).to_owned());
@@ -203,10 +222,12 @@ fn read_comment(text: &str, comment: &mut Comment) {
         "field" => {
             let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
             comment.fields.push(field(name, rest));
+            comment.last_is_field = true;
         }
         "param" => {
             let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
             comment.params.push(field(name, rest));
+            comment.last_is_field = false;
         }
         "return" => {
             let mut result = field("", rest);
@@ -274,7 +295,7 @@ mod tests {
     #[test]
     fn a_file_is_taken_apart() {
         let module = parse(
-            "---@meta a.b\n\n---About it,\n---in two lines.\n---@class a.b\n---@field X 1 one\nlocal t = {}\n\n\
+            "---@meta a.b\n\n---About it,\n---in two lines.\n---@class a.b\n---@field X 1 one\n---  of several\nlocal t = {}\n\n\
              ---@class a.thing: a.b\n---@field f fun(x: integer): string, integer does it\nlocal Thing = {}\n\n\
              ---Calls.\n---@param x \"a b\"|table<string, any> the x\n---@param ... any\n---@return integer? n how many\n\
              function t.call(x, ...) end\n\n---Method.\nfunction Thing:m() end\n\nreturn t\n",
@@ -284,7 +305,7 @@ mod tests {
             (module.name.as_str(), module.about.as_str()),
             ("a.b", "About it, in two lines.")
         );
-        assert_eq!(module.fields[0].text, "one");
+        assert_eq!(module.fields[0].text, "one of several");
         let function = &module.functions[0];
         assert_eq!(function.call, "b.call(x, ...)");
         assert_eq!(function.params[0].kind, "\"a b\"|table<string, any>");
