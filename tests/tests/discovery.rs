@@ -92,6 +92,11 @@ fn settings() {
             "config key discovery: `redis://127.0.0.1:1/x` is not",
         ),
         (
+            "discovery",
+            "redis://me:hidden/@127.0.0.1:1/x",
+            "config key discovery: `redis://(user)@127.0.0.1:1/x` is not",
+        ),
+        (
             "nodelabels",
             "zone",
             "config key nodelabels: `zone` is no label",

@@ -4,8 +4,10 @@ local settings = {}
 
 local LABEL <const> = "^[%w_.-]+$"
 
+-- A URL may have a password.
 local function fail(key, text, ...)
-	error(("config key %s: " .. text):format(key, ...), 0)
+	local shown = ("config key %s: " .. text):format(key, ...):gsub("//[^`]*@", "//(user)@")
+	error(shown, 0)
 end
 
 local function positive(read, key, default)

@@ -85,10 +85,23 @@ fn is_address(text: &str) -> bool {
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
+/// The URL without its user and password.
+fn shown(url: &str) -> String {
+    match (url.find("//"), url.rfind('@')) {
+        (Some(begin), Some(end)) if begin < end => {
+            format!("{}//(user){}", &url[..begin], &url[end..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
 fn url_problem(url: &str) -> Option<Problem> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     let Some((_, form)) = KINDS.iter().find(|(kind, _)| *kind == scheme) else {
-        let what = format!("`{url}` begins with none of etcd:// etcds:// file: dns: redis://");
+        let what = format!(
+            "`{}` begins with none of etcd:// etcds:// file: dns: redis://",
+            shown(url)
+        );
         return Some(("discovery", what, "see the page about discovery"));
     };
     let place = |rest: &str| {
@@ -127,7 +140,7 @@ fn url_problem(url: &str) -> Option<Problem> {
     (!good).then(|| {
         (
             "discovery",
-            format!("`{url}` is not {scheme}:{form}"),
+            format!("`{}` is not {scheme}:{form}", shown(url)),
             "correct it",
         )
     })
@@ -136,6 +149,17 @@ fn url_problem(url: &str) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for url in ["redis://me:hid/den@here/x", "rediss://me:hidden@here"] {
+            let (_, what, _) = url_problem(url).expect("it is wrong");
+            assert!(
+                what.contains("//(user)@here") && !what.contains("hid"),
+                "{what}"
+            );
+        }
+    }
 
     #[test]
     fn urls() {
