@@ -65,8 +65,15 @@ fn mask_line(text: &str) -> String {
             rest = &number[digits..];
         }
     }
-    // Numbers in columns of their own width.
-    (masked + rest).replace("  ", "")
+    // Numbers in columns of their own width. Those of the allocator may be as wide as the column, or none at all.
+    let masked = (masked + rest).replace("  ", "");
+    let lines = masked.split_inclusive('\n').map(|line| {
+        match line.split_once('\t').filter(|_| line.starts_with("stats.")) {
+            Some((name, _)) => format!("{name}\tN Mb\n"),
+            None => line.to_owned(),
+        }
+    });
+    lines.collect()
 }
 
 /// Types a recorded session, and compares.

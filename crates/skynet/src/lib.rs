@@ -2,6 +2,7 @@
 //!
 //! * [`service`]: services as `async` code: the trait [`Actor`](service::Actor) and what a service can do,
 //!   [`Cx`](service::Cx).
+//! * [`supervisor`]: services that start others and start them again when they end.
 //! * [`boot`]: a node with Lua services, from the settings of a configuration ([`config`]).
 //! * [`kernel`], [`wire`]: the crates below, for what is not offered here.
 //!
@@ -41,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 pub mod service;
+pub mod supervisor;
 
 pub use skynet_kernel as kernel;
 pub use skynet_node::{boot, config};

@@ -8,6 +8,7 @@ use skynet::kernel::Handle;
 use skynet::service::{
     Actor, Addr, Cx, Error, Handler, Request, Value, Values, args, module, table,
 };
+use skynet::supervisor::{Restart, Strategy, Supervisor};
 use std::fs;
 use std::future::pending;
 use std::sync::Mutex;
@@ -81,6 +82,14 @@ impl Actor for Report {
     }
 }
 
+/// A Lua service and an actor under one supervisor.
+fn tree() -> Supervisor {
+    Supervisor::new(Strategy::RestForOne)
+        .backoff([Duration::ZERO])
+        .lua("child", Restart::Permanent, "child named")
+        .child("native", Restart::Permanent, || Native)
+}
+
 /// Runs `body` in the start function of a Lua service, with `native`, a handle; returns what it returns.
 fn lua(body: &str) -> Values {
     let folder = tempfile::tempdir().unwrap();
@@ -100,6 +109,7 @@ fn lua(body: &str) -> Values {
     fs::write(folder.path().join("main.lua"), main).unwrap();
     let child = "local skynet = require 'skynet' require 'skynet.manager' skynet.start(function()
         if ... == 'broken' then error 'broken' end
+        if ... == 'named' then skynet.name('.child', skynet.self()) end
         skynet.dispatch('lua', function(_, _, command)
             if command ~= 'never' then return skynet.retpack(skynet.self()) end
             skynet.fork(function() skynet.kill(skynet.self()) end)
@@ -120,7 +130,8 @@ fn lua(body: &str) -> Values {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);
     let node = boot::start_with(&Settings::new(&config).unwrap(), |builder| {
-        builder.module("native", module(|| Native)).module(
+        let builder = builder.module("native", module(|| Native));
+        builder.module("tree", module(tree)).module(
             "report",
             module(move || Report(Mutex::new(sender.lock().unwrap().clone()))),
         )
@@ -190,6 +201,29 @@ fn nobody_waits_for_a_dead_lua_service() {
         local child = skynet.newservice 'child'
         return skynet.call(native, 'lua', 'watch', child)";
     assert_eq!(lua(body), args!["it died"]);
+}
+
+#[test]
+fn a_tree_of_both() {
+    let body = "
+        local tree = skynet.launch 'tree'
+        local function child(before)
+            while true do
+                local handle = skynet.localname '.child'
+                if handle and handle ~= before then return handle end
+                skynet.sleep(1)
+            end
+        end
+        local first = child()
+        skynet.kill(first)
+        local second = child(first)
+        local own = skynet.call(second, 'lua') == second
+        local ended
+        skynet.watch(second, function(_, reason) ended = reason end)
+        skynet.kill(tree)
+        while not ended do skynet.sleep(1) end
+        return own, ended";
+    assert_eq!(lua(body), args![true, "kill"]);
 }
 
 #[test]

@@ -252,6 +252,8 @@ function case.by_hand()
 	ended("stuck", "no answer to three pings")
 	ended("memory", "300 of 256 MB")
 	ended "restart"
+	check.fails("a session of something else", "a session of notices expected", core.watch, skynet.self(), 0)
+	check.fails("a session that is none", "a session of notices expected", core.trap, -1)
 	check.fails("an unknown reason", "there is no reason 'x'", core.end_because, skynet.self(), "x")
 	-- What supervisors use besides: a service that ends with an error, or with another service.
 	server = check.spawn "server"

@@ -16,9 +16,23 @@ fn handle_at(l: Lua, i: i32) -> Result<Handle, Fault> {
     Ok(Handle(number as u32))
 }
 
-fn session_at(l: Lua, i: i32) -> Result<i32, Fault> {
+/// A session that `notices` has made.
+fn session_at(l: Lua, svc: &Svc, i: i32) -> Result<i32, Fault> {
     let number = l.int(i).ok_or_else(|| l.expected(i, "number"))?;
-    i32::try_from(number).map_err(|_| Fault::Argument(i, "a session expected".into()))
+    let session = i32::try_from(number).unwrap_or(0);
+    let known = svc.with(|t| t.sessions.get(session).map(Pending::kind)) == Some(Kind::Notices);
+    match known {
+        true => Ok(session),
+        false => Err(Fault::Argument(i, "a session of notices expected".into())),
+    }
+}
+
+/// The same, or 0.
+fn session_or_none(l: Lua, svc: &Svc, i: i32) -> Result<i32, Fault> {
+    match l.int(i) {
+        Some(0) => Ok(0),
+        _ => session_at(l, svc, i),
+    }
 }
 
 /// The reason at `i`, a word, and more about it behind. *raises*
@@ -49,7 +63,7 @@ native! {
     /// `core.watch(handle, session)`: false if it has ended already
     watch = |l| {
         let svc = service(l)?;
-        let (handle, session) = (handle_at(l, 1)?, session_at(l, 2)?);
+        let (handle, session) = (handle_at(l, 1)?, session_at(l, svc, 2)?);
         l.push_bool(svc.cx.watch(handle, session));
         results(1)
     };
@@ -57,7 +71,7 @@ native! {
     /// `core.unwatch(handle, session)`
     unwatch = |l| {
         let svc = service(l)?;
-        svc.cx.unwatch(handle_at(l, 1)?, session_at(l, 2)?);
+        svc.cx.unwatch(handle_at(l, 1)?, session_at(l, svc, 2)?);
         results(0)
     };
 
@@ -77,7 +91,9 @@ native! {
 
     /// `core.trap(session)`: ends of linked services are told by this session; 0: no more
     trap = |l| {
-        service(l)?.cx.trap(session_at(l, 1)?);
+        let svc = service(l)?;
+        let session = session_or_none(l, svc, 1)?;
+        svc.cx.trap(session);
         results(0)
     };
 
@@ -99,7 +115,8 @@ native! {
     /// until it is revived; 0: no more
     keep = |l| {
         let svc = service(l)?;
-        let (handle, session) = (handle_at(l, 1)?, session_at(l, 2)?);
+        let handle = handle_at(l, 1)?;
+        let session = session_or_none(l, svc, 2)?;
         if let Some(kept) = svc.cx.node().context(handle) {
             kept.keep(svc.handle(), session);
         }

@@ -24,7 +24,7 @@ use super::request::Request;
 use super::sessions::Woken;
 use super::shared::{Hold, Inbox, PollId, Shared, Spawned, TaskWaker};
 use super::{Actor, Cx, Error};
-use skynet_kernel::{Context, InitError, Message, Payload, Report, Service, kind, lock};
+use skynet_kernel::{Context, Departure, InitError, Message, Payload, Report, Service, kind, lock};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,13 +65,18 @@ pub(super) struct Host<A> {
     core: Option<Core<A>>,
     /// It ends when nobody holds its `Cx` any more.
     lent: bool,
+    on_start: Option<OnStart>,
 }
+
+/// What is done once the actor's `started` has returned without an error.
+pub(crate) type OnStart = Box<dyn FnOnce() + Send>;
 
 /// The same, as soon as it has an address.
 pub(super) struct Core<A> {
     actor: Arc<A>,
     pub(super) shared: Arc<Shared>,
     phase: Phase,
+    on_start: Option<OnStart>,
     tasks: Vec<Slot<A>>,
     free: Vec<usize>,
     /// What has come back from handlers.
@@ -130,6 +135,15 @@ impl<A: Actor> Host<A> {
             actor: Arc::new(actor),
             core: None,
             lent: false,
+            on_start: None,
+        }
+    }
+
+    /// One that somebody waits for.
+    pub(super) fn awaited(actor: A, on_start: OnStart) -> Host<A> {
+        Host {
+            on_start: Some(on_start),
+            ..Host::new(actor)
         }
     }
 
@@ -154,6 +168,7 @@ impl<A: Actor> Core<A> {
         Core {
             actor: actor.clone(),
             phase: Phase::New(args.to_owned()),
+            on_start: None,
             tasks: Vec::new(),
             free: Vec::new(),
             idle_refs: Vec::new(),
@@ -186,6 +201,7 @@ impl<A: Actor> Core<A> {
         let args = std::mem::take(args);
         self.phase = Phase::Starting;
         let refs = self.refs();
+        let on_start = self.on_start.take();
         let started = async move {
             let mut start = Start {
                 cx: &refs.cx,
@@ -195,10 +211,17 @@ impl<A: Actor> Core<A> {
             start.complete = true;
             drop(start);
             match result {
-                Ok(()) => refs.cx.shared.ready.store(true, Ordering::Release),
+                Ok(()) => {
+                    refs.cx.shared.ready.store(true, Ordering::Release);
+                    if let Some(on_start) = on_start {
+                        on_start();
+                    }
+                }
                 Err(error) => {
                     let name = refs.cx.context().description();
                     refs.cx.log(format!("error: {name} did not start: {error}"));
+                    let why = Departure::Init(error.to_string());
+                    refs.cx.context().set_departure(why);
                     refs.cx.exit();
                 }
             }
@@ -497,6 +520,7 @@ impl<A: Actor> Service for Host<A> {
         let core = self
             .core
             .insert(Core::new(&self.actor, cx, param, self.lent));
+        core.on_start = self.on_start.take();
         // Makes a worker run the service, which calls `started`.
         core.shared.notify();
         Ok(())

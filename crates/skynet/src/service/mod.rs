@@ -53,6 +53,7 @@ pub use calls::{Call, RawCall, Read};
 pub use cx::{Address, Cx};
 pub use ends::Watch;
 pub use error::Error;
+pub(crate) use host::OnStart;
 #[doc(hidden)]
 pub use pack::pack_table;
 pub use pack::{Pack, PackValue, Row, Unpack, UnpackValue, Values};
