@@ -1,9 +1,7 @@
 -- A tree of values that all services of the network share; kept by the service `datacenterd`.
 
 local skynet = require "skynet"
-
--- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
-local FOREVER <const> = 0x7fffffff
+local patient = require "skynet.patient"
 
 local function ask(cmd)
 	return function(...)
@@ -12,7 +10,7 @@ local function ask(cmd)
 end
 
 local function wait(...)
-	return skynet.timeoutcall(FOREVER, "DATACENTER", "lua", "WAIT", ...)
+	return patient("DATACENTER", "lua", "WAIT", ...)
 end
 
 return { get = ask "QUERY", set = ask "UPDATE", wait = wait }

@@ -5,6 +5,7 @@
 -- table. An update empties the tables again. Tables are known by their number, which an update does not change.
 
 local skynet = require "skynet"
+local patient = require "skynet.patient"
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
 local raise = require("skynet.core").raise
@@ -14,9 +15,6 @@ local raise = require("skynet.core").raise
 ---@field tables table<integer, table> those that this service has, by number
 ---@field numbers table<table, integer> and the other way round
 ---@field lazy table metatable of tables that are to be filled
-
--- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
-local FOREVER <const> = 0x7fffffff
 
 local datasheet = {}
 local daemon
@@ -75,7 +73,7 @@ end
 
 local function follow(sheet, pointer)
 	while true do
-		local new = skynet.timeoutcall(FOREVER, daemon, "lua", "monitor", pointer)
+		local new = patient(daemon, "lua", "monitor", pointer)
 		update(sheet, core.box(new))
 		skynet.send(daemon, "lua", "release", pointer)
 		pointer = new

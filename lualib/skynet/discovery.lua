@@ -4,6 +4,7 @@
 -- something has changed. So `nodes` and `pick` wait once, the first time.
 
 local skynet = require "skynet"
+local patient = require "skynet.patient"
 local core = require "skynet.core"
 local crypt = require "skynet.crypt"
 
@@ -22,11 +23,9 @@ local function get_daemon()
 	return daemon or raise "this node has no discovery: set the config key `discovery`"
 end
 
--- These may wait for long, whatever the config key `calltimeout` says.
-local FOREVER <const> = 100 * 86400 * 365
-
+-- These may wait for long.
 local function ask(...)
-	return skynet.timeoutcall(FOREVER, get_daemon(), "lua", ...)
+	return patient(get_daemon(), "lua", ...)
 end
 
 -- What not every source can do.

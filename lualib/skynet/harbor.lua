@@ -1,35 +1,27 @@
--- Names and links of the harbor network, asked of this node's `.cslave`.
+-- Names and links of a network with a master. All of it is the business of `.cslave`.
 
 local skynet = require "skynet"
+local patient = require "skynet.patient"
 
-local harbor = {}
+local CSLAVE <const> = ".cslave"
 
--- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
-local FOREVER <const> = 0x7fffffff
-
--- Waits until it happens.
-local function wait(...)
-	return skynet.timeoutcall(FOREVER, ".cslave", "lua", ...)
+-- A function that returns when something has happened to the network.
+local function until_told(command)
+	return function(...)
+		patient(CSLAVE, "lua", command, ...)
+	end
 end
 
-function harbor.globalname(name, handle)
-	skynet.send(".cslave", "lua", "REGISTER", name, handle or skynet.self())
-end
+return {
+	link = until_told "LINK",
+	connect = until_told "CONNECT",
+	linkmaster = until_told "LINKMASTER",
 
-function harbor.queryname(name)
-	return skynet.call(".cslave", "lua", "QUERYNAME", name)
-end
+	queryname = function(name)
+		return skynet.call(CSLAVE, "lua", "QUERYNAME", name)
+	end,
 
-function harbor.link(id)
-	wait("LINK", id)
-end
-
-function harbor.connect(id)
-	wait("CONNECT", id)
-end
-
-function harbor.linkmaster()
-	wait "LINKMASTER"
-end
-
-return harbor
+	globalname = function(name, handle)
+		skynet.send(CSLAVE, "lua", "REGISTER", name, handle or skynet.self())
+	end,
+}

@@ -12,7 +12,7 @@ local PATIENCE <const> = 500 -- centiseconds for an answer
 
 local OPTIONS <const> = { module = "string", services = "table", dry = "boolean", force = "boolean", canary = "number" }
 
--- Services by their handle: { class, line } of each Lua service of the node.
+-- The class of each Lua service of the node, by its handle.
 local function lua_services()
 	local services = {}
 	for address, line in pairs(skynet.call(".launcher", "lua", "LIST")) do

@@ -2,6 +2,7 @@
 -- The service `sharedatad` keeps them by name.
 
 local skynet = require "skynet"
+local patient = require "skynet.patient"
 local corelib = require "skynet.sharedata.corelib"
 
 local sharedata = {}
@@ -13,13 +14,10 @@ skynet.init(function()
 	daemon = skynet.uniqueservice "sharedatad"
 end)
 
--- Centiseconds of a wait that may be as long as it likes, whatever the key `calltimeout` says.
-local FOREVER <const> = 0x7fffffff
-
 -- Has each new version of what is called `name`; ends when that is deleted.
 local function watch(name, pointer)
 	repeat
-		pointer = skynet.timeoutcall(FOREVER, daemon, "lua", "monitor", name, pointer)
+		pointer = patient(daemon, "lua", "monitor", name, pointer)
 		if pointer then
 			local proxy = proxies[name]
 			if proxy then

@@ -51,6 +51,7 @@ const INTERNAL: &[&str] = &[
     "skynet.loading",
     "skynet.lpeg.core",
     "skynet.re.core",
+    "skynet.patient",
     "skynet.reload.at_once",
     "skynet.reload.compare",
     "skynet.reload.service",

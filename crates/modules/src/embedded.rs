@@ -22,6 +22,7 @@ pub const CORE_MODULES: &[&str] = &[
     "skynet.loading",
     "skynet.manager",
     "skynet.multicast",
+    "skynet.patient",
     "skynet.remotedebug",
     "skynet.service",
     "skynet.sharedata",

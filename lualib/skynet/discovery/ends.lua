@@ -3,8 +3,7 @@
 -- does not.
 
 local skynet = require "skynet"
-
-local FOREVER <const> = 0x7fffffff -- centiseconds, whatever `calltimeout` says
+local patient = require "skynet.patient"
 
 local ends = {}
 
@@ -12,7 +11,7 @@ local ends = {}
 function ends.of(handle, f)
 	local wanted = true
 	skynet.fork(function()
-		pcall(skynet.timeoutcall, FOREVER, handle, "debug", "LINK")
+		pcall(patient, handle, "debug", "LINK")
 		if wanted then
 			f()
 		end

@@ -2,11 +2,11 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
+local patient = require "skynet.patient"
 local cluster -- loaded when a child has a name in it
 
 require "skynet.manager"
 
-local FOREVER <const> = 100 * 86400 * 365 -- centiseconds, whatever `calltimeout` says
 local LOOK <const> = 100 -- centiseconds between two looks at the memory
 local MISSES <const> = 3
 -- What a killed service may take to come back from its last message.
@@ -31,7 +31,7 @@ local function launch(self)
 		end
 		return nil, "init", "the log above says why"
 	end
-	return skynet.timeoutcall(FOREVER, ".launcher", "lua", "LAUNCHBOUND", spec.fatal or false, "snlua",
+	return patient(".launcher", "lua", "LAUNCHBOUND", spec.fatal or false, "snlua",
 		spec.service or spec.supervisor, table.unpack(spec.args))
 end
 

@@ -327,7 +327,8 @@ function case.names()
 	end
 	skynet.kill(unique)
 	check.ok("the unique one again", check.wait(function()
-		return child(other, "u").handle and child(other, "u").handle ~= unique
+		local now = child(other, "u").handle
+		return now and now ~= unique
 	end))
 	check.eq("and everybody gets it", skynet.uniqueservice "api/unique", child(other, "u").handle)
 end
