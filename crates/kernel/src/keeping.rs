@@ -36,7 +36,10 @@ impl Context {
     /// Has the service been told to start anew? Once.
     pub fn take_revival(&self) -> bool {
         let revived = self.flags() & REVIVED != 0;
-        self.set_flag(REVIVED, false);
+        // Only what was seen is taken: it may be told between the two.
+        if revived {
+            self.set_flag(REVIVED, false);
+        }
         revived
     }
 
